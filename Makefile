@@ -1,0 +1,64 @@
+# One environment serves every target. It is made once from pinned dependencies and remade
+# only when the pins change; `make clean-env` forgets it.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+STUDY  ?= quick
+JOBS   ?= 2
+
+# One thread a process: methods are compared on one thread, and two-threaded processes on
+# two cores are an order of magnitude slower than single-threaded ones.
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+export MKL_NUM_THREADS = 1
+export NUMBA_NUM_THREADS = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help benchmark test test-slow check lint types imports instances report bench clean-env
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	@echo "[satedge] making $(VENV) from constraints.txt (a few minutes, once)"
+	@command -v $(PYTHON) >/dev/null || { echo "[satedge] $(PYTHON) not found: install Python 3.11 or set PYTHON=" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "[satedge] 1/2 installing torch (CPU)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	@echo "[satedge] 2/2 installing satedge and everything it can use"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)
+	@echo "[satedge] environment ready"
+
+benchmark: $(READY) ## Run the quick study (STUDY=name for another) and print its table.
+	@$(BIN)/satedge benchmark $(STUDY) --jobs $(JOBS)
+
+test: $(READY) ## Run the tests.
+	@$(BIN)/pytest -q -n $(JOBS) -m "not slow and not browser"
+
+test-slow: $(READY) ## Run the tests that take minutes.
+	@$(BIN)/pytest -q -m slow
+
+lint: $(READY)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: $(READY)
+	@$(BIN)/mypy
+
+imports: $(READY)
+	@$(BIN)/lint-imports
+
+check: lint types imports test ## Lint, formatting, types, import order, tests.
+
+instances: $(READY) ## Regenerate every suite and check it against its manifest.
+	@$(BIN)/satedge suites
+
+report: $(READY) ## Rebuild tables and figures of results/runs/$(STUDY).
+	@$(BIN)/satedge report results/runs/$(STUDY)
+
+bench: $(READY) ## Measure speed against peers in the same run.
+	@$(BIN)/pytest -q benchmarks --benchmark-disable-gc -p no:xdist
+
+clean-env: ## Remove the environment.
+	@rm -rf $(VENV)

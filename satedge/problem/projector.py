@@ -1,0 +1,169 @@
+"""The projector: any raw decision becomes an admissible plan, by one rule for every method.
+
+Powers and motion are clipped. A server that is not available (accuracy, visibility, coverage at
+the positions reached) is replaced by a seeded uniform draw among the available ones: never the
+cheapest, which would play a greedy method for a bad policy. What is admissible stays untouched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satedge.problem.instance import Instance
+from satedge.problem.plan import NO_SERVER, Plan, concatenate
+from satedge.problem.referee import TOLERANCE, available
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """What the projector had to change."""
+
+    server: NDArray[np.bool_]
+    """(..., T, K) The server was drawn anew."""
+    power: NDArray[np.bool_]
+    """(..., T, K) The power was clipped."""
+    motion: NDArray[np.bool_]
+    """(..., T, M) The UAV was held back."""
+    unserved: NDArray[np.bool_]
+    """(..., T, K) Requests that no server can take from where the UAVs are."""
+
+
+def project(instance: Instance, raw: Plan, seed: int = 0) -> tuple[Plan, Changes]:
+    """The admissible plan nearest in spirit to raw decisions for all slots, slot after slot.
+
+    `raw` may hold any numbers, finite or not, and servers as floats.
+    """
+    at = np.broadcast_to(instance.uav_xy_m, (*raw.uav_xy_m.shape[:-3], *instance.uav_xy_m.shape))
+    plans: list[Plan] = []
+    records: list[Changes] = []
+    for t in range(instance.n_slots):
+        view = instance.rows(slice(t, t + 1))
+        keys = slot_keys(seed, np.array([t]))
+        plan, changes = project_slots(view, at[..., None, :, :], raw.slots(t, t + 1), keys)
+        plans.append(plan)
+        records.append(changes)
+        at = plan.uav_xy_m[..., 0, :, :]
+    joined = Changes(
+        *(
+            np.concatenate([getattr(c, name) for c in records], axis=-2)
+            for name in ("server", "power", "motion", "unserved")
+        )
+    )
+    return concatenate(plans), joined
+
+
+def project_slots(
+    instance: Instance, previous_xy_m: Array, raw: Plan, keys: NDArray[np.uint64]
+) -> tuple[Plan, Changes]:
+    """Project independent slots: row t starts from `previous_xy_m[..., t, :, :]` (..., T, M, 2).
+
+    `keys` (T,) seed the draws, see `slot_keys`. This is what batches of environments use.
+    """
+    uav_xy_m, moved = _hold_back(instance, previous_xy_m, np.asarray(raw.uav_xy_m, float))
+    mask = available(instance, uav_xy_m)
+    server, drawn, unserved = _replace_unavailable(instance, mask, raw.server, keys)
+    power_W, clipped = _clip_power(instance, server, np.asarray(raw.power_W, float))
+    return Plan(server, power_W, uav_xy_m), Changes(drawn, clipped, moved, unserved)
+
+
+def reachable(instance: Instance, previous_xy_m: Array) -> NDArray[np.bool_]:
+    """Servers that some motion makes available: (..., T, K, S). The mask known before deciding.
+
+    A UAV counts when it is within its coverage radius plus its reach. Where several requests
+    need one UAV in different places, not all of them may find it available.
+    """
+    s, c = instance.scenario, instance.coefficients
+    shape = (*previous_xy_m.shape[:-2], *c.accurate.shape[1:])
+    mask = np.broadcast_to(c.accurate & c.linked[:, None, :], shape).copy()
+    away = instance.device_xy_m[:, :, None, :] - previous_xy_m[..., None, :, :]
+    near = np.hypot(away[..., 0], away[..., 1]) <= s.uav_coverage_m + s.uav_reach_m
+    mask[..., : s.n_uavs] &= near
+    return mask
+
+
+def slot_keys(seed: int | NDArray[np.uint64], slots: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Keys for the draws of slots `slots` (T,) under a seed: (T,)."""
+    return _mix(_mix(np.asarray(seed).astype(np.uint64)) ^ slots.astype(np.uint64))
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """SplitMix64, Steele et al. 2014: a bijection that scatters neighbouring integers."""
+    with np.errstate(over="ignore"):
+        x = np.asarray(x, np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: NDArray[np.uint64] = x ^ (x >> np.uint64(31))
+    return mixed
+
+
+def _hold_back(
+    instance: Instance, previous_xy_m: Array, wanted_xy_m: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Positions in the area and within reach, and which UAVs did not get theirs."""
+    s = instance.scenario
+    previous = np.broadcast_to(previous_xy_m, wanted_xy_m.shape)
+    target = np.where(np.isnan(wanted_xy_m), previous, wanted_xy_m)
+    slack = TOLERANCE * s.area_side_m
+    inside = (target >= -slack) & (target <= s.area_side_m + slack)
+    target = np.where(inside, target, np.clip(target, 0.0, s.area_side_m))
+    step = target - previous
+    length = np.hypot(step[..., 0], step[..., 1])
+    far = length > s.uav_reach_m * (1 + TOLERANCE)
+    scale = np.where(far, s.uav_reach_m / np.where(far, length, 1.0), 1.0)
+    target = np.where(far[..., None], previous + step * scale[..., None], target)
+    if s.uav_separation_m > 0:
+        target = _keep_apart(previous, target, s.uav_separation_m)
+    return target, (target != wanted_xy_m).any(axis=-1)
+
+
+def _keep_apart(previous: Array, target: Array, separation_m: float) -> Array:
+    """Send pairs that would come too near back to where they were, until none is left."""
+    least = separation_m * (1 - TOLERANCE)
+    for _ in range(target.shape[-2] + 1):
+        away = target[..., :, None, :] - target[..., None, :, :]
+        apart = np.hypot(away[..., 0], away[..., 1])
+        apart[..., np.eye(apart.shape[-1], dtype=bool)] = np.inf
+        crowded = apart.min(axis=-1, initial=np.inf) < least
+        if not crowded.any():
+            break
+        target = np.where(crowded[..., None], previous, target)
+    return target
+
+
+def _replace_unavailable(
+    instance: Instance, mask: NDArray[np.bool_], raw: NDArray, keys: NDArray[np.uint64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Servers, which of them were drawn, and which requests none can take."""
+    n_servers = mask.shape[-1]
+    wanted = np.asarray(raw, float)
+    whole = np.isfinite(wanted) & (wanted == np.floor(wanted))
+    named = whole & (wanted >= 0) & (wanted < n_servers)
+    choice = np.where(named, wanted, 0).astype(np.int64)
+    fine = named & np.take_along_axis(mask, choice[..., None], axis=-1)[..., 0]
+    count = mask.sum(axis=-1)
+    devices = np.arange(mask.shape[-2], dtype=np.uint64)
+    noise = _mix(keys[:, None] ^ _mix(devices)) >> np.uint64(11)
+    uniform = noise.astype(float) * 2.0**-53
+    rank = np.minimum((uniform * count).astype(np.int64), count - 1)
+    drawn = np.argmax(mask.cumsum(axis=-1) == (rank + 1)[..., None], axis=-1)
+    server = np.where(fine, choice, np.where(count > 0, drawn, NO_SERVER))
+    unserved = instance.active & (count == 0)
+    return server, instance.active & ~fine & ~unserved, unserved
+
+
+def _clip_power(
+    instance: Instance, server: NDArray[np.int64], wanted_W: Array
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Powers within their limits, 0 without a server; a NaN becomes the greatest power."""
+    s = instance.scenario
+    sends = server >= 0
+    low, high = s.power_min_W * (1 - TOLERANCE), s.power_max_W * (1 + TOLERANCE)
+    fine = (wanted_W >= low) & (wanted_W <= high)
+    filled = np.where(np.isnan(wanted_W), s.power_max_W, wanted_W)
+    power = np.where(fine, wanted_W, np.clip(filled, s.power_min_W, s.power_max_W))
+    return np.where(sends, power, 0.0), sends & ~fine

@@ -1,0 +1,68 @@
+"""A causal policy played through an episode: decide, project, move on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Outcome, Plan, Progress, Report, concatenate, ignore
+from satedge.problem.projector import project_slots, slot_keys
+from satedge.problem.referee import available
+
+#: (one-slot instance with the UAVs where they are now, index of the slot) -> raw decisions of
+#: that slot, shapes (1, K), (1, K), (1, M, 2). It may use nothing else of the episode.
+Act = Callable[[Instance, int], Plan]
+
+
+def rollout(
+    instance: Instance,
+    act: Act,
+    *,
+    seed: int = 0,
+    budget_s: float = np.inf,
+    report: Report = ignore,
+) -> Outcome:
+    """Play `act` through all slots. Raw decisions pass the projector.
+
+    When the budget ends early, the remaining slots are played by `idle_decision`, and the status is "stopped". `info` holds decision times and what changed.
+    """
+    began = time.perf_counter()
+    at = instance.uav_xy_m
+    plans: list[Plan] = []
+    redrawn: list[tuple[int, int]] = []
+    clipped = held = late_slots = 0
+    decision_s: list[float] = []
+    for t in range(instance.n_slots):
+        slot = instance.rows(slice(t, t + 1), at, f"{instance.name}@{t}")
+        asked = time.perf_counter()
+        in_time = asked - began < budget_s
+        raw = act(slot, t) if in_time else idle_decision(slot)
+        decision_s.append(time.perf_counter() - asked)
+        late_slots += not in_time
+        plan, changes = project_slots(slot, at[None], raw, slot_keys(seed, np.array([t])))
+        redrawn += [(t, int(k)) for k in np.flatnonzero(changes.server[0])]
+        clipped += int(changes.power.sum())
+        held += int(changes.motion.sum())
+        plans.append(plan)
+        at = plan.uav_xy_m[0]
+    whole = concatenate(plans)
+    report(Progress(whole))
+    info = {
+        "decision_s": decision_s,
+        "redrawn": redrawn,
+        "clipped_powers": clipped,
+        "held_uavs": held,
+        "slots_after_budget": late_slots,
+    }
+    return Outcome(whole, status="stopped" if late_slots else "feasible", info=info)
+
+
+def idle_decision(slot: Instance) -> Plan:
+    """UAVs stay, everybody sends at full power, servers are the first available ones."""
+    stay = np.broadcast_to(slot.uav_xy_m, (slot.n_slots, *slot.uav_xy_m.shape))
+    mask = available(slot, stay)
+    server = np.where(mask.any(axis=-1), mask.argmax(axis=-1), -1)
+    return Plan(server, np.full(server.shape, slot.scenario.power_max_W), stay.copy())
