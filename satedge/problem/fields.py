@@ -13,7 +13,7 @@ from typing import Any
 
 
 class ScenarioError(ValueError):
-    """A parameter is unknown or inadmissible. The message names it, its value and what is allowed."""
+    """A parameter is unknown or inadmissible: its name, its value and what is allowed."""
 
 
 def param(
@@ -26,7 +26,7 @@ def param(
     high: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """Declare one parameter. `source` cites the paper or says "open" where it leaves the value out."""
+    """Declare one parameter. `source` cites the paper, or says "open" where it has no value."""
     metadata = {
         "unit": unit,
         "source": source,

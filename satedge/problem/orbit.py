@@ -150,8 +150,8 @@ def phase_interval_deg(
     )
     half_rad, far = _half_pass(altitude_m, min_elevation_deg, across_rad)
     seen = half_rad >= 0
-    centre_deg = spacing_deg * (index % per_plane) + np.where(far, 180.0, 0.0)
-    low, high = _longest_arc_deg(centre_deg[seen], np.asarray(np.rad2deg(half_rad[seen])))
+    centre_rad = np.deg2rad(spacing_deg) * (index % per_plane) + np.where(far, np.pi, 0.0)
+    low, high = _longest_arc_deg(centre_rad[seen], half_rad[seen])
     if high - low >= 360:
         return 0.0, 360.0
     travelled_deg = 360.0 * horizon_s / period_s(altitude_m)
@@ -202,11 +202,12 @@ def _half_pass(
     return np.where(np.abs(nearest) < limit, -1.0, np.arccos(ratio)), nearest < 0
 
 
-def _longest_arc_deg(centre_deg: Floats, half_deg: Floats) -> tuple[float, float]:
+def _longest_arc_deg(centre_rad: Floats, half_rad: Floats) -> tuple[float, float]:
     """Longest arc in the union of arcs centre +- half on the circle; (0, 360) if there is none."""
-    if not centre_deg.size:
+    if not centre_rad.size:
         return 0.0, 360.0
-    start = np.mod(centre_deg - half_deg, 360.0)
+    half_deg = np.rad2deg(half_rad)
+    start = np.mod(np.rad2deg(centre_rad) - half_deg, 360.0)
     arcs = [
         (s + turn, s + turn + 2 * h)
         for turn in (0.0, 360.0)
@@ -216,7 +217,7 @@ def _longest_arc_deg(centre_deg: Floats, half_deg: Floats) -> tuple[float, float
     low, high = arcs[0]
     best_low, best_high = low, high
     for s, e in arcs[1:]:
-        low, high = (low, max(high, e)) if s <= high else (s, e)
+        low, high = (low, max(high, e)) if s < high else (s, e)
         # The margin lets the first of several equal arcs win whatever the rounding.
         if high - low > best_high - best_low + 1e-9:
             best_low, best_high = low, high
