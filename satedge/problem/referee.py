@@ -94,7 +94,8 @@ def judge(instance: Instance, plan: Plan, previous_xy_m: Array | None = None) ->
     """Cost and feasibility of a plan, or of a stack of plans with leading axes.
 
     Slots follow each other, unless `previous_xy_m` (..., T, M, 2) says from where the UAVs of
-    each slot come. Raises PlanError when shapes do not fit. Non-finite numbers are violations, never a crash.
+    each slot come. Raises PlanError when shapes do not fit. Non-finite numbers are violations,
+    never a crash.
     """
     server, power_W, uav_xy_m = _fitted(instance, plan)
     scenario = instance.scenario

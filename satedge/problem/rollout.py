@@ -27,7 +27,8 @@ def rollout(
 ) -> Outcome:
     """Play `act` through all slots. Raw decisions pass the projector.
 
-    When the budget ends early, the remaining slots are played by `idle_decision`, and the status is "stopped". `info` holds decision times and what changed.
+    When the budget ends early, `idle_decision` plays the remaining slots and the status is
+    "stopped". `info` holds decision times and what was changed.
     """
     began = time.perf_counter()
     at = instance.uav_xy_m
