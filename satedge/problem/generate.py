@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def slot_times_s(scenario: Scenario) -> Array:
 def circular(scenario: Scenario, seed: int) -> orbit.Passes:
     """The scenario's circular planes, with the episode's own phase."""
     s = scenario
-    geometry = {
+    geometry: dict[str, Any] = {
         "n_satellites": s.n_satellites,
         "planes": s.satellite_planes,
         "altitude_m": s.satellite_altitude_m,
@@ -179,10 +180,10 @@ def _queue(s: Scenario, seed: int) -> tuple[NDArray[np.bool_], Requests]:
     arriving = np.stack(
         [stream(seed, "arrivals", k).poisson(rate[k], s.n_slots) for k in range(s.n_devices)]
     )
-    active = np.empty(shape, bool)
+    active: NDArray[np.bool_] = np.empty(shape, bool)
     queued = np.ones(s.n_devices, np.int64)
     for t in range(s.n_slots):
-        active[:, t] = queued > 0
+        active[:, t] = np.asarray(queued > 0)
         queued += arriving[:, t] - active[:, t]
     served = np.maximum(active.cumsum(axis=1) - 1, 0)
     values = {

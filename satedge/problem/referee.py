@@ -71,7 +71,7 @@ class Verdict:
         worst = np.zeros_like(self.slot_cost)
         for amount in self.violations.values():
             worst = np.maximum(worst, amount)
-        return worst <= 0
+        return np.asarray(worst <= 0)
 
     @property
     def admissible(self) -> NDArray[np.bool_]:
@@ -231,7 +231,7 @@ def _verdict(
     cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
     cost = cost + s.penalty_per_s * overrun
     cost = np.where(unserved, s.penalty_per_s * instance.deadline_s, cost)
-    cost = np.where(np.isnan(cost), np.inf, cost)
+    cost = np.where(np.isfinite(cost), cost, np.inf)
     return Verdict(
         **phases,
         overrun_s=overrun,

@@ -1,0 +1,168 @@
+"""One slot of P1 as flat arrays for compiled code: sending devices, their options, geometry.
+
+An option of a device is a server reduced to what matters: the receiver that hears the device (a
+UAV, or the one accessible satellite), the cost and latency that no other decision changes, and
+the upload load. With dedicated compute satellites share a receiver, so one that is neither
+quicker nor cheaper than another is dominated and left out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from satedge.problem.instance import Instance
+from satedge.problem.plan import NO_SERVER, Plan
+from satedge.problem.projector import reachable
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+SCOPES = {"all": 0, "tier": 1, "server": 2}
+
+#: Receiver of the option to leave a request unserved, which only some requests have.
+NOT_SENT = -1
+
+
+class SlotData(NamedTuple):
+    """n sending devices, M UAVs, O options (rows padded, see n_options). Costs are sums."""
+
+    n_options: IntArray  # (n,)
+    receiver: IntArray  # (n, O) 0..M-1 UAV, M satellite, NOT_SENT
+    server: IntArray  # (n, O) of the instance, -1 for NOT_SENT
+    fixed_cost: Array  # (n, O) all but upload, shared execution and UAV download
+    execute_s: Array  # (n, O) execution when alone
+    slack_s: Array  # (n, O) time left for upload, shared execution and UAV download
+    load_s: Array  # (n, M + 1) bits ln 2 / bandwidth, by receiver
+    propagation_s: Array  # (M + 1,) paid for by the sender, by receiver
+    answer_bit: Array  # (n,)
+    log_fading: Array  # (n, M) ln(beta_0 |h|^2)
+    log_satellite: Array  # (n,) ln gain
+    device_xy_m: Array  # (n, 2)
+    altitude_m: Array  # (M,)
+    start_xy_m: Array  # (M, 2)
+    reach_m: float
+    coverage_m: float
+    side_m: float
+    separation_m: float
+    path_loss_exponent: float
+    latency_weight: float
+    energy_weight: float
+    overrun_weight: float
+    log_leakage: float  # -inf for 0
+    log_noise: float
+    log_power_min: float
+    log_power_max: float
+    uav_power_W: float
+    uav_bandwidth_Hz: float
+    scope: int
+    shared: bool
+
+
+def slot_data(instance: Instance, slot: int = 0, overrun_weight: float | None = None) -> SlotData:
+    """Data of one slot, the UAVs starting at `instance.uav_xy_m`. Idle devices are left out."""
+    s, c = instance.scenario, instance.coefficients
+    view = instance.rows(slice(slot, slot + 1))
+    devices = np.flatnonzero(instance.active[slot])
+    mask = reachable(view, instance.uav_xy_m[None])[0, devices]
+    options = [_options(instance, slot, int(k), mask[i]) for i, k in enumerate(devices)]
+    width = max((len(rows) for rows in options), default=1)
+    table = np.zeros((5, len(devices), max(width, 1)))
+    table[0] = -2
+    for i, rows in enumerate(options):
+        table[:, i, : len(rows)] = np.array(rows).T
+    bands = np.r_[np.full(s.n_uavs, s.uav_bandwidth_Hz), s.satellite_bandwidth_Hz]
+    with np.errstate(divide="ignore"):
+        log_leakage = float(np.log(s.interference_leakage))
+        beta = s.uav_reference_gain_dB / 10 * np.log(10)
+        log_fading = np.log(np.maximum(instance.uav_fading[slot, devices], 1e-300)) + beta
+        log_satellite = np.log(np.maximum(instance.satellite_gain[slot, devices], 1e-300))
+    return SlotData(
+        n_options=np.array([len(rows) for rows in options], np.int64),
+        receiver=table[0].astype(np.int64),
+        server=table[1].astype(np.int64),
+        fixed_cost=table[2].copy(),
+        execute_s=table[3].copy(),
+        slack_s=table[4].copy(),
+        load_s=instance.input_bit[slot, devices][:, None] * np.log(2) / bands,
+        propagation_s=np.r_[np.zeros(s.n_uavs), c.up_propagation_s[slot]],
+        answer_bit=s.token_bit * instance.output_words[slot, devices].astype(float),
+        log_fading=np.ascontiguousarray(log_fading),
+        log_satellite=log_satellite,
+        device_xy_m=np.ascontiguousarray(instance.device_xy_m[slot, devices]),
+        altitude_m=np.ascontiguousarray(instance.uav_altitude_m[slot]),
+        start_xy_m=np.ascontiguousarray(instance.uav_xy_m, dtype=np.float64),
+        reach_m=s.uav_reach_m,
+        coverage_m=s.uav_coverage_m,
+        side_m=s.area_side_m,
+        separation_m=s.uav_separation_m,
+        path_loss_exponent=s.path_loss_exponent,
+        latency_weight=s.latency_weight_per_s,
+        energy_weight=s.energy_weight_per_J,
+        overrun_weight=s.penalty_per_s if overrun_weight is None else overrun_weight,
+        log_leakage=log_leakage,
+        log_noise=float(np.log(s.noise_W)),
+        log_power_min=float(np.log(s.power_min_W)),
+        log_power_max=float(np.log(s.power_max_W)),
+        uav_power_W=s.uav_power_W,
+        uav_bandwidth_Hz=s.uav_bandwidth_Hz,
+        scope=SCOPES[s.interference_scope],
+        shared=s.compute_sharing == "shared",
+    )
+
+
+def _options(
+    instance: Instance, slot: int, k: int, mask: NDArray[np.bool_]
+) -> list[tuple[float, ...]]:
+    """Rows (receiver, server, fixed cost, execution, slack) of device k."""
+    s, c = instance.scenario, instance.coefficients
+    m = s.n_uavs
+    rows: list[tuple[float, ...]] = []
+    for server in np.flatnonzero(mask):
+        above = server >= m
+        alone_s, alone_J = c.execute_s[slot, k, server], c.execute_J[slot, k, server]
+        latency_s = c.relay_s[slot, k, server]
+        energy_J = alone_J + c.relay_J[slot, k, server]
+        if above:
+            latency_s += c.up_propagation_s[slot] + c.download_s[slot, k]
+            energy_J += c.download_J[slot, k]
+        shared = s.compute_sharing == "shared"
+        if not shared:
+            latency_s += alone_s
+            alone_s = 0.0
+        cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
+        slack_s = c.overrun_from_s[slot, k, server] - latency_s
+        rows.append((m if above else server, server, cost, alone_s, slack_s))
+    if s.compute_sharing == "dedicated":
+        rows = _undominated(rows, m)
+    if not mask[m:].any():
+        refusal = s.penalty_per_s * instance.deadline_s[slot, k]
+        rows.append((NOT_SENT, NO_SERVER, refusal, 0.0, np.inf))
+    return rows
+
+
+def _undominated(rows: list[tuple[float, ...]], m: int) -> list[tuple[float, ...]]:
+    """Without satellites that another one beats in both cost and slack."""
+    kept: list[tuple[float, ...]] = []
+    for row in sorted(rows, key=lambda r: (r[0], r[2], -r[4])):
+        beaten = row[0] == m and any(r[0] == m and r[4] >= row[4] for r in kept)
+        if not beaten:
+            kept.append(row)
+    return kept
+
+
+def plan_of(
+    instance: Instance, slot: int, data: SlotData, choice: IntArray, log_power: Array, uav_xy_m: Array
+) -> Plan:
+    """The one-slot plan of option indices (n,), log-powers (n,) and positions (M, 2)."""
+    k = instance.scenario.n_devices
+    server, power_W = np.full((1, k), NO_SERVER), np.zeros((1, k))
+    devices = np.flatnonzero(instance.active[slot])
+    rows = np.arange(len(devices))
+    server[0, devices] = data.server[rows, choice]
+    sends = server[0, devices] >= 0
+    s = instance.scenario
+    clipped = np.clip(np.exp(log_power), s.power_min_W, s.power_max_W)
+    power_W[0, devices] = np.where(sends, clipped, 0.0)
+    return Plan(server, power_W, uav_xy_m[None].copy())

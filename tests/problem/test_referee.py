@@ -1,0 +1,276 @@
+"""The referee against a second writing of the model, and the meaning of its verdicts."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain_model import device, slot_cost
+
+from satedge.problem.generate import generate
+from satedge.problem.plan import Plan, PlanError, stack
+from satedge.problem.projector import project
+from satedge.problem.referee import TOLERANCE, judge, previous_positions
+from satedge.problem.scenario import PRESETS, preset
+
+SCENARIOS = st.fixed_dictionaries(
+    {
+        "interference_scope": st.sampled_from(["all", "tier", "server"]),
+        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
+        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
+        "path_loss_exponent": st.sampled_from([2.0, 2.4]),
+        "isl_topology": st.sampled_from(["chain", "ring", "grid"]),
+        "n_devices": st.integers(1, 6),
+        "n_slots": st.integers(1, 3),
+    }
+)
+
+
+def random_plan(instance, rng, stacked=()):
+    """Raw decisions of every sort, projected."""
+    s = instance.scenario
+    shape = (*stacked, instance.n_slots)
+    raw = Plan(
+        rng.integers(-1, s.n_servers, (*shape, s.n_devices)),
+        10 ** rng.uniform(-6, 0, (*shape, s.n_devices)),
+        rng.uniform(0, s.area_side_m, (*shape, s.n_uavs, 2)),
+    )
+    return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(list(PRESETS)), SCENARIOS, st.integers(0, 10_000))
+def test_agrees_with_plain_loops(name, changes, seed):
+    """Cost, latency and energy equal a second writing of the formulas to 1e-9 relative."""
+    instance = generate(preset(name).replace(**changes), seed)
+    plan = random_plan(instance, np.random.default_rng(seed))
+    verdict = judge(instance, plan)
+    assert verdict.admissible
+    for t in range(instance.n_slots):
+        servers, powers, xy = plan.server[t].tolist(), plan.power_W[t], plan.uav_xy_m[t]
+        expected = slot_cost(instance, t, servers, powers, xy)
+        assert verdict.slot_cost[t] == pytest.approx(expected, rel=1e-9)
+        for k in np.flatnonzero(plan.server[t] >= 0):
+            latency, energy, late_from = device(instance, t, k, servers, powers, xy)
+            assert verdict.latency_s[t, k] == pytest.approx(latency, rel=1e-9)
+            assert verdict.energy_J[t, k] == pytest.approx(energy, rel=1e-9)
+            overrun = max(0.0, latency - late_from)
+            assert verdict.overrun_s[t, k] == pytest.approx(overrun, abs=1e-8 * latency)
+
+
+def test_a_stack_is_judged_as_its_plans():
+    """Judging a stack of plans gives exactly what judging each one gives."""
+    instance = generate(preset("paper", n_slots=4), 3)
+    stacked = random_plan(instance, np.random.default_rng(0), stacked=(5,))
+    together = judge(instance, stacked)
+    for i in range(5):
+        plan = Plan(stacked.server[i], stacked.power_W[i], stacked.uav_xy_m[i])
+        alone = judge(instance, plan)
+        assert np.array_equal(together.device_cost[i], alone.device_cost)
+        assert together.feasible[i] == alone.feasible
+    again = stack([Plan(stacked.server[0], stacked.power_W[0], stacked.uav_xy_m[0])])
+    assert judge(instance, again).cost.shape == (1,)
+
+
+def test_slots_out_of_order_are_judged_from_given_positions():
+    """Rows of an instance in any order cost what they cost in their places."""
+    instance = generate(preset("paper", n_slots=6), 5)
+    plan = random_plan(instance, np.random.default_rng(1))
+    order = np.array([4, 0, 5, 2])
+    before = previous_positions(instance, plan.uav_xy_m)[order]
+    part = Plan(plan.server[order], plan.power_W[order], plan.uav_xy_m[order])
+    verdict = judge(instance.rows(order), part, previous_xy_m=before)
+    assert np.array_equal(verdict.slot_cost, judge(instance, plan).slot_cost[order])
+    assert verdict.admissible
+
+
+def broken(change, **scenario):
+    """Violations of a good plan after `change(instance, server, power, xy)`, in slot 1."""
+    instance = generate(preset("paper", n_slots=3, arrivals="every-slot", **scenario), 11)
+    plan = random_plan(instance, np.random.default_rng(2))
+    server, power, xy = plan.server.copy(), plan.power_W.copy(), plan.uav_xy_m.copy()
+    xy[1:] = xy[0]
+    plan = project(instance, Plan(server, power, xy))[0]
+    server, power, xy = plan.server.copy(), plan.power_W.copy(), plan.uav_xy_m.copy()
+    change(instance, server, power, xy)
+    verdict = judge(instance, Plan(server, power, xy))
+    assert not verdict.admissible
+    assert not verdict.feasible
+    return {name: amount for name, amount in verdict.violations.items() if (amount > 0).any()}
+
+
+def test_a_plan_over_its_power_budget_is_inadmissible_however_cheap():
+    """A watt too many is told as power_max, by its amount."""
+
+    def change(instance, server, power, xy):
+        power[1, 0] = instance.scenario.power_max_W + 0.25
+
+    found = broken(change)
+    assert list(found) == ["power_max"]
+    assert found["power_max"] == pytest.approx([0.0, 0.25, 0.0])
+
+
+def test_a_silent_sender_is_inadmissible():
+    """A sender below the least power is told as power_min, and its cost is not finite."""
+
+    def change(instance, server, power, xy):
+        power[1, 0] = 0.0
+
+    assert list(broken(change)) == ["power_min"]
+
+
+def test_refusing_a_request_that_has_a_server_is_inadmissible():
+    """Server -1 is only for requests that no server can take."""
+
+    def change(instance, server, power, xy):
+        server[1, 0], power[1, 0] = -1, 0.0
+
+    assert list(broken(change)) == ["assignment"]
+
+
+def test_a_server_below_the_accuracy_floor_is_inadmissible():
+    """The amount is the missing accuracy."""
+
+    def change(instance, server, power, xy):
+        k = int(instance.accuracy_floor[1].argmax())
+        worst = instance.scenario.n_uavs
+        server[1, k] = worst
+        expected.append(instance.accuracy_floor[1, k] - instance.server_accuracy[worst])
+
+    expected: list[float] = []
+    found = broken(change, accuracy_min=0.69, accuracy_max=0.7)
+    assert list(found) == ["accuracy"]
+    assert found["accuracy"][1] == pytest.approx(expected[0])
+
+
+def test_a_uav_out_of_reach_or_area_is_told_in_metres():
+    """Motion beyond V_max * slot and positions outside the square are violations."""
+
+    def change(instance, server, power, xy):
+        server[:], power[:] = instance.scenario.n_uavs + 3, 1.0
+        xy[1, 0] = (-7.0, 250.0)
+
+    found = broken(change)
+    assert set(found) == {"area", "motion"}
+    assert found["area"][1] == pytest.approx(7.0)
+
+
+def test_a_device_out_of_coverage_is_told_in_metres():
+    """Distance beyond the coverage radius is the amount."""
+
+    def change(instance, server, power, xy):
+        distance = np.hypot(*(instance.device_xy_m[1, 0] - xy[1, 0]))
+        server[1, 0] = 0
+        expected.append(distance - instance.scenario.uav_coverage_m)
+
+    expected: list[float] = []
+    found = broken(change, uav_coverage_m=1.0, accuracy_min=0.3, accuracy_max=0.4)
+    assert list(found) == ["coverage"]
+    assert found["coverage"][1] == pytest.approx(expected[0])
+
+
+def test_an_invisible_satellite_is_inadmissible():
+    """Without any satellite in view, using one breaks visibility."""
+    scenario = preset("tiny", cross_track_m=2.9e6, requests="as-printed", accuracy_max=0.5)
+    instance = generate(scenario.replace(n_slots=1), 0)
+    assert (instance.access == -1).all()
+    server = np.where(instance.active, 1, -1)
+    power = np.where(instance.active, 1.0, 0.0)
+    verdict = judge(instance, Plan(server, power, instance.uav_xy_m[None]))
+    assert verdict.violations["visibility"].sum() > 0
+    assert not verdict.admissible
+
+
+def test_uavs_too_near_each_other_are_told_when_separation_is_on():
+    """The amount is the missing distance."""
+
+    def change(instance, server, power, xy):
+        server[:], power[:] = instance.scenario.n_uavs + 3, 1.0
+        xy[1, 1] = xy[1, 0] + np.array([3.0, 4.0])
+
+    found = broken(change, uav_separation_m=30.0, uav_speed_max_mps=300.0)
+    assert found["separation"][1] == pytest.approx(25.0)
+
+
+def test_an_idle_device_costs_nothing_and_must_not_send():
+    """Idle: server -1, no power, no cost."""
+    instance = generate(preset("tiny", n_slots=40, arrival_rate_min=0, arrival_rate_max=0.1), 1)
+    assert not instance.active.all()
+    plan = random_plan(instance, np.random.default_rng(0))
+    verdict = judge(instance, plan)
+    assert (verdict.device_cost[~instance.active] == 0).all()
+    server = plan.server.copy()
+    server[~instance.active] = 1
+    bad = judge(instance, Plan(server, plan.power_W, plan.uav_xy_m))
+    assert bad.violations["assignment"].sum() == (~instance.active).sum()
+    assert np.array_equal(bad.device_cost[instance.active], verdict.device_cost[instance.active])
+
+
+def test_an_unservable_request_costs_the_fixed_penalty_and_is_not_feasible():
+    """A request out of everyone's reach may be refused, at deadline_penalty * eta_l * T_max."""
+    scenario = preset("tiny", requests="as-printed", accuracy_min=0.9, accuracy_max=0.95, n_slots=1)
+    instance = generate(scenario, 0)
+    plan = random_plan(instance, np.random.default_rng(0))
+    verdict = judge(instance, plan)
+    assert verdict.admissible
+    assert verdict.unserved.all()
+    assert not verdict.feasible
+    assert verdict.device_cost == pytest.approx(scenario.penalty_per_s * instance.deadline_s)
+
+
+def test_numbers_that_are_none_are_violations_not_crashes():
+    """NaN and infinite decisions are inadmissible and cost infinity."""
+    instance = generate(preset("paper", n_slots=1), 2)
+    plan = random_plan(instance, np.random.default_rng(0))
+    for bad in (np.nan, np.inf, -np.inf):
+        power = plan.power_W.copy()
+        power[0, 0] = bad
+        verdict = judge(instance, Plan(plan.server, power, plan.uav_xy_m))
+        assert not verdict.admissible
+        xy = np.full_like(plan.uav_xy_m, bad)
+        verdict = judge(instance, Plan(plan.server, plan.power_W, xy))
+        assert not verdict.admissible
+        assert not np.isnan(verdict.cost)
+
+
+def test_a_plan_of_the_wrong_shape_is_refused_with_what_is_allowed():
+    """Shapes and kinds are told."""
+    instance = generate(preset("tiny", n_slots=2), 0)
+    good = random_plan(instance, np.random.default_rng(0))
+    with pytest.raises(PlanError, match=r"power_W has shape \(1, 3\): allowed is \(2, 3\)"):
+        judge(instance, Plan(good.server, good.power_W[:1], good.uav_xy_m))
+    with pytest.raises(PlanError, match="whole numbers"):
+        judge(instance, Plan(good.server.astype(float), good.power_W, good.uav_xy_m))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.floats(1.01, 3.0))
+def test_more_interference_never_helps(seed, factor):
+    """Raising one device's power raises nobody else's rate."""
+    instance = generate(preset("paper", n_slots=1, arrivals="every-slot"), seed)
+    plan = random_plan(instance, np.random.default_rng(seed))
+    louder = plan.power_W.copy()
+    louder[0, 0] *= factor
+    before = judge(instance, plan)
+    after = judge(instance, Plan(plan.server, louder, plan.uav_xy_m))
+    rest = slice(1, None)
+    assert (after.upload_s[0, rest] >= before.upload_s[0, rest] * (1 - 1e-12)).all()
+    assert after.upload_s[0, 0] <= before.upload_s[0, 0]
+
+
+def test_overruns_are_counted_beyond_rounding_only():
+    """A latency equal to its deadline up to rounding is in time."""
+    instance = generate(preset("tiny", n_slots=1, arrivals="every-slot"), 4)
+    plan = random_plan(instance, np.random.default_rng(0))
+    latency = judge(instance, plan).latency_s
+    for change, late in ((1 + 0.1 * TOLERANCE, False), (1 + 1e-6, True)):
+        deadlines = latency / change
+        same = instance.rows(slice(0, 1))
+        same.__dict__.update(
+            coefficients=type(same.coefficients)(
+                **{
+                    **vars(same.coefficients),
+                    "overrun_from_s": np.repeat(deadlines[..., None], 3, axis=-1),
+                }
+            )
+        )
+        assert judge(same, plan).missed.all() == late
