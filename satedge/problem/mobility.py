@@ -13,7 +13,7 @@ MOBILITY_KINDS = ("static", "random-waypoint", "gauss-markov")
 
 _LEGS_PER_DRAW = 8
 """Legs drawn at a time. Changes no track: a stream gives the same numbers in any portions."""
-_SLOWEST_MPS = 1e-9
+_SLOWEST_MPS = 1e-100
 """A leg at speed 0, possible when the least speed is 0, would never end."""
 _HEADING_STD_RAD = np.pi / 4
 """Spread of headings around a device's own mean heading (Gauss-Markov)."""
