@@ -1,182 +1,43 @@
-"""Projected Newton for the joint power and position problem, compiled; the bound is certified.
+"""Certified minimisation of the joint power and position problem (stated in `convex_terms`).
 
-`convex_terms` states the problem, the smoothing, and why the bound holds for any iterate.
+`minimise` is the Python entry, `minimise_kernel` the one for compiled callers. The lower bound is
+proven by the gradient inequality at whatever point was reached, less a margin for rounding: it
+holds for stopped runs too. Steps: `convex_steps`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from minlp.convex_steps import advance, direction, new_state, start
 from minlp.convex_terms import (
-    UNIT_ROUNDOFF,
     Array,
     ConvexProblem,
-    Work,
     bound_at,
-    derivatives,
     evaluate,
-    magnitude,
-    workspace,
+    gradients,
+    new_point,
+    rounding_margin,
 )
 
 CONVERGED, CUT_OFF, STOPPED = 0, 1, 2
 STATUS = ("converged", "cutoff", "stopped")
 
 
-@njit(cache=True, error_model="numpy")
-def _factorise(work: Work, size: int, ridge: float) -> bool:
-    """Cholesky factor U of the Hessian on the first `size` free variables, plus the ridge."""
-    free, factor, hessian = work.free, work.factor, work.hessian
-    for a in range(size):
-        i = free[a]
-        for b in range(a, size):
-            factor[a, b] = hessian[i, free[b]]
-        factor[a, a] += work.ridge[i] + ridge * hessian[i, i]
-    for a in range(size):
-        pivot = factor[a, a]
-        if not pivot > 0.0:
-            return False
-        root = 1.0 / np.sqrt(pivot)
-        for b in range(a, size):
-            factor[a, b] *= root
-        for c in range(a + 1, size):
-            lead = factor[a, c]
-            for b in range(c, size):
-                factor[c, b] -= lead * factor[a, b]
-    return True
+class Minimum(NamedTuple):
+    """Outcome of `minimise`."""
 
-
-@njit(cache=True, error_model="numpy")
-def _back_substitute(work: Work, size: int) -> None:
-    """Solve U' U x = rhs in place."""
-    factor, x = work.factor, work.rhs
-    for a in range(size):
-        x[a] /= factor[a, a]
-        for b in range(a + 1, size):
-            x[b] -= factor[a, b] * x[a]
-    for a in range(size - 1, -1, -1):
-        total = x[a]
-        for b in range(a + 1, size):
-            total -= factor[a, b] * x[b]
-        x[a] = total / factor[a, a]
-
-
-@njit(cache=True, error_model="numpy")
-def _choose_free(problem: ConvexProblem, y: Array, work: Work) -> int:
-    """Start the working set: drop edges of no length and bounds the gradient pushes against."""
-    size = 0
-    for i in range(y.shape[0]):
-        low, high, g = problem.lower[i], problem.upper[i], work.gradient[i]
-        width = high - low
-        work.step[i] = 0.0
-        near = 1e-12 * width
-        held = (y[i] <= low + near and g >= 0.0) or (y[i] >= high - near and g <= 0.0)
-        if width > 0.0 and not held:
-            # vanishes at a free optimum, so Newton stays quadratic; tames flat directions
-            work.ridge[i] = 1e-3 * abs(g) / width + 1e-300
-            work.free[size] = i
-            size += 1
-    return size
-
-
-@njit(cache=True, error_model="numpy")
-def direction(problem: ConvexProblem, y: Array, work: Work) -> float:
-    """A Newton step that stays in the box, into work.step; returns its slope (0: none).
-
-    Variables that the step would carry out of the box are put on its border and the rest is
-    solved again, a few times.
-    """
-    size = _choose_free(problem, y, work)
-    ridge = 1e-13
-    while size > 0:
-        if not _factorise(work, size, ridge):
-            ridge *= 100.0
-            if ridge > 1e3:
-                break
-            continue
-        for a in range(size):
-            i = work.free[a]
-            total = -work.gradient[i]
-            for j in range(y.shape[0]):
-                if work.held[j] != 0.0:
-                    total -= work.hessian[min(i, j), max(i, j)] * work.held[j]
-            work.rhs[a] = total
-        _back_substitute(work, size)
-        size, clipped = _clip_step(problem, y, work, size)
-        if not clipped:
-            break
-    slope = 0.0
-    for i in range(y.shape[0]):
-        work.held[i] = 0.0
-        slope += work.gradient[i] * work.step[i]
-    return slope
-
-
-@njit(cache=True, error_model="numpy")
-def _clip_step(problem: ConvexProblem, y: Array, work: Work, size: int) -> tuple[int, bool]:
-    """Move rhs into step; variables that leave the box go to its border and are held there."""
-    kept = 0
-    for a in range(size):
-        i = work.free[a]
-        move = work.rhs[a]
-        low, high = problem.lower[i] - y[i], problem.upper[i] - y[i]
-        if move < low or move > high:
-            work.held[i] = work.step[i] = low if move < low else high
-        else:
-            work.step[i] = move
-            work.free[kept] = i
-            kept += 1
-    return kept, kept < size
-
-
-@njit(cache=True, error_model="numpy")
-def _scaled_descent(problem: ConvexProblem, y: Array, work: Work) -> float:
-    """Where Newton gives no descent: gradient over curvature, variable by variable."""
-    slope = 0.0
-    for i in range(y.shape[0]):
-        low, high = problem.lower[i] - y[i], problem.upper[i] - y[i]
-        g = work.gradient[i]
-        curve = max(work.hessian[i, i], abs(g) / max(high - low, 1e-300))
-        move = -g / curve if curve > 0.0 else 0.0
-        work.step[i] = min(max(move, low), high)
-        slope += g * work.step[i]
-    return slope
-
-
-@njit(cache=True, error_model="numpy")
-def _search(problem: ConvexProblem, y: Array, smooth: float, slope: float, work: Work) -> bool:
-    """Armijo backtracking along work.step; leaves the accepted point in work.trial."""
-    scale = 1.0
-    noise = 1e-14 * abs(smooth)
-    for _ in range(40):
-        for i in range(y.shape[0]):
-            low, high = problem.lower[i], problem.upper[i]
-            near = 1e-12 * (high - low)
-            z = y[i] + scale * work.step[i]
-            if z < low + near:
-                z = low
-            elif z > high - near:
-                z = high
-            work.trial[i] = z
-        value, _cost = evaluate(problem, work.trial, work)
-        if value <= smooth + 1e-4 * scale * slope + noise:
-            return True
-        scale *= 0.5
-    return False
-
-
-@njit(cache=True, error_model="numpy")
-def _move_centres(problem: ConvexProblem, gain: float, work: Work) -> None:
-    """Multiplier update; kappa in units of the curvature that the cost itself has in h."""
-    for k in range(work.kappa.shape[0]):
-        rate = problem.latency_weight[k] + problem.energy_weight[k] * work.power[k]
-        rate += work.multiplier[k]
-        work.centre[k] = work.multiplier[k]
-        work.kappa[k] = max(gain * rate / max(work.upload[k], 1e-300), 1e-300)
+    y: Array  # (n + 2M,) the best point met
+    cost: float  # F(y)
+    lower_bound: float  # certified: no point of the box costs less
+    iterations: int
+    status: str  # "converged", "cutoff" (the bound reached the cutoff) or "stopped"
+    multiplier: Array  # (n,) lambda in [0, rho] of the bound
+    gradient: Array  # (n + 2M,) of F_lambda where the bound was attained
 
 
 @njit(cache=True, error_model="numpy")
@@ -190,54 +51,131 @@ def minimise_kernel(
     cutoff: float,
     max_iter: int,
 ) -> tuple[float, float, int, int]:
-    """(F(y), certified lower bound, iterations, status); see `minimise`.
+    """(F(y), certified lower bound, iterations, status); the compiled form of `minimise`.
 
-    In and out: y (n + 2M,) start and best point, multiplier (n,) of the overruns in [0, rho].
-    Out: gradient (n + 2M,) of F_lambda where the bound was attained.
+    In and out: y (n + 2M,) start, then the best point; multiplier (n,) of the overruns in
+    [0, rho]. Out: gradient (n + 2M,) of F_lambda where the bound was attained.
     """
     n, d = problem.load_s.shape[0], y.shape[0]
-    work = workspace(n, d)
-    rounding = UNIT_ROUNDOFF * (64.0 * magnitude(problem) + 16.0 * d + 128.0)
+    point, state = new_point(n, d), new_state(problem)
+    margin = rounding_margin(problem)
     for i in range(d):
-        y[i] = work.best[i] = min(max(y[i], problem.lower[i]), problem.upper[i])
-    for k in range(n):
-        work.kappa[k] = 1e-300
-        work.centre[k] = min(max(multiplier[k], 0.0), problem.overrun_weight[k])
-    evaluate(problem, y, work)
-    gain = 10.0
-    _move_centres(problem, gain, work)
-    smooth, cost = evaluate(problem, y, work)
-    least, bound, status, iteration = np.inf, -np.inf, STOPPED, 0
-    while True:
-        derivatives(problem, work)
-        here, miss = bound_at(problem, y, rounding, work)
+        low, high = problem.lower[i], problem.upper[i]
+        inset = 0.1 * (high - low)
+        y[i] = min(max(y[i], low + inset), high - inset)
+    cost = evaluate(problem, y, point)
+    start(problem, y, multiplier, point, state)
+    best, least, bound, iteration, status = y.copy(), np.inf, -np.inf, 0, STOPPED
+    while np.isfinite(cost):
+        gradients(problem, point)
+        here = bound_at(problem, y, margin, point)
         if here > bound:
             bound = here
-            gradient[:] = work.gradient
+            gradient[:], multiplier[:] = point.gradient, point.multiplier
         if cost < least:
             least = cost
-            work.best[:] = y
-        if bound >= cutoff:
-            status = CUT_OFF
+            best[:] = y
+        if bound >= cutoff or least - bound <= max(relative_gap * abs(least), absolute_gap):
+            status = CUT_OFF if bound >= cutoff else CONVERGED
             break
-        if least - bound <= max(relative_gap * abs(least), absolute_gap):
-            status = CONVERGED
-            break
-        if iteration >= max_iter or not np.isfinite(smooth):
+        if iteration >= max_iter:
             break
         iteration += 1
-        if miss <= cost - here - miss:
-            gain = min(gain * 10.0, 1e9)
-            _move_centres(problem, gain, work)
-            smooth, cost = evaluate(problem, y, work)
-            derivatives(problem, work)
-        slope = direction(problem, y, work)
-        if not slope < 0.0:
-            slope = _scaled_descent(problem, y, work)
-        if not slope < 0.0 or not _search(problem, y, smooth, slope, work):
+        floor = 0.1 * relative_gap * abs(cost) / max(state.gap.shape[0], 1)
+        primal, along = direction(problem, floor, point, state)
+        if not primal > 0.0:
             break
-        y[:] = work.trial
-        smooth, cost = evaluate(problem, y, work)
-    multiplier[:] = work.multiplier
-    y[:] = work.best
+        cost = advance(problem, y, primal, along, point, state)
+    y[:] = best
     return least, bound, iteration, status
+
+
+def convex_problem(
+    lower: ArrayLike,
+    upper: ArrayLike,
+    log_interference: ArrayLike,
+    log_noise: ArrayLike,
+    load_s: ArrayLike,
+    *,
+    latency_weight: ArrayLike,
+    energy_weight: ArrayLike,
+    propagation_s: ArrayLike = 0.0,
+    overrun_weight: ArrayLike = 0.0,
+    slack_s: ArrayLike = np.inf,
+    receiver: ArrayLike = -1,
+    interference_slope: ArrayLike = 0.0,
+    noise_slope: ArrayLike = 0.0,
+) -> ConvexProblem:
+    """Arrays of `ConvexProblem` (shapes there) from anything that broadcasts to them.
+
+    Raises ValueError where the data would make the problem not convex or not finite.
+    """
+    n = np.shape(load_s)[0]
+
+    def array(value: ArrayLike, *shape: int) -> Array:
+        return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), shape), order="C")
+
+    d = np.shape(lower)[0]
+    problem = ConvexProblem(
+        array(lower, d), array(upper, d),
+        array(log_interference, n, n), array(interference_slope, n, n, 2),
+        array(log_noise, n), array(noise_slope, n, 2),
+        np.array(np.broadcast_to(np.asarray(receiver, dtype=np.int64), (n,))),
+        array(load_s, n), array(latency_weight, n), array(energy_weight, n),
+        array(propagation_s, n), array(overrun_weight, n), array(slack_s, n),
+    )  # fmt: skip
+    _check(problem)
+    return problem
+
+
+def _check(problem: ConvexProblem) -> None:
+    """Refuse what the kernel takes for granted."""
+    n, d = len(problem.load_s), len(problem.lower)
+    if d < n or (d - n) % 2:
+        raise ValueError(f"lower has {d} entries: n + 2M with n = {n} is expected")
+    if not np.all((problem.receiver >= -1) & (problem.receiver < (d - n) // 2)):
+        raise ValueError(f"receiver must lie in -1..{(d - n) // 2 - 1}")
+    for name in ("load_s", "latency_weight", "energy_weight", "propagation_s", "overrun_weight"):
+        values = getattr(problem, name)
+        if not np.all(np.isfinite(values) & (values >= 0.0)):
+            raise ValueError(f"{name} must be finite and not negative")
+    for name in ("lower", "upper", "log_noise", "noise_slope", "interference_slope"):
+        if not np.all(np.isfinite(getattr(problem, name))):
+            raise ValueError(f"{name} must be finite")
+    if not np.all(problem.lower <= problem.upper):
+        raise ValueError("lower must not exceed upper")
+    others = problem.log_interference[~np.eye(n, dtype=bool)]
+    if not np.all(others < np.inf):
+        raise ValueError("log_interference must be finite or -inf")
+    if not np.all(problem.slack_s > -np.inf):
+        raise ValueError("slack_s must be finite or +inf")
+
+
+def minimise(
+    problem: ConvexProblem,
+    y0: ArrayLike | None = None,
+    *,
+    multiplier0: ArrayLike | None = None,
+    relative_gap: float = 1e-9,
+    absolute_gap: float = 0.0,
+    cutoff: float = np.inf,
+    max_iter: int = 100,
+) -> Minimum:
+    """Minimise F over the box, with a certified lower bound.
+
+    Stops when F(y) - bound <= max(relative_gap |F(y)|, absolute_gap) ("converged"), when the bound
+    reaches `cutoff`, or after `max_iter` Newton steps ("stopped"). `y0` (n + 2M,) and
+    `multiplier0` (n,) warm-start it.
+    """
+    n = len(problem.load_s)
+    y = 0.3 * problem.lower + 0.7 * problem.upper
+    if y0 is not None:
+        y = np.array(np.broadcast_to(np.asarray(y0, dtype=np.float64), y.shape))
+    multiplier = np.zeros(n)
+    if multiplier0 is not None:
+        multiplier[:] = multiplier0
+    gradient = np.zeros(len(y))
+    cost, bound, iterations, status = minimise_kernel(
+        problem, y, multiplier, gradient, relative_gap, absolute_gap, cutoff, max_iter
+    )
+    return Minimum(y, cost, bound, iterations, STATUS[status], multiplier, gradient)

@@ -1,4 +1,4 @@
-"""Certified minimisation of the joint power and position problem, compiled.
+"""The joint power and position problem: value, derivatives and a certified bound, compiled.
 
 Variables y = (p, q): log-powers p (n,) in ln W and UAV coordinates q (2M,), in a box. Device k
 sends to receiver m_k, a UAV whose coordinates move its gains, or -1 (nothing depends on q):
@@ -11,26 +11,21 @@ sends to receiver m_k, a UAV whose coordinates move its gains, or -1 (nothing de
 F = sum_k f_k is convex: 1 / log1p(exp(s)) is convex and decreasing, and ln h_k is convex, so that
 exp(p_k) h_k is convex too.
 
-Method. Projected Newton steps on a smoothed F in which each overrun penalty is an augmented
-Lagrangian term, max over lambda in [0, rho] of lambda x - (lambda - lambda_0)^2 / (2 kappa), with
-x = h - slack (Bertsekas, Constrained Optimization and Lagrange Multiplier Methods, 1982, sections
-1.5, 3.2 and 5.3). A stiff smoothing would stall Newton; a coarse one with updates of lambda_0 is
-exact and does not.
+Bound. For any y and any lambda in [0, rho] the function F_lambda, in which lambda_k (h_k - slack_k)
+stands for the overrun penalty, is convex and nowhere above F. With g its gradient at y, every z in
+the box [l, u] has
 
-Bound. For any y and any lambda in [0, rho] the function F_lambda, in which lambda_k x_k stands for
-rho_k max(0, x_k), is convex and nowhere above F. With g its gradient at y, every z in the box has
+    F(z) >= F_lambda(z) >= F_lambda(y) + sum_i min(g_i (l_i - y_i), g_i (u_i - y_i)).
 
-    F(z) >= F_lambda(y) + sum_i min(g_i (l_i - y_i), g_i (u_i - y_i)).
-
-Rounding. All terms of F_lambda and g are products of factors whose relative errors are bounded by
-that of the exponentials. With e = 2^-53 and A the largest |p_j| + |C| + |D||q| or |N| + |E||q|
-that occurs, an exponent carries an absolute error below 4 e A, a scaled exponential exp(a - a_max)
-a relative one below (10 A + 2) e, L_k and s_k an absolute one below (14 A + 2 n + 10) e =: d, the
+Rounding. All terms of F_lambda and g are products of factors whose relative errors follow from
+those of the exponentials. With e = 2^-53 and A the largest |p_j| + |C| + |D||q| or |N| + |E||q| in
+the box, an exponent carries an absolute error below 4 e A, a scaled exponential exp(a - a_max) a
+relative one below (10 A + 2) e, L_k and s_k an absolute one below (14 A + 2 n + 10) e =: d, the
 weights of the log-sum a relative one below 2 d; h, its derivatives and sigmoid ratios have
 logarithmic derivatives at most 2 in s, hence at most 2 d + 8 e. A product of them stays below
 4 d + 24 e, and sums of n + 2M of them, with the products by box widths, add 2 (n + 2M) e. The
-bound is lowered by ROUNDING(A) = (64 A + 16 (n + 2M) + 128) e times the sum of the absolute values
-of all terms, which exceeds that.
+bound is lowered by (64 A + 16 (n + 2M) + 128) e times the sum of the absolute values of all terms,
+which exceeds that; a bound that is not finite becomes -inf.
 """
 
 from __future__ import annotations
@@ -47,9 +42,9 @@ UNIT_ROUNDOFF = 2.0**-53
 
 
 class ConvexProblem(NamedTuple):
-    """Data of F, C-contiguous; build it with `convex_problem`, or inside compiled code."""
+    """Data of F, all C-contiguous; from Python build it with `minlp.convex.convex_problem`."""
 
-    lower: Array  # (n + 2M,) box, ln W and coordinates
+    lower: Array  # (n + 2M,) box: ln W and coordinates
     upper: Array  # (n + 2M,)
     log_interference: Array  # C (n, n), -inf where j does not disturb k; diagonal ignored
     interference_slope: Array  # D (n, n, 2)
@@ -64,264 +59,244 @@ class ConvexProblem(NamedTuple):
     slack_s: Array  # (n,), may be negative or +inf
 
 
-class Work(NamedTuple):
-    """Scratch of one solve; `rows` name what each point evaluation leaves behind."""
+class Point(NamedTuple):
+    """What an evaluation leaves behind for derivatives and bound."""
 
-    weight: Array  # (n, n + 1) shares of interference, and of noise, in exp(L_k)
+    share: Array  # (n, n + 1) of each sender, and (last) of noise, in exp(L_k)
     upload: Array  # (n,) h
     fall: Array  # (n,) -dh/ds
     bend: Array  # (n,) d2h/ds2
     power: Array  # (n,) exp(p)
     multiplier: Array  # (n,) lambda
-    stiff: Array  # (n,) second derivative of the smoothed penalty, kappa or 0
-    centre: Array  # (n,) lambda_0
-    kappa: Array  # (n,)
-    gradient: Array  # (d,)
-    size: Array  # (d,) sums of absolute terms of the gradient
-    hessian: Array  # (d, d) upper triangle
-    factor: Array  # (d, d) upper triangle
-    step: Array  # (d,)
-    trial: Array  # (d,)
-    rhs: Array  # (d,)
-    held: Array  # (d,) moves of variables put on the border
-    ridge: Array  # (d,)
-    best: Array  # (d,)
-    free: NDArray[np.int64]  # (d,)
-    own: Array  # (n + 2,) gradient of L_k in (p, q_mk)
+    stiffness: Array  # (n,) weight of grad h grad h' added to the Hessian
+    slope: Array  # (n, n + 2) gradient of L_k in (p, q_mk)
+    gradient: Array  # (d,) of F_lambda
+    size: Array  # (d,) sums of the absolute terms of the gradient
+    hessian: Array  # (d, d), upper triangle
 
 
 @njit(cache=True, error_model="numpy")
-def workspace(n: int, d: int) -> Work:
-    rows = np.zeros((8, n))
-    cols = np.zeros((8, d))
-    return Work(
-        np.zeros((n, n + 1)),
-        rows[0], rows[1], rows[2], rows[3], rows[4], rows[5], rows[6], rows[7],
-        cols[0], cols[1], np.empty((d, d)), np.empty((d, d)), cols[2], cols[3], cols[4],
-        cols[5], cols[6], cols[7],
-        np.empty(d, np.int64), np.zeros(n + 2),
+def new_point(n: int, d: int) -> Point:
+    """Scratch for n devices and d = n + 2M variables."""
+    rows, cols = np.zeros((6, n)), np.zeros((2, d))
+    return Point(
+        np.empty((n, n + 1)),
+        rows[0], rows[1], rows[2], rows[3], rows[4], rows[5],
+        np.empty((n, n + 2)), cols[0], cols[1], np.empty((d, d)),
     )  # fmt: skip
 
 
 @njit(cache=True, error_model="numpy")
-def _log_sinr(problem: ConvexProblem, y: Array, k: int, weight: Array) -> float:
-    """s_k, and the shares of each sender and (last) of noise in exp(L_k); overflow-safe."""
-    n = problem.load_s.shape[0]
-    m = problem.receiver[k]
-    top = problem.log_noise[k]
-    if m >= 0:
-        qx, qy = y[n + 2 * m], y[n + 2 * m + 1]
-        top += problem.noise_slope[k, 0] * qx + problem.noise_slope[k, 1] * qy
-    weight[k, n] = top
-    for j in range(n):
-        a = y[j] + problem.log_interference[k, j]
-        if m >= 0:
-            slope = problem.interference_slope[k, j]
-            a += slope[0] * qx + slope[1] * qy
-        if j == k or problem.log_interference[k, j] == -np.inf:
-            a = -np.inf
-        weight[k, j] = a
-        top = max(top, a)
-    total = 0.0
-    for j in range(n + 1):
-        share = np.exp(weight[k, j] - top)
-        weight[k, j] = share
-        total += share
-    for j in range(n + 1):
-        weight[k, j] /= total
-    return y[k] - (top + np.log(total))
+def _exponents(problem: ConvexProblem, y: Array, share: Array) -> None:
+    """The exponents of L_k; -inf where nothing is received."""
+    n = share.shape[0]
+    C, D = problem.log_interference, problem.interference_slope
+    N, E, receiver = problem.log_noise, problem.noise_slope, problem.receiver
+    for k in range(n):
+        m = receiver[k]
+        if m < 0:
+            for j in range(n):
+                share[k, j] = y[j] + C[k, j]
+            share[k, n] = N[k]
+        else:
+            qx, qy = y[n + 2 * m], y[n + 2 * m + 1]
+            for j in range(n):
+                share[k, j] = y[j] + C[k, j] + (D[k, j, 0] * qx + D[k, j, 1] * qy)
+            share[k, n] = N[k] + (E[k, 0] * qx + E[k, 1] * qy)
+        share[k, k] = -np.inf
 
 
 @njit(cache=True, error_model="numpy")
-def _upload(load: float, s: float) -> tuple[float, float, float]:
+def _normalise(row: Array) -> float:
+    """ln(sum(exp(row))), and each share of it in place of its exponent; overflow-safe."""
+    size = row.shape[0]
+    top = row[size - 1]
+    for j in range(size):
+        top = max(top, row[j])
+    total = 0.0
+    for j in range(size):
+        row[j] = np.exp(row[j] - top)
+        total += row[j]
+    scale = 1.0 / total
+    for j in range(size):
+        row[j] *= scale
+    return top + np.log(total)
+
+
+@njit(cache=True, error_model="numpy")
+def upload_time(load: float, s: float) -> tuple[float, float, float]:
     """h = load / log1p(e^s), -dh/ds and d2h/ds2, each to full relative accuracy."""
+    small = np.exp(-abs(s))
+    share = 1.0 / (1.0 + small)
     if s > 0.0:
-        small = np.exp(-s)
-        nats = s + np.log1p(small)
-        sigmoid, rest = 1.0 / (1.0 + small), small / (1.0 + small)
-        ratio = sigmoid / nats
-    elif s > -40.0:
-        small = np.exp(s)
-        nats = np.log1p(small)
-        sigmoid, rest = small / (1.0 + small), 1.0 / (1.0 + small)
-        ratio = sigmoid / nats
-    else:  # log1p(e^s) = e^s to the last bit
-        nats, rest, ratio = np.exp(s), 1.0, 1.0
+        nats, sigmoid, rest = s + np.log1p(small), share, small * share
+    else:
+        nats, sigmoid, rest = np.log1p(small), small * share, share
+    ratio = sigmoid / nats if s > -40.0 else 1.0  # log1p(e^s) = e^s to the last bit
     h = load / nats if load > 0.0 else 0.0
     fall = h * ratio
     return h, fall, fall * (2.0 * ratio - rest)
 
 
 @njit(cache=True, error_model="numpy")
-def evaluate(problem: ConvexProblem, y: Array, work: Work) -> tuple[float, float]:
-    """(smoothed F, F) at y; leaves in `work` what derivatives and bound need."""
-    smooth, cost = 0.0, 0.0
-    for k in range(problem.load_s.shape[0]):
-        s = _log_sinr(problem, y, k, work.weight)
-        h, work.fall[k], work.bend[k] = _upload(problem.load_s[k], s)
+def evaluate(problem: ConvexProblem, y: Array, point: Point) -> float:
+    """F(y); fills share, upload, fall, bend and power."""
+    n = problem.load_s.shape[0]
+    share, upload, fall, bend = point.share, point.upload, point.fall, point.bend
+    latency_weight, energy_weight = problem.latency_weight, problem.energy_weight
+    propagation_s, overrun_weight = problem.propagation_s, problem.overrun_weight
+    _exponents(problem, y, share)
+    cost = 0.0
+    for k in range(n):
+        s = y[k] - _normalise(share[k])
+        h, fall[k], bend[k] = upload_time(problem.load_s[k], s)
         power = np.exp(y[k])
-        base = problem.latency_weight[k] * h
-        base += problem.energy_weight[k] * power * (h + problem.propagation_s[k])
-        work.upload[k], work.power[k] = h, power
-        work.multiplier[k] = work.stiff[k] = 0.0
-        smooth += base
-        cost += base
-        rho = problem.overrun_weight[k]
-        if rho > 0.0 and problem.slack_s[k] < np.inf:
-            x = h - problem.slack_s[k]
-            centre, kappa = work.centre[k], work.kappa[k]
-            raw = centre + kappa * x
-            multiplier = min(max(raw, 0.0), rho)
-            if raw == multiplier:
-                work.stiff[k] = kappa
-            work.multiplier[k] = multiplier
-            smooth += multiplier * x - (multiplier - centre) ** 2 / (2.0 * kappa)
-            cost += rho * max(x, 0.0)
-    return smooth, cost
+        upload[k], point.power[k] = h, power
+        cost += latency_weight[k] * h + energy_weight[k] * power * (h + propagation_s[k])
+        late = h - problem.slack_s[k]
+        if late > 0.0:
+            cost += overrun_weight[k] * late
+    return cost
 
 
 @njit(cache=True, error_model="numpy")
-def _own_gradient(problem: ConvexProblem, k: int, work: Work) -> tuple[float, float]:
-    """Gradient of L_k into work.own; returns the absolute sums of its two position parts."""
+def _position_part(problem: ConvexProblem, k: int, rate: float, point: Point) -> None:
+    """Slope of L_k in its receiver's position, and that part of the gradient."""
     n = problem.load_s.shape[0]
-    weight, own = work.weight, work.own
-    for j in range(n):
-        own[j] = weight[k, j]
-    own[n] = weight[k, n] * problem.noise_slope[k, 0]
-    own[n + 1] = weight[k, n] * problem.noise_slope[k, 1]
-    size_x, size_y = abs(own[n]), abs(own[n + 1])
-    if problem.receiver[k] >= 0:
+    share, slope, D, E = point.share, point.slope, problem.interference_slope, problem.noise_slope
+    for axis in range(2):
+        total = share[k, n] * E[k, axis]
+        size = abs(total)
         for j in range(n):
-            x = weight[k, j] * problem.interference_slope[k, j, 0]
-            y = weight[k, j] * problem.interference_slope[k, j, 1]
-            own[n] += x
-            own[n + 1] += y
-            size_x += abs(x)
-            size_y += abs(y)
-    return size_x, size_y
+            part = share[k, j] * D[k, j, axis]
+            total += part
+            size += abs(part)
+        slope[k, n + axis] = total
+        i = n + 2 * problem.receiver[k] + axis
+        point.gradient[i] += rate * total
+        point.size[i] += rate * size
 
 
 @njit(cache=True, error_model="numpy")
-def _add_gradient(problem: ConvexProblem, k: int, work: Work) -> None:
-    """Gradient of the k-th term of F_lambda, and the sums of absolute terms beside it."""
+def gradients(problem: ConvexProblem, point: Point) -> None:
+    """Gradient of F_lambda, the sums of absolute terms beside it, and the slopes of all L_k."""
     n = problem.load_s.shape[0]
-    size_x, size_y = _own_gradient(problem, k, work)
-    gradient, size, own = work.gradient, work.size, work.own
-    energy = problem.energy_weight[k] * work.power[k]
-    price = problem.latency_weight[k] + energy + work.multiplier[k]
-    rate = price * work.fall[k]
-    paid = energy * (work.upload[k] + problem.propagation_s[k])
-    for j in range(n):
-        gradient[j] += rate * own[j]
-        size[j] += rate * own[j]
-    gradient[k] += paid - rate
-    size[k] += paid + rate
-    m = problem.receiver[k]
-    if m >= 0:
-        i = n + 2 * m
-        gradient[i] += rate * own[n]
-        gradient[i + 1] += rate * own[n + 1]
-        size[i] += rate * size_x
-        size[i + 1] += rate * size_y
+    share, slope, gradient, size = point.share, point.slope, point.gradient, point.size
+    receiver, propagation_s = problem.receiver, problem.propagation_s
+    for i in range(gradient.shape[0]):
+        gradient[i] = size[i] = 0.0
+    for k in range(n):
+        energy = problem.energy_weight[k] * point.power[k]
+        rate = (problem.latency_weight[k] + energy + point.multiplier[k]) * point.fall[k]
+        for j in range(n):
+            slope[k, j] = share[k, j]
+            gradient[j] += rate * share[k, j]
+            size[j] += rate * share[k, j]
+        paid = energy * (point.upload[k] + propagation_s[k])
+        gradient[k] += paid - rate
+        size[k] += paid + rate
+        if receiver[k] >= 0:
+            _position_part(problem, k, rate, point)
 
 
 @njit(cache=True, error_model="numpy")
-def _add_hessian(problem: ConvexProblem, k: int, work: Work) -> None:
-    """Hessian of the k-th smoothed term, upper triangle; needs work.own of the same k."""
+def _position_curvature(
+    problem: ConvexProblem, k: int, beta: float, lead: float, cross: float, point: Point
+) -> None:
+    """Rows of the Hessian that belong to the position of device k's receiver."""
     n = problem.load_s.shape[0]
-    hessian, own, weight = work.hessian, work.own, work.weight
-    energy = problem.energy_weight[k] * work.power[k]
-    price = problem.latency_weight[k] + energy + work.multiplier[k]
-    fall = work.fall[k]
-    alpha = price * work.bend[k] + work.stiff[k] * fall * fall
-    beta = price * fall
-    cross = energy * fall - alpha
+    slope, hessian = point.slope, point.hessian
+    D, E = problem.interference_slope, problem.noise_slope
+    x = n + 2 * problem.receiver[k]
+    gx, gy, noise = slope[k, n], slope[k, n + 1], point.share[k, n]
+    xx, xy, yy = noise * E[k, 0] * E[k, 0], noise * E[k, 0] * E[k, 1], noise * E[k, 1] * E[k, 1]
     for i in range(n):
-        lead = (alpha - beta) * own[i]
-        for j in range(i, n):
-            hessian[i, j] += lead * own[j]
-        hessian[i, i] += beta * own[i]
-        hessian[min(i, k), max(i, k)] += cross * own[i]
-    hessian[k, k] += alpha + energy * (work.upload[k] + problem.propagation_s[k] - 2.0 * fall)
-    m = problem.receiver[k]
-    if m < 0:
-        return
-    x = n + 2 * m
-    ex, ey = problem.noise_slope[k, 0], problem.noise_slope[k, 1]
-    xx, xy, yy = weight[k, n] * ex * ex, weight[k, n] * ex * ey, weight[k, n] * ey * ey
-    for i in range(n):
-        dx, dy = problem.interference_slope[k, i, 0], problem.interference_slope[k, i, 1]
-        wx, wy = own[i] * dx, own[i] * dy
-        hessian[i, x] += beta * wx + (alpha - beta) * own[i] * own[n]
-        hessian[i, x + 1] += beta * wy + (alpha - beta) * own[i] * own[n + 1]
-        xx += wx * dx
-        xy += wx * dy
-        yy += wy * dy
-    hessian[k, x] += cross * own[n]
-    hessian[k, x + 1] += cross * own[n + 1]
-    hessian[x, x] += beta * xx + (alpha - beta) * own[n] * own[n]
-    hessian[x, x + 1] += beta * xy + (alpha - beta) * own[n] * own[n + 1]
-    hessian[x + 1, x + 1] += beta * yy + (alpha - beta) * own[n + 1] * own[n + 1]
+        w = slope[k, i]
+        dx, dy = D[k, i, 0], D[k, i, 1]
+        hessian[i, x] += w * (beta * dx + lead * gx)
+        hessian[i, x + 1] += w * (beta * dy + lead * gy)
+        xx += w * dx * dx
+        xy += w * dx * dy
+        yy += w * dy * dy
+    hessian[k, x] += cross * gx
+    hessian[k, x + 1] += cross * gy
+    hessian[x, x] += beta * xx + lead * gx * gx
+    hessian[x, x + 1] += beta * xy + lead * gx * gy
+    hessian[x + 1, x + 1] += beta * yy + lead * gy * gy
 
 
 @njit(cache=True, error_model="numpy")
-def derivatives(problem: ConvexProblem, work: Work) -> None:
-    """Gradient of F_lambda and Hessian of the smoothed F at the point last evaluated."""
-    d = problem.lower.shape[0]
-    for i in range(d):
-        work.gradient[i] = work.size[i] = 0.0
-        for j in range(i, d):
-            work.hessian[i, j] = 0.0
-    for k in range(problem.load_s.shape[0]):
-        _add_gradient(problem, k, work)
-        _add_hessian(problem, k, work)
+def hessian_of(problem: ConvexProblem, point: Point) -> None:
+    """Hessian of F_lambda + sum_k stiffness_k/2 (grad h_k . dy)^2; after `gradients`.
 
-
-@njit(cache=True, error_model="numpy")
-def magnitude(problem: ConvexProblem) -> float:
-    """The largest sum of absolute values in any exponent over the box: A of the docstring."""
+    With w the shares, v_j = (unit j, D_kj) and g = sum_j w_j v_j: the Hessian of L_k is
+    sum_j w_j v_j v_j' - g g', that of h_k is bend (e_k - g)(e_k - g)' + fall Hessian(L_k).
+    """
     n = problem.load_s.shape[0]
+    hessian, slope, receiver = point.hessian, point.slope, problem.receiver
+    hessian[:, :] = 0.0
+    for k in range(n):
+        energy = problem.energy_weight[k] * point.power[k]
+        price = problem.latency_weight[k] + energy + point.multiplier[k]
+        fall = point.fall[k]
+        alpha = price * point.bend[k] + point.stiffness[k] * fall * fall
+        beta = price * fall
+        cross = energy * fall - alpha
+        for i in range(n):
+            lead = (alpha - beta) * slope[k, i]
+            for j in range(i, n):
+                hessian[i, j] += lead * slope[k, j]
+            hessian[i, i] += beta * slope[k, i]
+        for i in range(k):
+            hessian[i, k] += cross * slope[k, i]
+        for j in range(k + 1, n):
+            hessian[k, j] += cross * slope[k, j]
+        paid = energy * (point.upload[k] + problem.propagation_s[k])
+        hessian[k, k] += alpha + paid - 2.0 * energy * fall
+        if receiver[k] >= 0:
+            _position_curvature(problem, k, beta, alpha - beta, cross, point)
+
+
+@njit(cache=True, error_model="numpy")
+def rounding_margin(problem: ConvexProblem) -> float:
+    """The relative margin of the module's docstring, for every point of the box."""
+    n, d = problem.load_s.shape[0], problem.lower.shape[0]
+    lower, upper, receiver = problem.lower, problem.upper, problem.receiver
+    C, D, N, E = (
+        problem.log_interference, problem.interference_slope,
+        problem.log_noise, problem.noise_slope,
+    )  # fmt: skip
     worst = 0.0
     for k in range(n):
-        m = problem.receiver[k]
         qx = qy = 0.0
-        if m >= 0:
-            i = n + 2 * m
-            qx = max(abs(problem.lower[i]), abs(problem.upper[i]))
-            qy = max(abs(problem.lower[i + 1]), abs(problem.upper[i + 1]))
-        own = max(abs(problem.lower[k]), abs(problem.upper[k]))
-        slope = problem.noise_slope[k]
-        noise = abs(problem.log_noise[k]) + abs(slope[0]) * qx + abs(slope[1]) * qy
-        worst = max(worst, own, noise)
+        if receiver[k] >= 0:
+            i = n + 2 * receiver[k]
+            qx = max(abs(lower[i]), abs(upper[i]))
+            qy = max(abs(lower[i + 1]), abs(upper[i + 1]))
+        worst = max(worst, abs(lower[k]), abs(upper[k]))
+        worst = max(worst, abs(N[k]) + abs(E[k, 0]) * qx + abs(E[k, 1]) * qy)
         for j in range(n):
-            if j != k and problem.log_interference[k, j] > -np.inf:
-                slope = problem.interference_slope[k, j]
-                a = max(abs(problem.lower[j]), abs(problem.upper[j]))
-                a += abs(problem.log_interference[k, j]) + abs(slope[0]) * qx + abs(slope[1]) * qy
-                worst = max(worst, a)
-    return worst
+            if j != k and C[k, j] > -np.inf:
+                a = max(abs(lower[j]), abs(upper[j])) + abs(C[k, j])
+                worst = max(worst, a + abs(D[k, j, 0]) * qx + abs(D[k, j, 1]) * qy)
+    return UNIT_ROUNDOFF * (64.0 * worst + 16.0 * d + 128.0)
 
 
 @njit(cache=True, error_model="numpy")
-def bound_at(problem: ConvexProblem, y: Array, rounding: float, work: Work) -> tuple[float, float]:
-    """(certified lower bound, how far stationarity in the box is missed) at y.
-
-    The bound is -inf if anything is not finite.
-    """
-    value, size, drop = 0.0, 0.0, 0.0
+def bound_at(problem: ConvexProblem, y: Array, margin: float, point: Point) -> float:
+    """Certified lower bound of F over the box, from the evaluation and gradient at y."""
+    value, size = 0.0, 0.0
     for k in range(problem.load_s.shape[0]):
-        h, multiplier = work.upload[k], work.multiplier[k]
-        energy = problem.energy_weight[k] * work.power[k]
+        h, multiplier = point.upload[k], point.multiplier[k]
+        energy = problem.energy_weight[k] * point.power[k]
         base = (problem.latency_weight[k] + energy + multiplier) * h
         base += energy * problem.propagation_s[k]
         late = multiplier * problem.slack_s[k] if multiplier > 0.0 else 0.0
         value += base - late
         size += base + abs(late)
     for i in range(y.shape[0]):
-        g = work.gradient[i]
-        drop += min(g * (problem.lower[i] - y[i]), g * (problem.upper[i] - y[i]), 0.0)
-        size += work.size[i] * (problem.upper[i] - problem.lower[i])
-    bound = value + drop - rounding * size
-    if not np.isfinite(bound):
-        return -np.inf, np.inf
-    return bound, -drop
+        g, low, high = point.gradient[i], problem.lower[i], problem.upper[i]
+        value += min(g * (low - y[i]), g * (high - y[i]))
+        size += point.size[i] * (high - low)
+    bound = value - margin * size
+    return bound if np.isfinite(bound) else -np.inf

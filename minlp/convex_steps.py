@@ -1,0 +1,276 @@
+"""Primal-dual interior-point steps for the joint power and position problem, compiled.
+
+The method (Mehrotra, SIAM J. Optim. 2(4), 1992; Wright, Primal-Dual Interior-Point Methods, 1997,
+chapter 10; Nocedal and Wright, Numerical Optimization, 2006, chapter 19) treats every one-sided
+condition as a pair gap >= 0, dual >= 0 whose product is driven to 0:
+
+    y_i - l_i and its dual, u_i - y_i and its dual          the box
+    t_k = v_k - (h_k - slack_k) and lambda_k                overrun v_k covers the lateness
+    v_k and rho_k - lambda_k                                overrun v_k >= 0, priced at rho_k
+
+All pairs are eliminated from the Newton system, which leaves one Cholesky factorisation of the
+Hessian of F_lambda with positive additions (n + 2M rows). Smoothing the kinks of the overruns with
+their own duals is what keeps Newton's steps long; a stiff smooth penalty does not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from minlp.convex_terms import Array, ConvexProblem, Point, evaluate, hessian_of
+
+
+class State(NamedTuple):
+    """Iterate and Newton step. Pairs lie in four blocks: box below, box above, t, v."""
+
+    free: NDArray[np.int64]  # (f,) variables whose edge has a length
+    late: NDArray[np.int64]  # (m,) devices whose overrun is priced
+    gap: Array  # (2 f + 2 m,)
+    dual: Array
+    gap_step: Array
+    dual_step: Array
+    correction: Array  # Mehrotra's second-order term of each pair
+    aim: Array  # (m,) lateness that the linearised overrun pair asks to cancel
+    factor: Array  # (f, f) upper Cholesky factor
+    step: Array  # (f,) of the free variables
+    move: Array  # (d,) the same, 0 where an edge has no length
+
+
+@njit(cache=True, error_model="numpy")
+def new_state(problem: ConvexProblem) -> State:
+    width = problem.upper - problem.lower
+    free = np.flatnonzero(width > 0.0)
+    late = np.flatnonzero((problem.overrun_weight > 0.0) & (problem.slack_s < np.inf))
+    f, m = free.shape[0], late.shape[0]
+    rows = np.zeros((5, 2 * f + 2 * m))
+    return State(
+        free, late, rows[0], rows[1], rows[2], rows[3], rows[4],
+        np.zeros(m), np.empty((f, f)), np.zeros(f), np.zeros(width.shape[0]),
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def start(problem: ConvexProblem, y: Array, multiplier: Array, point: Point, state: State) -> None:
+    """Interior duals around a strictly interior y, central where nothing better is known."""
+    f, m = state.free.shape[0], state.late.shape[0]
+    gap, dual = state.gap, state.dual
+    cost = 0.0
+    for b in range(m):
+        k = state.late[b]
+        rho = problem.overrun_weight[k]
+        x = point.upload[k] - problem.slack_s[k]
+        room = 0.1 * point.upload[k]
+        t, v = max(-x, 0.0) + room, max(x, 0.0) + room
+        gap[2 * f + b], gap[2 * f + m + b] = t, v
+        share = v / (t + v)
+        dual[2 * f + b], dual[2 * f + m + b] = rho * share, rho * (t / (t + v))
+        point.multiplier[k] = rho * share
+    for k in range(problem.load_s.shape[0]):
+        rate = problem.latency_weight[k] + problem.energy_weight[k] * point.power[k]
+        cost += (rate + point.multiplier[k]) * point.upload[k]
+    centre = 0.1 * cost / max(2 * f + 2 * m, 1)
+    for a in range(f):
+        i = state.free[a]
+        gap[a], gap[f + a] = y[i] - problem.lower[i], problem.upper[i] - y[i]
+        dual[a], dual[f + a] = centre / gap[a], centre / gap[f + a]
+
+
+@njit(cache=True, error_model="numpy")
+def _factorise(point: Point, state: State) -> bool:
+    """Factor the Hessian plus the barriers' diagonals; False if it never became definite."""
+    f = state.free.shape[0]
+    free, factor, hessian, gap, dual = (
+        state.free, state.factor, point.hessian, state.gap, state.dual
+    )  # fmt: skip
+    ridge = 0.0
+    while ridge < 1e3:
+        for a in range(f):
+            i = free[a]
+            for b in range(a, f):
+                factor[a, b] = hessian[i, free[b]]
+            factor[a, a] += dual[a] / gap[a] + dual[f + a] / gap[f + a] + ridge * factor[a, a]
+        if _cholesky(factor):
+            return True
+        ridge = max(100.0 * ridge, 1e-15)
+    return False
+
+
+@njit(cache=True, error_model="numpy")
+def _cholesky(factor: Array) -> bool:
+    """Upper triangle A -> U with A = U' U; the diagonal holds 1 / U_aa."""
+    size = factor.shape[0]
+    for a in range(size):
+        pivot = factor[a, a]
+        if not (pivot > 0.0 and pivot < np.inf):
+            return False
+        root = 1.0 / np.sqrt(pivot)
+        factor[a, a] = root
+        for b in range(a + 1, size):
+            factor[a, b] *= root
+        for c in range(a + 1, size):
+            lead = factor[a, c]
+            for b in range(c, size):
+                factor[c, b] -= lead * factor[a, b]
+    return True
+
+
+@njit(cache=True, error_model="numpy")
+def _back_substitute(factor: Array, x: Array) -> None:
+    """Solve U' U x = b in place."""
+    size = factor.shape[0]
+    for a in range(size):
+        x[a] *= factor[a, a]
+        for b in range(a + 1, size):
+            x[b] -= factor[a, b] * x[a]
+    for a in range(size - 1, -1, -1):
+        total = x[a]
+        for b in range(a + 1, size):
+            total -= factor[a, b] * x[b]
+        x[a] = total * factor[a, a]
+
+
+@njit(cache=True, error_model="numpy")
+def _right_hand_side(problem: ConvexProblem, target: float, point: Point, state: State) -> None:
+    """Into state.move: minus the gradient of F_lambda and what eliminated overrun pairs pull."""
+    n, f, m = problem.load_s.shape[0], state.free.shape[0], state.late.shape[0]
+    gap, dual, correction, move = state.gap, state.dual, state.correction, state.move
+    slope, receiver = point.slope, problem.receiver
+    for i in range(move.shape[0]):
+        move[i] = -point.gradient[i]
+    for b in range(m):
+        k, t, v = state.late[b], 2 * f + b, 2 * f + m + b
+        aim = point.upload[k] - problem.slack_s[k]
+        aim += (target - correction[t]) / dual[t] - (target - correction[v]) / dual[v]
+        state.aim[b] = aim
+        pull = point.stiffness[k] * aim * point.fall[k]
+        move[k] += pull
+        for j in range(n):
+            move[j] -= pull * slope[k, j]
+        if receiver[k] >= 0:
+            i = n + 2 * receiver[k]
+            move[i] -= pull * slope[k, n]
+            move[i + 1] -= pull * slope[k, n + 1]
+    for a in range(f):
+        low, high = (target - correction[a]) / gap[a], (target - correction[f + a]) / gap[f + a]
+        state.step[a] = move[state.free[a]] + low - high
+
+
+@njit(cache=True, error_model="numpy")
+def _lateness_step(problem: ConvexProblem, k: int, point: Point, move: Array) -> float:
+    """First-order change of h_k along the step."""
+    n = problem.load_s.shape[0]
+    slope = point.slope
+    total = -move[k]
+    for j in range(n):
+        total += slope[k, j] * move[j]
+    if problem.receiver[k] >= 0:
+        i = n + 2 * problem.receiver[k]
+        total += slope[k, n] * move[i] + slope[k, n + 1] * move[i + 1]
+    return total * point.fall[k]
+
+
+@njit(cache=True, error_model="numpy")
+def _newton(problem: ConvexProblem, target: float, point: Point, state: State) -> None:
+    """Newton step of all pairs towards gap * dual = target."""
+    f, m = state.free.shape[0], state.late.shape[0]
+    gap, dual, correction = state.gap, state.dual, state.correction
+    _right_hand_side(problem, target, point, state)
+    _back_substitute(state.factor, state.step)
+    state.move[:] = 0.0
+    for a in range(f):
+        step = state.step[a]
+        state.move[state.free[a]] = step
+        state.gap_step[a], state.gap_step[f + a] = step, -step
+    for b in range(m):
+        k, t, v = state.late[b], 2 * f + b, 2 * f + m + b
+        change = _lateness_step(problem, k, point, state.move)
+        change = point.stiffness[k] * (change + state.aim[b])
+        state.dual_step[t], state.dual_step[v] = change, -change
+        state.gap_step[t] = (target - correction[t] - gap[t] * change) / dual[t] - gap[t]
+        state.gap_step[v] = (target - correction[v] + gap[v] * change) / dual[v] - gap[v]
+    for a in range(2 * f):
+        rest = target - correction[a] - dual[a] * state.gap_step[a]
+        state.dual_step[a] = rest / gap[a] - dual[a]
+
+
+@njit(cache=True, error_model="numpy")
+def _longest(value: Array, step: Array, fraction: float) -> float:
+    """The longest multiple of the step, at most 1, that keeps value + it * step positive."""
+    length = 1.0
+    for a in range(value.shape[0]):
+        if step[a] * length < -fraction * value[a]:
+            length = -fraction * value[a] / step[a]
+    return length
+
+
+@njit(cache=True, error_model="numpy")
+def _mean_product(state: State, primal: float, dual: float) -> float:
+    """Mean of gap * dual after steps of these lengths."""
+    total = 0.0
+    for a in range(state.gap.shape[0]):
+        gap = state.gap[a] + primal * state.gap_step[a]
+        total += gap * (state.dual[a] + dual * state.dual_step[a])
+    return total / max(state.gap.shape[0], 1)
+
+
+@njit(cache=True, error_model="numpy")
+def direction(
+    problem: ConvexProblem, floor: float, point: Point, state: State
+) -> tuple[float, float]:
+    """Predictor and corrector; the step in `state`, and how far gaps and duals may follow it.
+
+    Products are not driven below the floor: rounding of h would spoil the duals.
+    """
+    f, m = state.free.shape[0], state.late.shape[0]
+    gap, dual = state.gap, state.dual
+    for b in range(m):
+        t, v = 2 * f + b, 2 * f + m + b
+        point.stiffness[state.late[b]] = 1.0 / (gap[t] / dual[t] + gap[v] / dual[v])
+    hessian_of(problem, point)
+    if not _factorise(point, state):
+        return 0.0, 0.0
+    state.correction[:] = 0.0
+    _newton(problem, 0.0, point, state)
+    primal = _longest(gap, state.gap_step, 1.0)
+    along = _longest(dual, state.dual_step, 1.0)
+    mean = _mean_product(state, 0.0, 0.0)
+    ratio = _mean_product(state, primal, along) / mean if mean > 0.0 else 0.0
+    target = max(mean * min(1.0, max(1e-6, ratio**3)), floor)
+    if min(primal, along) >= 0.1:
+        state.correction[:] = state.gap_step * state.dual_step
+    _newton(problem, target, point, state)
+    primal = _longest(gap, state.gap_step, 0.99)
+    along = _longest(dual, state.dual_step, 0.99)
+    return primal, along
+
+
+@njit(cache=True, error_model="numpy")
+def advance(
+    problem: ConvexProblem, y: Array, primal: float, along: float, point: Point, state: State
+) -> float:
+    """Take the step and restore v - t = h - slack; returns the new cost."""
+    f, m, n = state.free.shape[0], state.late.shape[0], problem.load_s.shape[0]
+    longest = 0.0
+    for k in range(n):
+        longest = max(longest, abs(state.move[k]))
+    # a quadratic model of exp() means nothing beyond a factor of 20 in power
+    primal = min(primal, 3.0 / max(longest, 1e-300))
+    for i in range(y.shape[0]):
+        y[i] = min(max(y[i] + primal * state.move[i], problem.lower[i]), problem.upper[i])
+    for a in range(state.gap.shape[0]):
+        state.gap[a] += primal * state.gap_step[a]
+        state.dual[a] += along * state.dual_step[a]
+    cost = evaluate(problem, y, point)
+    for b in range(m):
+        k, t, v = state.late[b], 2 * f + b, 2 * f + m + b
+        point.multiplier[k] = min(state.dual[t], problem.overrun_weight[k])
+        excess = point.upload[k] - problem.slack_s[k] - (state.gap[v] - state.gap[t])
+        if excess > 0.0:
+            state.gap[v] += excess
+        else:
+            state.gap[t] -= excess
+    return cost
