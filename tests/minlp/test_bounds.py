@@ -1,0 +1,144 @@
+"""The independent bound: never above any judged cost, and tight where nothing is relaxed."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minlp.bounds import device_bounds, independent, independent_bound, reachable_distances
+from minlp.heuristics import greedy, nearest
+from minlp.lone import Upload, lone_sender, server_costs
+from satedge.problem.generate import generate
+from satedge.problem.plan import Plan
+from satedge.problem.projector import project
+from satedge.problem.referee import available, judge, uav_gains
+from satedge.problem.scenario import PRESETS, preset
+
+SCENARIOS = st.fixed_dictionaries(
+    {
+        "n_devices": st.sampled_from([1, 4, 10]),
+        "n_uavs": st.sampled_from([0, 1, 3]),
+        "n_satellites": st.sampled_from([0, 2, 4]),
+        "interference_scope": st.sampled_from(["all", "tier", "server"]),
+        "interference_leakage": st.sampled_from([0.0, 0.05, 1.0]),
+        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
+        "uav_speed_max_mps": st.sampled_from([0.0, 20.0]),
+        "uav_coverage_m": st.sampled_from([60.0, 250.0]),
+        "deadline_penalty": st.sampled_from([0.0, 100.0]),
+    }
+).filter(lambda changes: changes["n_uavs"] + changes["n_satellites"] > 0)
+
+
+def instance_of(name, changes, seed, n_slots=3):
+    """Requests as printed, so that every combination of fleets can be drawn."""
+    scenario = preset(name, n_slots=n_slots, **{"requests": "as-printed", **changes})
+    return generate(scenario, seed)
+
+
+def random_plan(instance, seed):
+    """Anything at all, through the projector; powers log-uniform, flights beyond the reach."""
+    rng = np.random.default_rng(seed)
+    s = instance.scenario
+    shape = instance.active.shape
+    raw = Plan(
+        rng.integers(-1, s.n_servers, shape).astype(float),
+        10 ** rng.uniform(-7, 1, shape),
+        instance.uav_xy_m + rng.normal(0, 150, (shape[0], s.n_uavs, 2)),
+    )
+    return project(instance, raw, seed)[0]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(list(PRESETS)), SCENARIOS, st.integers(0, 10_000))
+def test_no_plan_costs_less_than_the_bound(name, changes, seed):
+    """Whatever the preset, scope, leakage, fleet or compute mode: bound <= judged cost, by slot."""
+    instance = instance_of(name, changes, seed)
+    bound = independent_bound(instance)
+    plans = [random_plan(instance, seed + i) for i in range(3)]
+    plans += [method(instance, budget_s=60, seed=seed).plan for method in (nearest, greedy)]
+    for plan in plans:
+        verdict = judge(instance, plan)
+        assert verdict.admissible
+        assert (bound <= verdict.slot_cost).all()
+        assert (device_bounds(instance) <= verdict.device_cost).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(list(PRESETS)), st.sampled_from([0, 2]), st.integers(0, 10_000))
+def test_a_lone_device_with_hovering_uavs_attains_the_bound(name, n_satellites, seed):
+    """With nothing to share and nowhere to fly, the cheapest lone server is optimal."""
+    changes = {"n_devices": 1, "n_uavs": 2, "uav_speed_max_mps": 0.0, "interference_leakage": 0.0}
+    instance = instance_of(name, {**changes, "n_satellites": n_satellites}, seed)
+    found = independent(instance, budget_s=60, seed=0)
+    cost = judge(instance, found.plan).cost
+    assert found.lower_bound == pytest.approx(cost, rel=1e-6)
+    assert found.lower_bound <= cost
+
+
+def test_the_least_distance_is_attained_and_no_motion_gets_nearer():
+    """A straight flight at full speed towards a device meets the distance used by the bound."""
+    instance = instance_of("paper", {"mobility": "static"}, 4)
+    near, far = reachable_distances(instance)
+    for k in range(4):
+        raw = Plan(
+            np.zeros(instance.active.shape),
+            np.ones(instance.active.shape),
+            np.broadcast_to(instance.device_xy_m[:, k, None, :], (3, 3, 2)),
+        )
+        plan, _ = project(instance, raw)
+        away = instance.device_xy_m[:, k, None, :] - plan.uav_xy_m
+        distance = np.hypot(away[..., 0], away[..., 1])
+        assert near[:, k] == pytest.approx(distance, abs=1e-4)
+        assert (distance <= far[:, k]).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    load_s=st.floats(1e-3, 10),
+    log_snr=st.floats(-20, 40),
+    propagation_s=st.floats(0, 0.01),
+    slack_s=st.floats(-1, 3),
+    latency=st.sampled_from([0.0, 0.5]),
+    energy=st.sampled_from([0.0, 0.0125, 0.5]),
+    overrun=st.sampled_from([0.0, 50.0, 1e5]),
+)
+def test_the_lone_optimum_is_a_minimum_and_its_bound_close(
+    load_s, log_snr, propagation_s, slack_s, latency, energy, overrun
+):
+    """No power on a fine grid beats it, and the certified side lies within 1e-9 of it."""
+    values = [np.array([v]) for v in (load_s, np.exp(log_snr), propagation_s, slack_s)]
+    upload = Upload(*values, latency, energy, overrun)
+    best = lone_sender(upload, 1e-6, 1.0)
+    grid = upload.at(np.linspace(np.log(1e-6), 0.0, 20_001))[0]
+    assert best.cost[0] <= grid.min() * (1 + 1e-12)
+    assert best.lower[0] <= grid.min()
+    assert best.cost[0] == pytest.approx(upload.at(np.log(best.power_W))[0][0], rel=1e-9)
+    scale = best.cost[0] + overrun * (abs(slack_s) + load_s)
+    assert best.cost[0] - best.lower[0] <= 1e-9 * scale
+
+
+def test_lone_costs_are_what_the_referee_charges_a_lone_sender():
+    """One request in the air without other UAVs: the table's entry is the judged cost."""
+    changes = {"n_devices": 1, "n_uavs": 1, "n_satellites": 4}
+    for seed in range(20):
+        instance = instance_of("balanced", changes, seed, n_slots=1)
+        stay = instance.uav_xy_m[None]
+        costs = server_costs(instance, uav_gains(instance, stay))
+        for server in np.flatnonzero(available(instance, stay)[0, 0]):
+            chosen = np.array([[server]])
+            plan = Plan(chosen, costs.power_W[:, :, server], stay)
+            verdict = judge(instance, plan)
+            assert verdict.admissible
+            assert verdict.cost == pytest.approx(costs.cost[0, 0, server], rel=1e-9)
+
+
+def test_a_request_that_a_uav_can_fly_away_from_may_be_cheaper_unserved():
+    """Without satellites the penalty enters the bound exactly when leaving is possible."""
+    changes = {"n_devices": 1, "n_uavs": 1, "n_satellites": 0, "uav_coverage_m": 60.0}
+    changes |= {"deadline_penalty": 0.0, "accuracy_min": 0.3, "accuracy_max": 0.3}
+    free = instance_of("paper", {**changes, "uav_speed_max_mps": 100.0}, 1, n_slots=1)
+    assert device_bounds(free)[0, 0] == 0.0
+    distance = np.hypot(*(free.device_xy_m[0, 0] - free.uav_xy_m[0]))
+    wide = {**changes, "uav_speed_max_mps": 0.0, "uav_coverage_m": distance + 1}
+    bound = device_bounds(instance_of("paper", wide, 1, n_slots=1))
+    assert bound[0, 0] > 0.1
