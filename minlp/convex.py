@@ -46,6 +46,7 @@ def minimise_kernel(
     y: Array,
     multiplier: Array,
     gradient: Array,
+    warm: bool,
     relative_gap: float,
     absolute_gap: float,
     cutoff: float,
@@ -54,17 +55,18 @@ def minimise_kernel(
     """(F(y), certified lower bound, iterations, status); the compiled form of `minimise`.
 
     In and out: y (n + 2M,) start, then the best point; multiplier (n,) of the overruns in
-    [0, rho]. Out: gradient (n + 2M,) of F_lambda where the bound was attained.
+    [0, rho], read if `warm`. Out: gradient (n + 2M,) of F_lambda where the bound was attained.
+    `warm` trusts y and multiplier: for a start from the minimum of a similar problem.
     """
     n, d = problem.load_s.shape[0], y.shape[0]
     point, state = new_point(n, d), new_state(problem)
     margin = rounding_margin(problem)
     for i in range(d):
         low, high = problem.lower[i], problem.upper[i]
-        inset = 0.1 * (high - low)
+        inset = (0.003 if warm else 0.1) * (high - low)
         y[i] = min(max(y[i], low + inset), high - inset)
     cost = evaluate(problem, y, point)
-    start(problem, y, multiplier, point, state)
+    start(problem, multiplier, warm, y, point, state)
     best, least, bound, iteration, status = y.copy(), np.inf, -np.inf, 0, STOPPED
     while np.isfinite(cost):
         gradients(problem, point)
@@ -164,18 +166,20 @@ def minimise(
     """Minimise F over the box, with a certified lower bound.
 
     Stops when F(y) - bound <= max(relative_gap |F(y)|, absolute_gap) ("converged"), when the bound
-    reaches `cutoff`, or after `max_iter` Newton steps ("stopped"). `y0` (n + 2M,) and
-    `multiplier0` (n,) warm-start it.
+    reaches `cutoff`, or after `max_iter` Newton steps ("stopped"). `y0` (n + 2M,) is where it
+    starts; with `multiplier0` (n,) beside it the pair is trusted to be near the minimum.
     """
     n = len(problem.load_s)
-    y = 0.3 * problem.lower + 0.7 * problem.upper
+    y = 0.5 * (problem.lower + problem.upper)
+    y[:n] = 0.15 * problem.lower[:n] + 0.85 * problem.upper[:n]
     if y0 is not None:
-        y = np.array(np.broadcast_to(np.asarray(y0, dtype=np.float64), y.shape))
+        y[:] = y0
     multiplier = np.zeros(n)
     if multiplier0 is not None:
         multiplier[:] = multiplier0
     gradient = np.zeros(len(y))
     cost, bound, iterations, status = minimise_kernel(
-        problem, y, multiplier, gradient, relative_gap, absolute_gap, cutoff, max_iter
-    )
+        problem, y, multiplier, gradient, multiplier0 is not None,
+        relative_gap, absolute_gap, cutoff, max_iter,
+    )  # fmt: skip
     return Minimum(y, cost, bound, iterations, STATUS[status], multiplier, gradient)

@@ -21,7 +21,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from minlp.convex_terms import Array, ConvexProblem, Point, evaluate, hessian_of
+from minlp.convex_terms import Array, ConvexProblem, Point, evaluate, gradients, hessian_of
 
 
 class State(NamedTuple):
@@ -54,29 +54,47 @@ def new_state(problem: ConvexProblem) -> State:
 
 
 @njit(cache=True, error_model="numpy")
-def start(problem: ConvexProblem, y: Array, multiplier: Array, point: Point, state: State) -> None:
-    """Interior duals around a strictly interior y, central where nothing better is known."""
+def start(
+    problem: ConvexProblem, multiplier: Array, warm: bool, y: Array, point: Point, state: State
+) -> None:
+    """Pairs around an interior y: central, or (warm) near given multipliers and the gradient."""
     f, m = state.free.shape[0], state.late.shape[0]
     gap, dual = state.gap, state.dual
-    cost = 0.0
+    centre = (0.01 if warm else 1.0) * _price_of_time(problem, point) / max(2 * f + 2 * m, 1)
     for b in range(m):
-        k = state.late[b]
-        rho = problem.overrun_weight[k]
-        x = point.upload[k] - problem.slack_s[k]
-        room = 0.1 * point.upload[k]
-        t, v = max(-x, 0.0) + room, max(x, 0.0) + room
-        gap[2 * f + b], gap[2 * f + m + b] = t, v
-        share = v / (t + v)
-        dual[2 * f + b], dual[2 * f + m + b] = rho * share, rho * (t / (t + v))
-        point.multiplier[k] = rho * share
-    for k in range(problem.load_s.shape[0]):
-        rate = problem.latency_weight[k] + problem.energy_weight[k] * point.power[k]
-        cost += (rate + point.multiplier[k]) * point.upload[k]
-    centre = 0.1 * cost / max(2 * f + 2 * m, 1)
+        k, t, v = state.late[b], 2 * f + b, 2 * f + m + b
+        rho, h = problem.overrun_weight[k], point.upload[k]
+        x = h - problem.slack_s[k]
+        if warm:
+            share = min(max(multiplier[k] / rho, 1e-3), 1.0 - 1e-3)
+            room = centre / (rho * max(share, 1.0 - share))
+        else:
+            room = 0.1 * h
+            share = (max(x, 0.0) + room) / (abs(x) + 2.0 * room)
+        gap[t], gap[v] = max(-x, 0.0) + room, max(x, 0.0) + room
+        dual[t], dual[v] = rho * share, rho * (1.0 - share)
+        point.multiplier[k] = dual[t]
+    gradients(problem, point)
     for a in range(f):
         i = state.free[a]
         gap[a], gap[f + a] = y[i] - problem.lower[i], problem.upper[i] - y[i]
         dual[a], dual[f + a] = centre / gap[a], centre / gap[f + a]
+        if warm:
+            dual[a] += max(point.gradient[i], 0.0)
+            dual[f + a] += max(-point.gradient[i], 0.0)
+
+
+@njit(cache=True, error_model="numpy")
+def _price_of_time(problem: ConvexProblem, point: Point) -> float:
+    """Cost of the uploads alone: the scale of the first products."""
+    total = 0.0
+    for k in range(problem.load_s.shape[0]):
+        h = point.upload[k]
+        total += h * (problem.latency_weight[k] + problem.energy_weight[k] * point.power[k])
+        late = h - problem.slack_s[k]
+        if late > 0.0:
+            total += problem.overrun_weight[k] * late
+    return total
 
 
 @njit(cache=True, error_model="numpy")

@@ -8,11 +8,12 @@ sends to receiver m_k, a UAV whose coordinates move its gains, or -1 (nothing de
     h_k = t_k / log1p(exp(s_k))              upload time, convex in y
     f_k = wl_k h_k + we_k exp(p_k) (h_k + prop_k) + rho_k max(0, h_k - slack_k)
 
-F = sum_k f_k is convex: 1 / log1p(exp(s)) is convex and decreasing, and ln h_k is convex, so that
+subject to |q_m - c|^2 <= R^2 for given discs. F = sum_k f_k is convex: 1 / log1p(exp(s)) is convex and decreasing, and ln h_k is convex, so that
 exp(p_k) h_k is convex too.
 
-Bound. For any y and any lambda in [0, rho] the function F_lambda, in which lambda_k (h_k - slack_k)
-stands for the overrun penalty, is convex and nowhere above F. With g its gradient at y, every z in
+Bound. For any y, any lambda in [0, rho] and any mu >= 0 the function F_lambda, in which
+lambda_k (h_k - slack_k) stands for the overrun penalty and mu (|q_m - c|^2 - R^2) is added for each
+disc, is convex and nowhere above F where the discs hold. With g its gradient at y, every z in
 the box [l, u] has
 
     F(z) >= F_lambda(z) >= F_lambda(y) + sum_i min(g_i (l_i - y_i), g_i (u_i - y_i)).
@@ -57,6 +58,7 @@ class ConvexProblem(NamedTuple):
     propagation_s: Array  # prop (n,)
     overrun_weight: Array  # rho (n,), per second
     slack_s: Array  # (n,), may be negative or +inf
+    disc: Array  # (Q, 4) rows UAV index, centre x, centre y, R
 
 
 class Point(NamedTuple):
@@ -73,16 +75,21 @@ class Point(NamedTuple):
     gradient: Array  # (d,) of F_lambda
     size: Array  # (d,) sums of the absolute terms of the gradient
     hessian: Array  # (d, d), upper triangle
+    offset: Array  # (Q, 2) q_m - c
+    excess: Array  # (Q,) |q_m - c|^2 - R^2
+    disc_multiplier: Array  # (Q,) mu
+    disc_stiffness: Array  # (Q,) weight of grad excess grad excess' added to the Hessian
 
 
 @njit(cache=True, error_model="numpy")
-def new_point(n: int, d: int) -> Point:
-    """Scratch for n devices and d = n + 2M variables."""
+def new_point(n: int, d: int, discs: int = 0) -> Point:
+    """Scratch for n devices, d = n + 2M variables and a number of discs."""
     rows, cols = np.zeros((6, n)), np.zeros((2, d))
     return Point(
         np.empty((n, n + 1)),
         rows[0], rows[1], rows[2], rows[3], rows[4], rows[5],
         np.empty((n, n + 2)), cols[0], cols[1], np.empty((d, d)),
+        np.zeros((discs, 2)), np.zeros(discs), np.zeros(discs), np.zeros(discs),
     )  # fmt: skip
 
 
@@ -140,8 +147,13 @@ def upload_time(load: float, s: float) -> tuple[float, float, float]:
 
 @njit(cache=True, error_model="numpy")
 def evaluate(problem: ConvexProblem, y: Array, point: Point) -> float:
-    """F(y); fills share, upload, fall, bend and power."""
+    """F(y); fills share, upload, fall, bend, power, offset and excess."""
     n = problem.load_s.shape[0]
+    for i in range(problem.disc.shape[0]):
+        x = n + 2 * int(problem.disc[i, 0])
+        dx, dy = y[x] - problem.disc[i, 1], y[x + 1] - problem.disc[i, 2]
+        point.offset[i, 0], point.offset[i, 1] = dx, dy
+        point.excess[i] = dx * dx + dy * dy - problem.disc[i, 3] ** 2
     share, upload, fall, bend = point.share, point.upload, point.fall, point.bend
     latency_weight, energy_weight = problem.latency_weight, problem.energy_weight
     propagation_s, overrun_weight = problem.propagation_s, problem.overrun_weight
@@ -197,6 +209,12 @@ def gradients(problem: ConvexProblem, point: Point) -> None:
         size[k] += paid + rate
         if receiver[k] >= 0:
             _position_part(problem, k, rate, point)
+    for i in range(problem.disc.shape[0]):
+        x = n + 2 * int(problem.disc[i, 0])
+        for axis in range(2):
+            part = 2.0 * point.disc_multiplier[i]
+            gradient[x + axis] += part * point.offset[i, axis]
+            size[x + axis] += part * (abs(point.offset[i, axis]) + 2 * abs(problem.disc[i, 1 + axis]))
 
 
 @njit(cache=True, error_model="numpy")
@@ -227,7 +245,7 @@ def _position_curvature(
 
 @njit(cache=True, error_model="numpy")
 def hessian_of(problem: ConvexProblem, point: Point) -> None:
-    """Hessian of F_lambda + sum_k stiffness_k/2 (grad h_k . dy)^2; after `gradients`.
+    """Hessian of F_lambda + sum_k stiffness_k/2 (grad h_k . dy)^2, discs alike; after `gradients`.
 
     With w the shares, v_j = (unit j, D_kj) and g = sum_j w_j v_j: the Hessian of L_k is
     sum_j w_j v_j v_j' - g g', that of h_k is bend (e_k - g)(e_k - g)' + fall Hessian(L_k).
@@ -255,6 +273,12 @@ def hessian_of(problem: ConvexProblem, point: Point) -> None:
         hessian[k, k] += alpha + paid - 2.0 * energy * fall
         if receiver[k] >= 0:
             _position_curvature(problem, k, beta, alpha - beta, cross, point)
+    for i in range(problem.disc.shape[0]):
+        x = n + 2 * int(problem.disc[i, 0])
+        dx, dy, stiff = point.offset[i, 0], point.offset[i, 1], 4.0 * point.disc_stiffness[i]
+        hessian[x, x] += 2.0 * point.disc_multiplier[i] + stiff * dx * dx
+        hessian[x, x + 1] += stiff * dx * dy
+        hessian[x + 1, x + 1] += 2.0 * point.disc_multiplier[i] + stiff * dy * dy
 
 
 @njit(cache=True, error_model="numpy")
@@ -294,6 +318,12 @@ def bound_at(problem: ConvexProblem, y: Array, margin: float, point: Point) -> f
         late = multiplier * problem.slack_s[k] if multiplier > 0.0 else 0.0
         value += base - late
         size += base + abs(late)
+    for i in range(problem.disc.shape[0]):
+        value += point.disc_multiplier[i] * point.excess[i]
+        centre = problem.disc[i, 1] ** 2 + problem.disc[i, 2] ** 2
+        size += point.disc_multiplier[i] * (
+            abs(point.excess[i]) + 4.0 * (centre + problem.disc[i, 3] ** 2)
+        )
     for i in range(y.shape[0]):
         g, low, high = point.gradient[i], problem.lower[i], problem.upper[i]
         value += min(g * (low - y[i]), g * (high - y[i]))
