@@ -20,6 +20,7 @@ from minlp.convex_terms import (
     bound_at,
     evaluate,
     gradients,
+    inside,
     new_point,
     rounding_margin,
 )
@@ -59,7 +60,7 @@ def minimise_kernel(
     `warm` trusts y and multiplier: for a start from the minimum of a similar problem.
     """
     n, d = problem.load_s.shape[0], y.shape[0]
-    point, state = new_point(n, d), new_state(problem)
+    point, state = new_point(n, d, problem.disc.shape[0]), new_state(problem)
     margin = rounding_margin(problem)
     for i in range(d):
         low, high = problem.lower[i], problem.upper[i]
@@ -74,7 +75,7 @@ def minimise_kernel(
         if here > bound:
             bound = here
             gradient[:], multiplier[:] = point.gradient, point.multiplier
-        if cost < least:
+        if cost < least and inside(problem, point):
             least = cost
             best[:] = y
         if bound >= cutoff or least - bound <= max(relative_gap * abs(least), absolute_gap):
@@ -107,6 +108,7 @@ def convex_problem(
     receiver: ArrayLike = -1,
     interference_slope: ArrayLike = 0.0,
     noise_slope: ArrayLike = 0.0,
+    disc: ArrayLike = (),
 ) -> ConvexProblem:
     """Arrays of `ConvexProblem` (shapes there) from anything that broadcasts to them.
 
@@ -125,6 +127,7 @@ def convex_problem(
         np.array(np.broadcast_to(np.asarray(receiver, dtype=np.int64), (n,))),
         array(load_s, n), array(latency_weight, n), array(energy_weight, n),
         array(propagation_s, n), array(overrun_weight, n), array(slack_s, n),
+        array(np.reshape(disc, (-1, 4)), np.size(disc) // 4, 4),
     )  # fmt: skip
     _check(problem)
     return problem

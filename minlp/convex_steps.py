@@ -7,6 +7,7 @@ condition as a pair gap >= 0, dual >= 0 whose product is driven to 0:
     y_i - l_i and its dual, u_i - y_i and its dual          the box
     t_k = v_k - (h_k - slack_k) and lambda_k                overrun v_k covers the lateness
     v_k and rho_k - lambda_k                                overrun v_k >= 0, priced at rho_k
+    w_i and mu_i, where w_i + |q - c_i|^2 = R_i^2           discs; w may start inconsistent
 
 All pairs are eliminated from the Newton system, which leaves one Cholesky factorisation of the
 Hessian of F_lambda with positive additions (n + 2M rows). Smoothing the kinks of the overruns with
@@ -25,11 +26,11 @@ from minlp.convex_terms import Array, ConvexProblem, Point, evaluate, gradients,
 
 
 class State(NamedTuple):
-    """Iterate and Newton step. Pairs lie in four blocks: box below, box above, t, v."""
+    """Iterate and Newton step. Pairs lie in blocks: box below, box above, t, v, discs."""
 
     free: NDArray[np.int64]  # (f,) variables whose edge has a length
     late: NDArray[np.int64]  # (m,) devices whose overrun is priced
-    gap: Array  # (2 f + 2 m,)
+    gap: Array  # (2 f + 2 m + Q,)
     dual: Array
     gap_step: Array
     dual_step: Array
@@ -46,7 +47,7 @@ def new_state(problem: ConvexProblem) -> State:
     free = np.flatnonzero(width > 0.0)
     late = np.flatnonzero((problem.overrun_weight > 0.0) & (problem.slack_s < np.inf))
     f, m = free.shape[0], late.shape[0]
-    rows = np.zeros((5, 2 * f + 2 * m))
+    rows = np.zeros((5, 2 * f + 2 * m + problem.disc.shape[0]))
     return State(
         free, late, rows[0], rows[1], rows[2], rows[3], rows[4],
         np.zeros(m), np.empty((f, f)), np.zeros(f), np.zeros(width.shape[0]),
@@ -74,6 +75,10 @@ def start(
         gap[t], gap[v] = max(-x, 0.0) + room, max(x, 0.0) + room
         dual[t], dual[v] = rho * share, rho * (1.0 - share)
         point.multiplier[k] = dual[t]
+    for i in range(problem.disc.shape[0]):
+        pair = 2 * f + 2 * m + i
+        gap[pair] = max(-point.excess[i], 0.1 * problem.disc[i, 3] ** 2)
+        dual[pair] = point.disc_multiplier[i] = centre / gap[pair]
     gradients(problem, point)
     for a in range(f):
         i = state.free[a]
@@ -172,6 +177,12 @@ def _right_hand_side(problem: ConvexProblem, target: float, point: Point, state:
             i = n + 2 * receiver[k]
             move[i] -= pull * slope[k, n]
             move[i + 1] -= pull * slope[k, n + 1]
+    for i in range(problem.disc.shape[0]):
+        pair = 2 * f + 2 * m + i
+        pull = (target - correction[pair] + dual[pair] * point.excess[i]) / gap[pair]
+        x = n + 2 * int(problem.disc[i, 0])
+        move[x] -= 2.0 * pull * point.offset[i, 0]
+        move[x + 1] -= 2.0 * pull * point.offset[i, 1]
     for a in range(f):
         low, high = (target - correction[a]) / gap[a], (target - correction[f + a]) / gap[f + a]
         state.step[a] = move[state.free[a]] + low - high
@@ -210,6 +221,13 @@ def _newton(problem: ConvexProblem, target: float, point: Point, state: State) -
         state.dual_step[t], state.dual_step[v] = change, -change
         state.gap_step[t] = (target - correction[t] - gap[t] * change) / dual[t] - gap[t]
         state.gap_step[v] = (target - correction[v] + gap[v] * change) / dual[v] - gap[v]
+    n = problem.load_s.shape[0]
+    for i in range(problem.disc.shape[0]):
+        pair, x = 2 * f + 2 * m + i, n + 2 * int(problem.disc[i, 0])
+        along = point.offset[i, 0] * state.move[x] + point.offset[i, 1] * state.move[x + 1]
+        state.gap_step[pair] = -(point.excess[i] + gap[pair]) - 2.0 * along
+        rest = target - correction[pair] - dual[pair] * state.gap_step[pair]
+        state.dual_step[pair] = rest / gap[pair] - dual[pair]
     for a in range(2 * f):
         rest = target - correction[a] - dual[a] * state.gap_step[a]
         state.dual_step[a] = rest / gap[a] - dual[a]
@@ -248,6 +266,9 @@ def direction(
     for b in range(m):
         t, v = 2 * f + b, 2 * f + m + b
         point.stiffness[state.late[b]] = 1.0 / (gap[t] / dual[t] + gap[v] / dual[v])
+    for i in range(problem.disc.shape[0]):
+        pair = 2 * f + 2 * m + i
+        point.disc_stiffness[i] = dual[pair] / gap[pair]
     hessian_of(problem, point)
     if not _factorise(point, state):
         return 0.0, 0.0
@@ -291,4 +312,8 @@ def advance(
             state.gap[v] += excess
         else:
             state.gap[t] -= excess
+    for i in range(problem.disc.shape[0]):
+        pair = 2 * f + 2 * m + i
+        point.disc_multiplier[i] = state.dual[pair]
+        state.gap[pair] = max(-point.excess[i], 0.5 * state.gap[pair])
     return cost

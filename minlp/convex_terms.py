@@ -172,6 +172,15 @@ def evaluate(problem: ConvexProblem, y: Array, point: Point) -> float:
 
 
 @njit(cache=True, error_model="numpy")
+def inside(problem: ConvexProblem, point: Point) -> bool:
+    """Whether the point last evaluated keeps all discs, up to 1e-7 of their areas."""
+    for i in range(problem.disc.shape[0]):
+        if point.excess[i] > 1e-7 * problem.disc[i, 3] ** 2:
+            return False
+    return True
+
+
+@njit(cache=True, error_model="numpy")
 def _position_part(problem: ConvexProblem, k: int, rate: float, point: Point) -> None:
     """Slope of L_k in its receiver's position, and that part of the gradient."""
     n = problem.load_s.shape[0]
