@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan, concatenate
-from satedge.problem.referee import TOLERANCE, available
+from satedge.problem.referee import TOLERANCE, available, ground_squared_m2
 
 Array = NDArray[np.float64]
 
@@ -78,12 +78,10 @@ def reachable(instance: Instance, previous_xy_m: Array) -> NDArray[np.bool_]:
     need one UAV in different places, not all of them may find it available.
     """
     s, c = instance.scenario, instance.coefficients
-    shape = (*previous_xy_m.shape[:-2], *c.accurate.shape[1:])
-    mask = np.broadcast_to(c.accurate & c.linked[:, None, :], shape).copy()
-    away = instance.device_xy_m[:, :, None, :] - previous_xy_m[..., None, :, :]
-    near = np.hypot(away[..., 0], away[..., 1]) <= s.uav_coverage_m + s.uav_reach_m
-    mask[..., : s.n_uavs] &= near
-    return mask
+    near = np.ones((*previous_xy_m.shape[:-2], *c.accurate.shape[1:]), bool)
+    radius_m = (s.uav_coverage_m + s.uav_reach_m) * (1 + TOLERANCE)
+    near[..., : s.n_uavs] = ground_squared_m2(instance, previous_xy_m) <= radius_m**2
+    return near & c.accurate & c.linked[:, None, :]
 
 
 def slot_keys(seed: int | NDArray[np.uint64], slots: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -145,15 +143,21 @@ def _replace_unavailable(
     named = whole & (wanted >= 0) & (wanted < n_servers)
     choice = np.where(named, wanted, 0).astype(np.int64)
     fine = named & np.take_along_axis(mask, choice[..., None], axis=-1)[..., 0]
-    count = mask.sum(axis=-1)
+    servable = mask.any(axis=-1)
+    drawn = servable & ~fine
+    server = np.where(fine, choice, NO_SERVER)
     devices = np.arange(mask.shape[-2], dtype=np.uint64)
     noise = _mix(keys[:, None] ^ _mix(devices)) >> np.uint64(11)
     uniform = noise.astype(float) * 2.0**-53
+    server[drawn] = _drawn(mask[drawn], np.broadcast_to(uniform, drawn.shape)[drawn])
+    return server, drawn, instance.active & ~servable
+
+
+def _drawn(mask: NDArray[np.bool_], uniform: Array) -> NDArray[np.int64]:
+    """One of the servers in each row of `mask` (n, S), by numbers in [0, 1) (n,)."""
+    count = mask.sum(axis=-1)
     rank = np.minimum((uniform * count).astype(np.int64), count - 1)
-    drawn = np.argmax(mask.cumsum(axis=-1) == (rank + 1)[..., None], axis=-1)
-    server = np.where(fine, choice, np.where(count > 0, drawn, NO_SERVER))
-    unserved = instance.active & (count == 0)
-    return server, instance.active & ~fine & ~unserved, unserved
+    return np.argmax(mask.cumsum(axis=-1) == (rank + 1)[..., None], axis=-1)
 
 
 def _clip_power(

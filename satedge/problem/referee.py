@@ -76,7 +76,7 @@ class Verdict:
     @property
     def admissible(self) -> NDArray[np.bool_]:
         """(...) Every slot is admissible: the plan's cost may be compared."""
-        return self.slot_admissible.all(axis=-1)
+        return np.asarray(self.slot_admissible.all(axis=-1))
 
     @property
     def missed(self) -> NDArray[np.bool_]:
@@ -119,10 +119,17 @@ def previous_positions(instance: Instance, uav_xy_m: Array) -> Array:
 def uav_gains(instance: Instance, uav_xy_m: Array) -> Array:
     """Power gain g between devices and UAVs at given positions: (..., T, K, M). Eqs. (6)-(7)."""
     s = instance.scenario
-    away = instance.device_xy_m[:, :, None, :] - uav_xy_m[..., None, :, :]
-    squared = away[..., 0] ** 2 + away[..., 1] ** 2 + instance.uav_altitude_m[:, None, :] ** 2
+    squared = ground_squared_m2(instance, uav_xy_m) + instance.uav_altitude_m[:, None, :] ** 2
     decay = 1 / squared if s.path_loss_exponent == 2 else squared ** (-s.path_loss_exponent / 2)
     return 10 ** (s.uav_reference_gain_dB / 10) * decay * instance.uav_fading
+
+
+def ground_squared_m2(instance: Instance, uav_xy_m: Array) -> Array:
+    """Squared horizontal distance between devices and UAVs: (..., T, K, M)."""
+    east = instance.device_xy_m[:, :, None, 0] - uav_xy_m[..., None, :, 0]
+    north = instance.device_xy_m[:, :, None, 1] - uav_xy_m[..., None, :, 1]
+    squared: Array = east**2 + north**2
+    return squared
 
 
 def uplink_sinr(
@@ -202,8 +209,9 @@ def _phases(
 
     answer_bit = s.token_bit * instance.output_words
     below = np.where(above, NO_SERVER, server)
-    down_rate = s.uav_bandwidth_Hz * (np.log1p(uav_downlink_sinr(instance, gains)) / np.log(2))
-    down_uav_s = np.where(below >= 0, answer_bit / _pick(down_rate, below), 0.0)
+    down_sinr = _pick(uav_downlink_sinr(instance, gains), below)
+    down_rate = s.uav_bandwidth_Hz * (np.log1p(down_sinr) / np.log(2))
+    down_uav_s = np.where(below >= 0, answer_bit / down_rate, 0.0)
     return {
         "upload_s": upload_s,
         "execute_s": execute_s,
@@ -244,12 +252,10 @@ def _verdict(
 def available(instance: Instance, uav_xy_m: Array) -> NDArray[np.bool_]:
     """Servers a request may use with UAVs at given positions: (..., T, K, S). Eqs. (2), (3)."""
     s, c = instance.scenario, instance.coefficients
-    mask = np.broadcast_to(
-        c.accurate & c.linked[:, None, :], (*uav_xy_m.shape[:-2], *c.accurate.shape[1:])
-    ).copy()
-    distance = _distance(instance.device_xy_m[:, :, None, :] - uav_xy_m[..., None, :, :])
-    mask[..., : s.n_uavs] &= distance <= s.uav_coverage_m * (1 + TOLERANCE)
-    return mask
+    near = np.ones((*uav_xy_m.shape[:-2], *c.accurate.shape[1:]), bool)
+    radius_m = s.uav_coverage_m * (1 + TOLERANCE)
+    near[..., : s.n_uavs] = ground_squared_m2(instance, uav_xy_m) <= radius_m**2
+    return near & c.accurate & c.linked[:, None, :]
 
 
 def _distance(away: Array) -> Array:
@@ -263,16 +269,17 @@ def _violations(
     s, c = instance.scenario, instance.coefficients
     server, power_W, uav_xy_m = plan.server, plan.power_W, plan.uav_xy_m
     sends = served >= 0
-    mask = available(instance, uav_xy_m)
-    refused = instance.active & ~sends & mask.any(axis=-1)
+    refused = instance.active & ~sends
+    if refused.any():
+        refused &= available(instance, uav_xy_m).any(axis=-1)
     out_of_place = np.where(
         instance.active, (server < NO_SERVER) | (server >= s.n_servers), server != NO_SERVER
     )
     accuracy = instance.server_accuracy[np.maximum(served, 0)]
-    linked = np.broadcast_to(c.linked[:, None, :], mask.shape)
+    linked = np.broadcast_to(c.linked[:, None, :], c.accurate.shape)
     above = served >= s.n_uavs
     own_uav = np.where(sends & ~above, served, NO_SERVER)
-    distance = _distance(instance.device_xy_m[:, :, None, :] - uav_xy_m[..., None, :, :])
+    distance = np.sqrt(ground_squared_m2(instance, uav_xy_m))
     step = _distance(uav_xy_m - previous_xy_m)
     side = s.area_side_m
     outside = np.maximum(np.maximum(-uav_xy_m, uav_xy_m - side), 0.0).max(axis=-1, initial=0.0)
