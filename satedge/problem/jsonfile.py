@@ -1,0 +1,209 @@
+"""JSON files that appear whole or not at all, and checks that name what is wrong in them.
+
+Shared by everything that reads a user's file. Whatever is wrong is one FileError of one line:
+field (with its index), value, and what is allowed; callers put the file's name before it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import reprlib
+import secrets
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: More than this many bytes (after decompression) is no file of ours.
+MAX_BYTES = 1 << 30
+
+#: JSON types of an array's entries, and their name in messages.
+_ENTRIES: dict[str, tuple[frozenset[type], str]] = {
+    "f8": (frozenset({int, float}), "a number"),
+    "i8": (frozenset({int}), "a whole number"),
+    "?": (frozenset({bool}), "true or false"),
+}
+
+
+class FileError(ValueError):
+    """A file cannot be used: one line with file, field, value and what is allowed."""
+
+
+# --- bytes
+
+
+def load(path: Path) -> Any:
+    """The parsed JSON of a file. NaN and infinities pass: the fields that hold them refuse them."""
+    data = _read(path)
+    try:
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
+    except FileError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"is no JSON ({reason(error)}): allowed is one JSON object") from None
+
+
+def store(document: dict[str, Any], path: Path) -> None:
+    """Write beside, then rename, so that no reader ever sees half a file."""
+    _check_suffix(path)
+    try:
+        data = _text(document).encode()
+    except ValueError:
+        raise FileError("holds NaN or an infinity: allowed are finite numbers") from None
+    if path.suffix == ".gz":
+        buffer = io.BytesIO()
+        with gzip.GzipFile("", "wb", 9, buffer, mtime=0) as stream:
+            stream.write(data)
+        data = buffer.getvalue()
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise FileError(
+            f"cannot be written ({reason(error)}): allowed is a writable place"
+        ) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def reason(error: BaseException) -> str:
+    """The cause in a few words, without line breaks."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(text.split())
+
+
+def _read(path: Path) -> bytearray:
+    _check_suffix(path)
+    data = bytearray()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            while len(data) <= MAX_BYTES and (piece := stream.read(1 << 20)):
+                data += piece
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"cannot be read ({reason(error)}): allowed is a whole file") from None
+    if len(data) > MAX_BYTES:
+        raise FileError(f"holds more than {MAX_BYTES} bytes: allowed is at most that many")
+    return data
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names differ: of two values under one name, one would be lost silently."""
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise FileError(f"field {shown(name)} stands twice: allowed is once")
+        values[name] = value
+    return values
+
+
+def _text(document: dict[str, Any], indent: str = "") -> str:
+    """JSON with one line per field and per array: easy to read, small differences."""
+    parts = []
+    for name, value in document.items():
+        nested = isinstance(value, dict)
+        text = _text(value, indent + "  ") if nested else json.dumps(value, allow_nan=False)
+        parts.append(f"{indent}  {json.dumps(name)}: {text}")
+    end = "" if indent else "\n"
+    return "{\n" + ",\n".join(parts) + f"\n{indent}}}{end}"
+
+
+def _check_suffix(path: Path) -> None:
+    if not path.name.endswith((".json", ".json.gz")):
+        raise FileError("unknown kind of file: allowed is a name ending in .json or .json.gz")
+
+
+# --- fields
+
+
+def refused(place: str, value: Any, allowed: str) -> FileError:
+    """The error for a bad value at a place such as 'power_W[0][3]'."""
+    size = f" ({len(value)} entries)" if isinstance(value, list) else ""
+    return FileError(f"{place} = {shown(value)}{size}: allowed is {allowed}")
+
+
+def shown(value: Any) -> str:
+    """A short repr on one line."""
+    return reprlib.repr(value)
+
+
+def check_head(document: Any, expected: str, newest: int) -> None:
+    """Refuse what is no object, of another format, or of a later schema than `newest`."""
+    if not isinstance(document, dict):
+        raise FileError(f"the file holds {shown(document)}: allowed is one JSON object")
+    if document.get("format") != expected:
+        raise refused("format", document.get("format"), repr(expected))
+    version = whole("schema_version", document.get("schema_version"), 1)
+    if version > newest:
+        rule = f"at most {newest}; the file is from a newer version of satedge"
+        raise refused("schema_version", version, rule)
+
+
+def check_keys(
+    values: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> None:
+    """Refuse an object that lacks a field or has one too many."""
+    for name in required:
+        if name not in values:
+            raise FileError(f"{name} is missing: allowed is a file with all fields")
+    known = (*required, *optional)
+    for name in values:
+        if name not in known:
+            raise FileError(f"unknown field {shown(name)}: allowed is one of {', '.join(known)}")
+
+
+def whole(name: str, value: Any, low: int) -> int:
+    """`value` if it is an integer of at least `low`."""
+    if type(value) is not int or value < low:
+        raise refused(name, value, f"an integer >= {low}")
+    return value
+
+
+def check_all(name: str, value: NDArray[Any], fine: NDArray[np.bool_], rule: str) -> None:
+    """Refuse the first entry of `value` that is not `fine`."""
+    for index in np.argwhere(~fine):
+        raise refused(_place(name, tuple(index)), value[tuple(index)].item(), rule)
+
+
+def nested_array(name: str, value: Any, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
+    """Nested lists as an array of dtype `kind`; the first misfit in length or type is named."""
+    types, wanted = _ENTRIES[kind]
+    index = _misfit(value, shape, types)
+    if index is not None:
+        for i in index:
+            value = value[i]
+        rule = f"a list of {shape[len(index)]}" if len(index) < len(shape) else wanted
+        raise refused(_place(name, index), value, rule)
+    try:
+        return np.array(value, kind).reshape(shape)
+    except OverflowError:
+        raise FileError(f"{name} holds a number too large: allowed are 64-bit numbers") from None
+
+
+def _misfit(
+    value: Any, shape: tuple[int, ...], types: frozenset[type], index: tuple[int, ...] = ()
+) -> tuple[int, ...] | None:
+    """Index of the first entry of the wrong length or type; None where all fit."""
+    if not shape:
+        return None if type(value) in types else index
+    if type(value) is not list or len(value) != shape[0]:
+        return index
+    if len(shape) == 1 and types.issuperset(map(type, value)):
+        return None
+    for i, item in enumerate(value):
+        found = _misfit(item, shape[1:], types, (*index, i))
+        if found is not None:
+            return found
+    return None
+
+
+def _place(name: str, index: tuple[Any, ...]) -> str:
+    return name + "".join(f"[{int(i)}]" for i in index)

@@ -1,0 +1,107 @@
+"""JSON Schemas of instance and plan files, made from the declarations the checks read.
+
+They are published as `instance.schema.json` and `plan.schema.json` beside this module. A schema
+cannot relate lengths to sizes, nor tie fields together: `files` checks those as well.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from satedge.problem.files import INSTANCE_FORMAT, PLAN_FORMAT, SCHEMA_VERSION
+from satedge.problem.instance import array_fields
+from satedge.problem.scenario import Scenario
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_ENTRY = {"f8": "number", "i8": "integer", "?": "boolean"}
+
+
+def instance_schema() -> dict[str, Any]:
+    """The schema of an instance file."""
+    arrays = {f.name: _nested(**f.metadata) for f in array_fields()}
+    scenario = {f.name: _parameter(f) for f in dataclasses.fields(Scenario)}
+    fields = {
+        "format": {"const": INSTANCE_FORMAT},
+        "schema_version": {"const": SCHEMA_VERSION},
+        "generator_version": {"type": "integer", "minimum": 1},
+        "name": {"type": "string"},
+        "seed": {"type": "integer", "minimum": 0},
+        "content_sha256": _HASH,
+        "scenario": _object(scenario),
+        "arrays": _object(arrays),
+    }
+    title = "A satedge instance: P1 over T slots, K devices, M UAVs, N satellites, S = M + N"
+    return {"$schema": _DIALECT, "title": title, **_object(fields, optional=("content_sha256",))}
+
+
+def plan_schema() -> dict[str, Any]:
+    """The schema of a plan file."""
+    fields = {
+        "format": {"const": PLAN_FORMAT},
+        "schema_version": {"const": SCHEMA_VERSION},
+        "instance_sha256": _HASH,
+        "server": _nested("TK", "-", "Server in 0..S-1, UAVs first; -1 for none.", "i8", low=-1),
+        "power_W": _nested("TK", "W", "Transmit power; 0 without a server."),
+        "uav_xy_m": _nested("TM2", "m", "UAV positions, reached at the start of the slot."),
+    }
+    title = "A satedge plan: decisions for T slots"
+    return {"$schema": _DIALECT, "title": title, **_object(fields, optional=("instance_sha256",))}
+
+
+def write_schemas(folder: Path = Path(__file__).parent) -> None:
+    """Write both schemas; to be run after a change of the declarations."""
+    for name, schema in (("instance", instance_schema()), ("plan", plan_schema())):
+        (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
+
+
+def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+        "additionalProperties": False,
+    }
+
+
+def _nested(
+    shape: str,
+    unit: str,
+    doc: str,
+    kind: str = "f8",
+    low: float = -float("inf"),
+    high: float = float("inf"),
+) -> dict[str, Any]:
+    """Nested lists, one level for each letter of the shape."""
+    schema: dict[str, Any] = {"type": _ENTRY[kind], **_range(low, high)}
+    for letter in reversed(shape):
+        schema = {"type": "array", "items": schema}
+        if letter == "2":
+            schema.update(minItems=2, maxItems=2)
+    if shape.startswith("T"):
+        schema["minItems"] = 1
+    letters = ", ".join(shape)
+    return {"description": f"({letters}) {doc} Unit: {unit}.", **schema}
+
+
+def _parameter(field: dataclasses.Field[Any]) -> dict[str, Any]:
+    """One scenario field, with its prose, unit and source."""
+    meta, default = field.metadata, field.default
+    about = {"description": f"{meta['doc']} Unit: {meta['unit']}. Source: {meta['source']}."}
+    if meta["choices"]:
+        return {**about, "enum": list(meta["choices"])}
+    if isinstance(default, tuple):
+        items = {"type": "integer", "minimum": 1}
+        return {**about, "type": "array", "items": items, "minItems": 1, "uniqueItems": True}
+    kind = "integer" if isinstance(default, int) else "number"
+    low = -float("inf") if meta["low"] is None else meta["low"]
+    high = float("inf") if meta["high"] is None else meta["high"]
+    return {**about, "type": kind, **_range(low, high)}
+
+
+def _range(low: float, high: float) -> dict[str, float]:
+    ends = {} if low == -float("inf") else {"minimum": low}
+    return ends if high == float("inf") else {**ends, "maximum": high}
