@@ -78,8 +78,11 @@ def minimise_kernel(
         if cost < least and inside(problem, point):
             least = cost
             best[:] = y
-        if bound >= cutoff or least - bound <= max(relative_gap * abs(least), absolute_gap):
-            status = CUT_OFF if bound >= cutoff else CONVERGED
+        if bound >= cutoff:
+            status = CUT_OFF
+            break
+        if least < np.inf and least - bound <= max(relative_gap * abs(least), absolute_gap):
+            status = CONVERGED
             break
         if iteration >= max_iter:
             break

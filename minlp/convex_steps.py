@@ -189,17 +189,23 @@ def _right_hand_side(problem: ConvexProblem, target: float, point: Point, state:
 
 
 @njit(cache=True, error_model="numpy")
-def _lateness_step(problem: ConvexProblem, k: int, point: Point, move: Array) -> float:
-    """First-order change of h_k along the step."""
-    n = problem.load_s.shape[0]
-    slope = point.slope
-    total = -move[k]
-    for j in range(n):
-        total += slope[k, j] * move[j]
-    if problem.receiver[k] >= 0:
-        i = n + 2 * problem.receiver[k]
-        total += slope[k, n] * move[i] + slope[k, n + 1] * move[i + 1]
-    return total * point.fall[k]
+def _overrun_steps(problem: ConvexProblem, target: float, point: Point, state: State) -> None:
+    """Steps of the overrun pairs, from the first-order change of h along the move."""
+    n, f, m = problem.load_s.shape[0], state.free.shape[0], state.late.shape[0]
+    gap, dual, correction, move = state.gap, state.dual, state.correction, state.move
+    slope, fall, receiver, late = point.slope, point.fall, problem.receiver, state.late
+    for b in range(m):
+        k, t, v = late[b], 2 * f + b, 2 * f + m + b
+        rise = -move[k]
+        for j in range(n):
+            rise += slope[k, j] * move[j]
+        if receiver[k] >= 0:
+            i = n + 2 * receiver[k]
+            rise += slope[k, n] * move[i] + slope[k, n + 1] * move[i + 1]
+        change = point.stiffness[k] * (rise * fall[k] + state.aim[b])
+        state.dual_step[t], state.dual_step[v] = change, -change
+        state.gap_step[t] = (target - correction[t] - gap[t] * change) / dual[t] - gap[t]
+        state.gap_step[v] = (target - correction[v] + gap[v] * change) / dual[v] - gap[v]
 
 
 @njit(cache=True, error_model="numpy")
@@ -214,13 +220,7 @@ def _newton(problem: ConvexProblem, target: float, point: Point, state: State) -
         step = state.step[a]
         state.move[state.free[a]] = step
         state.gap_step[a], state.gap_step[f + a] = step, -step
-    for b in range(m):
-        k, t, v = state.late[b], 2 * f + b, 2 * f + m + b
-        change = _lateness_step(problem, k, point, state.move)
-        change = point.stiffness[k] * (change + state.aim[b])
-        state.dual_step[t], state.dual_step[v] = change, -change
-        state.gap_step[t] = (target - correction[t] - gap[t] * change) / dual[t] - gap[t]
-        state.gap_step[v] = (target - correction[v] + gap[v] * change) / dual[v] - gap[v]
+    _overrun_steps(problem, target, point, state)
     n = problem.load_s.shape[0]
     for i in range(problem.disc.shape[0]):
         pair, x = 2 * f + 2 * m + i, n + 2 * int(problem.disc[i, 0])
@@ -280,7 +280,8 @@ def direction(
     ratio = _mean_product(state, primal, along) / mean if mean > 0.0 else 0.0
     target = max(mean * min(1.0, max(1e-6, ratio**3)), floor)
     if min(primal, along) >= 0.1:
-        state.correction[:] = state.gap_step * state.dual_step
+        for a in range(gap.shape[0]):
+            state.correction[a] = state.gap_step[a] * state.dual_step[a]
     _newton(problem, target, point, state)
     primal = _longest(gap, state.gap_step, 0.99)
     along = _longest(dual, state.dual_step, 0.99)
