@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+#: Powers of discretised actions. With limits of 1e-6 W and 1 W they are 10 mW, 32 mW, 0.1 W,
+#: 0.32 W and 1 W: lower ones do not reach a satellite in time.
+POWER_LEVELS = (1 / 3, 1 / 2, 2 / 3, 5 / 6, 1.0)
 #: Features are made for [-1, 1] and clipped here: room for fades and for foreign scenarios.
 LIMIT = 2.0
 #: Depth of fade and height of crest that the nominal range of a satellite gain leaves room for.
@@ -194,11 +197,6 @@ def best_available(scores: NDArray, mask: Mask) -> NDArray[np.int64]:
     """Servers (..., K) of highest score (..., K, S) among the available; -1 where none is."""
     choice = np.where(mask, scores, -np.inf).argmax(axis=-1)
     return np.where(mask.any(axis=-1), choice, -1)
-
-
-def power_levels(n_levels: int) -> Floats:
-    """`n_levels` powers, evenly spaced on the log scale, as actions: (n_levels,)."""
-    return np.linspace(-1, 1, n_levels, dtype=np.float32)
 
 
 def headings(n_headings: int) -> Floats:

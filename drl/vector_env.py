@@ -13,19 +13,50 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drl.spaces import Array, Encoder, Floats, Mask, decode
+from satedge.problem.generate import generate
 from satedge.problem.instance import Instance, InstanceError, join
 from satedge.problem.plan import Plan
 from satedge.problem.projector import Changes, project_slots, slot_keys
 from satedge.problem.referee import Verdict, judge
 from satedge.problem.scenario import Scenario
 
+#: Seed of the first training episode. The suites of instances use small seeds.
+FIRST_TRAINING_SEED = 1_000_000
+
 #: Parts a pool must share: what a row of slots does not carry with it.
 _SHARED = ("server_accuracy", "server_work_TFLOP")
 
 
+def training_episodes(
+    scenario: Scenario, n_episodes: int, first_seed: int = FIRST_TRAINING_SEED
+) -> list[Instance]:
+    """Episodes to learn from: `n_episodes` consecutive seeds."""
+    return [generate(scenario, first_seed + i) for i in range(n_episodes)]
+
+
+class Pool:
+    """Episodes of one scenario as one table of slots, which any number of batches may share.
+
+    `reference` is the scenario whose ranges normalise observations (default: the episodes' own).
+    Raises InstanceError for no episodes, mixed ones, or a reference of other sizes.
+    """
+
+    def __init__(self, instances: Sequence[Instance], reference: Scenario | None = None) -> None:
+        _check_instances(instances)
+        self.instances = tuple(instances)
+        self.scenario = instances[0].scenario
+        self.encoder = Encoder(reference or self.scenario)
+        _check_sizes(self.scenario, self.encoder.reference)
+        self.slots = join(instances)
+        self.length = np.array([i.n_slots for i in instances])
+        self.offset = np.cumsum(self.length) - self.length
+        self.start_xy_m = np.stack([i.uav_xy_m for i in instances])
+        self.exogenous = self.encoder.exogenous(self.slots)
+
+
 @dataclass(frozen=True, eq=False)
 class StepResult:
-    """What a step brings to B environments."""
+    """What a step brings to B environments. Where none ended, `final_*` are the same arrays."""
 
     obs: Floats
     """(B, obs_dim) What to decide on next; where an episode ended, the next one's first."""
@@ -57,37 +88,22 @@ class OffloadingBatch:
     depend on those beside it. The first episode's projector seed is the environment's seed, as in
     `satedge.problem.rollout`.
 
-    `reference` is the scenario whose ranges normalise observations (default: the pool's).
-    Raises InstanceError for an empty or mixed pool and for a reference of other sizes.
+    `pool` is a Pool or its episodes.
     """
 
-    def __init__(
-        self,
-        pool: Sequence[Instance],
-        n_envs: int,
-        seed: int = 0,
-        *,
-        reference: Scenario | None = None,
-    ) -> None:
-        _check_pool(pool)
-        s = self.scenario = pool[0].scenario
-        self.encoder = Encoder(reference or s)
-        _check_sizes(s, self.encoder.reference)
+    def __init__(self, pool: Pool | Sequence[Instance], n_envs: int, seed: int = 0) -> None:
+        self.pool = pool if isinstance(pool, Pool) else Pool(pool)
+        s = self.scenario = self.pool.scenario
+        self.encoder = self.pool.encoder
         self.n_envs, self.n_devices, self.n_servers = n_envs, s.n_devices, s.n_servers
         self.n_uavs, self.obs_dim = s.n_uavs, self.encoder.size
         self.n_continuous = s.n_devices + 2 * s.n_uavs
-        self.pool = tuple(pool)
-        self._slots = join(pool)
-        self._length = np.array([i.n_slots for i in pool])
-        self._offset = np.cumsum(self._length) - self._length
-        self._start = np.stack([i.uav_xy_m for i in pool])
-        self._exogenous = self.encoder.exogenous(self._slots)
         self._seed = self._seeds(seed)
         self._episode = np.full(n_envs, -1)
         self._instance = np.zeros(n_envs, np.int64)
         self._slot = np.zeros(n_envs, np.int64)
         self._uav_xy_m = np.zeros((n_envs, s.n_uavs, 2))
-        self._view = self._slots.rows(slice(0, 0))
+        self._view = self.pool.slots.rows(slice(0, 0))
 
     def reset(
         self, instances: ArrayLike | None = None, seed: int | ArrayLike | None = None
@@ -117,7 +133,7 @@ class OffloadingBatch:
 
         self._uav_xy_m = plan.uav_xy_m
         self._slot = self._slot + 1
-        truncated = self._slot >= self._length[self._instance]
+        truncated = self._slot >= self.pool.length[self._instance]
         final = self._observe()
         following = final
         if truncated.any():
@@ -152,15 +168,16 @@ class OffloadingBatch:
         self._episode = self._episode + which
         # No slot has this number, so the draw of the instance is none of the projector's.
         drawn = slot_keys(self._draw_seed(), np.full(self.n_envs, -1))
-        chosen = (drawn % np.uint64(len(self.pool))).astype(np.int64)
+        n_instances = len(self.pool.instances)
+        chosen = (drawn % np.uint64(n_instances)).astype(np.int64)
         if instances is not None:
             chosen = np.broadcast_to(np.asarray(instances, np.int64), chosen.shape)
-            if chosen.min() < 0 or chosen.max() >= len(self.pool):
-                raise InstanceError(f"instances: allowed is 0..{len(self.pool) - 1}")
+            if chosen.min() < 0 or chosen.max() >= n_instances:
+                raise InstanceError(f"instances: allowed is 0..{n_instances - 1}")
         self._instance = np.where(which, chosen, self._instance)
         self._slot = np.where(which, 0, self._slot)
-        start = self._start[self._instance]
-        self._uav_xy_m = np.where(which[:, None, None], start, self._uav_xy_m)
+        start_xy_m = self.pool.start_xy_m[self._instance]
+        self._uav_xy_m = np.where(which[:, None, None], start_xy_m, self._uav_xy_m)
 
     def _observe(self) -> tuple[Floats, Mask, Mask]:
         """Look at the current slots. After the last one, at that one again.
@@ -168,10 +185,10 @@ class OffloadingBatch:
         An instance says nothing of the slot after its end. Its last slot, seen from where the
         UAVs are now, has the same distribution and stands for it in bootstrapped values.
         """
-        last = self._length[self._instance] - 1
-        row = self._offset[self._instance] + np.minimum(self._slot, last)
-        self._view = self._slots.rows(row)
-        obs = self._exogenous[row]
+        last = self.pool.length[self._instance] - 1
+        row = self.pool.offset[self._instance] + np.minimum(self._slot, last)
+        self._view = self.pool.slots.rows(row)
+        obs = self.pool.exogenous[row]
         mask = self.encoder.complete(obs, self._view, self._slot, self._uav_xy_m)
         return obs, mask, self._view.active
 
@@ -202,15 +219,16 @@ def summary(verdict: Verdict, changes: Changes) -> dict[str, NDArray]:
     }
 
 
-def _check_pool(pool: Sequence[Instance]) -> None:
-    if not pool:
-        raise InstanceError("pool: allowed is at least one instance")
-    for i, instance in enumerate(pool):
-        if instance.scenario != pool[0].scenario:
-            raise InstanceError(f"pool[{i}].scenario: allowed is that of pool[0]")
+def _check_instances(instances: Sequence[Instance]) -> None:
+    if not instances:
+        raise InstanceError("instances: allowed is at least one")
+    first = instances[0]
+    for i, instance in enumerate(instances):
+        if instance.scenario != first.scenario:
+            raise InstanceError(f"instances[{i}].scenario: allowed is that of instances[0]")
         for name in _SHARED:
-            if not np.array_equal(getattr(instance, name), getattr(pool[0], name)):
-                raise InstanceError(f"pool[{i}].{name}: allowed is that of pool[0]")
+            if not np.array_equal(getattr(instance, name), getattr(first, name)):
+                raise InstanceError(f"instances[{i}].{name}: allowed is that of instances[0]")
 
 
 def _check_sizes(scenario: Scenario, reference: Scenario) -> None:
