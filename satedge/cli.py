@@ -1,0 +1,75 @@
+"""The command line. Commands import what they need when they run: `--help` starts at once.
+
+Exit codes: 0 done, 1 the method failed (or a plan breaks a constraint, or a gate does not hold),
+2 the call or a file is wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from satedge.commands import benchmark, judge, listing, make, solve
+
+HELP = """Certified benchmark: offloading multimodal-LLM requests to UAVs and satellites.
+
+Start with:  satedge generate --preset tiny --slots 1 --out here
+             satedge solve here/tiny-0.json --method greedy
+             satedge benchmark quick
+"""
+
+app = typer.Typer(
+    help=HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"satedge {version('satedge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    """Options before the command."""
+
+
+for _module in (make, solve, judge, benchmark, listing):
+    _module.register(app)
+
+
+def main() -> int:
+    """Run the command line; errors of the user's are one line and exit code 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    except (ValueError, OSError) as error:
+        if not _is_told(error):
+            raise
+        print(f"satedge: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _is_told(error: Exception) -> bool:
+    """The error speaks of the user's call or files; others are bugs and keep their traceback."""
+    ours = isinstance(error, ValueError) and type(error).__module__.startswith("satedge.")
+    return ours or isinstance(error, OSError)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

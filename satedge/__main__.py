@@ -1,0 +1,7 @@
+"""`python -m satedge`."""
+
+import sys
+
+from satedge.cli import main
+
+sys.exit(main())

@@ -1,0 +1,62 @@
+"""A cell: one method with its settings on one instance, under one seed and budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from satedge.bench import methods, provenance
+from satedge.bench.methods import Method
+from satedge.bench.process import Limits
+from satedge.problem.instance import Instance
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """What is run and scored as one row."""
+
+    method: Method
+    instance: Instance
+    seed: int
+    budget_s: float
+    label: str = ""
+    """Name in the tables; the method's own by default."""
+    group: str = ""
+    """Cells of one group are compared with each other: a suite, or a part of a study."""
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def name(self) -> str:
+        """Label of the method in the tables."""
+        return self.label or self.method.name
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of the cell's result: what is run, on what, within which limits."""
+        return provenance.digest(
+            {
+                "label": self.name,
+                "entry": self.method.entry,
+                "settings": dict(self.method.settings),
+                "files": self._files(),
+                "instance": self.instance.content_sha256,
+                "seed": self.seed,
+                "budget_s": self.budget_s,
+                "grace_s": self.limits.grace_s,
+                "memory_MB": self.limits.memory_MB,
+            }
+        )
+
+    def _files(self) -> dict[str, str]:
+        """Hashes of files that settings name: another policy is another cell."""
+        found: dict[str, str] = {}
+        for name, value in self.method.settings.items():
+            if not isinstance(value, str) or not value:
+                continue
+            files = methods.policy_files(value) if name == "policy" else []
+            if not files and Path(value).is_file():
+                files = [Path(value)]
+            if files:
+                found[name] = provenance.file_digest(files)
+        return found

@@ -1,0 +1,97 @@
+"""What an entry string 'module:function' names, found out without importing heavy packages.
+
+Importing torch or cvxpy costs seconds; listing methods must not. A function's source tells
+whether it is there and which keyword arguments it takes.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What is known of a callable."""
+
+    missing: str = ""
+    """Why it cannot be had; empty when it can."""
+    parameters: tuple[str, ...] | None = None
+    """Its keyword arguments; None when only an import would tell."""
+    open: bool = False
+    """It takes any keyword arguments."""
+
+
+def importable(module: str) -> bool:
+    """The module exists; only its parent packages are imported."""
+    return _spec(module) is not None
+
+
+def definition(entry: str) -> Definition:
+    """The callable behind 'module:function', from its source."""
+    module, colon, name = entry.partition(":")
+    if not (colon and module and name):
+        return Definition(missing=f"{entry!r} is not of the form module:function")
+    spec = _spec(module)
+    if spec is None:
+        return Definition(missing=f"the module {module} is not there")
+    if not spec.origin or not spec.origin.endswith(".py"):
+        return Definition()
+    path = Path(spec.origin)
+    return _definition(path, name, path.stat().st_mtime_ns)
+
+
+def inspected(function: Callable[..., Any]) -> Definition:
+    """The same for a callable that is already imported."""
+    parameters = inspect.signature(function).parameters.values()
+    kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in parameters if p.kind in kinds]
+    return Definition(
+        parameters=tuple(names[1:]),
+        open=any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters),
+    )
+
+
+def _spec(module: str) -> Any:
+    try:
+        return importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _definition(path: Path, name: str, _modified: int) -> Definition:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        return Definition(missing=f"{path.name} does not parse: line {error.lineno}")
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            if node.decorator_list:
+                return Definition()
+            taken = node.args
+            names = [a.arg for a in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
+            return Definition(parameters=tuple(names[1:]), open=taken.kwarg is not None)
+    if name in _bound_names(tree):
+        return Definition()
+    return Definition(missing=f"{path.stem} has no function {name}")
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(a.asname or a.name).split(".")[0] for a in node.names}
+        elif isinstance(node, ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return names

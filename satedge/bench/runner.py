@@ -1,0 +1,92 @@
+"""Running a study: what is left to do, doing it, and keeping every result as it comes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from satedge.bench import methods
+from satedge.bench.backends import Backend, Record
+from satedge.bench.cells import Cell
+from satedge.bench.records import skipped
+from satedge.bench.store import Store, StoreError
+from satedge.bench.study import Study, cells
+
+
+@dataclass(frozen=True)
+class Work:
+    """The cells of a study, by what has to happen to them."""
+
+    todo: list[Cell]
+    done: list[Cell]
+    skipped: list[tuple[Cell, str]]
+    """Cells that cannot run here, with the reason."""
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Label of each method that cannot run here, and why."""
+        return {cell.name: reason for cell, reason in self.skipped}
+
+    def at_most_s(self, jobs: int) -> float:
+        """Longest that the cells to do can take."""
+        return sum(c.budget_s + c.limits.grace_s for c in self.todo) / jobs
+
+    def likely_s(self, jobs: int, typical_s: Mapping[str, float]) -> float:
+        """What they take if methods run as long as `typical_s` says; else their budget."""
+        times = (min(c.budget_s, typical_s.get(typical_key(c), c.budget_s)) for c in self.todo)
+        return sum(times) / jobs
+
+
+def typical_key(cell: Cell) -> str:
+    """Cells that share it take about the same time."""
+    return f"{cell.group}/{cell.name}/{cell.budget_s:g}"
+
+
+def sort_out(study: Study, store: Store | None, again: frozenset[str] = frozenset()) -> Work:
+    """Which cells are to do. Finished cells whose status is in `again` are dropped first."""
+    finished = store.finished() if store is not None else set()
+    if store is not None and again:
+        rows = store.gather()
+        stale = [
+            r for r, s in zip(rows.text("key"), rows.text("status"), strict=True) if s in again
+        ]
+        store.drop(stale)
+        finished -= set(stale)
+    reasons: dict[str, str] = {}
+    work = Work([], [], [])
+    for cell in cells(study):
+        known = f"{cell.method.entry} {cell.method.settings.get('policy')}"
+        if cell.key in finished:
+            work.done.append(cell)
+        elif reasons.setdefault(known, methods.missing(cell.method)):
+            work.skipped.append((cell, reasons[known]))
+        else:
+            work.todo.append(cell)
+    return work
+
+
+def carry_out(study: Study, work: Work, store: Store, backend: Backend) -> Iterator[Record]:
+    """Do what is to do, storing every record before it is given out."""
+    with only_one(store):
+        store.write_text("study.toml", study.source)
+        store.write_text("skipped.json", json.dumps([skipped(c, why) for c, why in work.skipped]))
+        for cell in (*work.todo, *work.done):
+            store.keep_instance(cell.instance)
+        for record in backend(work.todo):
+            store.write(record)
+            yield record
+
+
+@contextmanager
+def only_one(store: Store) -> Iterator[None]:
+    """Hold the folder: two runs in one folder would do everything twice."""
+    path = store.root / ".lock"
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{store.root}: another run is at work in this folder") from None
+        yield

@@ -1,0 +1,232 @@
+"""A study: which methods, on which instances, under which seeds and budgets. A TOML file.
+
+    title = "Every method on a few instances"
+    [defaults]                     # of every part
+    budgets_s = [2.0]
+    seeds = [0]
+    memory_MB = 4096
+    [[part]]
+    name = "tiny"                  # cells of a part are compared with each other
+    suites = ["tiny"]              # names of suites, or folders and files of instances
+    take = 5                       # at most so many instances of each, evenly spread; default all
+    slots = [0, 20]                # only these slots of each; default all
+    methods = [
+      "greedy",
+      { name = "general", label = "scip", settings = { solver = "scip" }, budgets_s = [10] },
+      { name = "adsac", seeds = [0, 1], settings = { policy = "paper/adsac-{seed}" } },
+    ]
+
+`{seed}` in a setting is the cell's seed: trained policies are units of their own.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from satedge.bench import methods
+from satedge.bench.cells import Cell
+from satedge.bench.methods import Method, MethodError
+from satedge.bench.process import Limits
+from satedge.problem.instance import Instance
+
+
+class StudyError(ValueError):
+    """A study file is wrong: where, what, and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method of a part."""
+
+    method: Method
+    label: str
+    seeds: tuple[int, ...]
+    budgets_s: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Instances and the methods compared on them."""
+
+    name: str
+    suites: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    limits: Limits
+    take: int | None = None
+    slots: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole study."""
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+    source: str
+    """The text it was read from."""
+
+    def with_methods(self, extra: list[str]) -> Study:
+        """The same study with further methods in every part, under the part's own defaults."""
+        parts = []
+        for part in self.parts:
+            seeds = tuple(sorted({s for e in part.entries for s in e.seeds}))[:1]
+            budgets = tuple(sorted({b for e in part.entries for b in e.budgets_s}))[-1:]
+            added = tuple(Entry(methods.find(n), n, seeds, budgets) for n in extra)
+            parts.append(replace(part, entries=part.entries + added))
+        return replace(self, parts=tuple(parts))
+
+
+_PART_KEYS = {
+    "name": str,
+    "suites": list,
+    "methods": list,
+    "take": int,
+    "slots": list,
+    "seeds": list,
+    "budgets_s": list,
+    "memory_MB": (int, float),
+    "grace_s": (int, float),
+}
+_DEFAULT_KEYS = {k: _PART_KEYS[k] for k in ("take", "seeds", "budgets_s", "memory_MB", "grace_s")}
+_METHOD_KEYS = {"name": str, "label": str, "settings": dict, "seeds": list, "budgets_s": list}
+_TOP_KEYS = {"title": str, "defaults": dict, "part": list}
+
+
+def builtin() -> dict[str, str]:
+    """Names of the studies that come with the package, with their text."""
+    folder = resources.files("satedge") / "studies"
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return {f.name.removesuffix(".toml"): f.read_text(encoding="utf-8") for f in files}
+
+
+def load_study(name: str) -> Study:
+    """A study by its name or by the path of a TOML file. Raises StudyError, MethodError."""
+    known = builtin()
+    if name in known:
+        return parse_study(known[name], name)
+    path = Path(name)
+    if path.suffix != ".toml" or not path.is_file():
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise StudyError(
+            f"study {name!r}{hint}: allowed is one of {', '.join(known)}, or a .toml file"
+        )
+    try:
+        return parse_study(path.read_text(encoding="utf-8"), path.stem, str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: {error}") from error
+
+
+def parse_study(text: str, name: str, where: str = "") -> Study:
+    """A study from TOML text. Raises StudyError with place and what is allowed."""
+    where = where or f"study {name}"
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{where}: {error}") from error
+    _check(raw, _TOP_KEYS, where)
+    defaults = raw.get("defaults", {})
+    _check(defaults, _DEFAULT_KEYS, f"{where}: defaults")
+    parts = []
+    for index, given in enumerate(raw.get("part", [])):
+        place = f"{where}: part {given.get('name', index) if isinstance(given, dict) else index}"
+        _check(given, _PART_KEYS, place)
+        parts.append(_part({**defaults, **given}, place))
+    if not parts:
+        raise StudyError(f"{where}: allowed is a study with at least one [[part]]")
+    return Study(name, raw.get("title", name), tuple(parts), text)
+
+
+def _part(given: Mapping[str, Any], place: str) -> Part:
+    suites = given.get("suites", [])
+    if not suites:
+        raise StudyError(f"{place}: suites is missing: allowed is a list of suites or folders")
+    limits = Limits(
+        grace_s=float(given.get("grace_s", Limits.grace_s)),
+        memory_MB=float(given.get("memory_MB", Limits.memory_MB)),
+    )
+    slots = given.get("slots")
+    if slots is not None and (len(slots) != 2 or not 0 <= slots[0] < slots[1]):
+        raise StudyError(f"{place}: slots = {slots}: allowed is [first, beyond the last]")
+    return Part(
+        name=given.get("name") or "+".join(suites),
+        suites=tuple(suites),
+        entries=tuple(_entry(m, given, place) for m in given.get("methods", [])),
+        limits=limits,
+        take=given.get("take"),
+        slots=tuple(slots) if slots else None,
+    )
+
+
+def _entry(given: Any, part: Mapping[str, Any], place: str) -> Entry:
+    if isinstance(given, str):
+        given = {"name": given}
+    _check(given, _METHOD_KEYS, f"{place}: method {given}")
+    if "name" not in given:
+        raise StudyError(f"{place}: method {given}: name is missing")
+    seeds = given.get("seeds", part.get("seeds", [0]))
+    budgets = given.get("budgets_s", part.get("budgets_s", [2.0]))
+    if not seeds or not all(type(s) is int and s >= 0 for s in seeds):
+        raise StudyError(f"{place}: seeds = {seeds}: allowed is a list of integers >= 0")
+    if not budgets or not all(type(b) in (int, float) and b > 0 for b in budgets):
+        raise StudyError(f"{place}: budgets_s = {budgets}: allowed is a list of numbers > 0")
+    try:
+        method = methods.find(given["name"]).with_settings(**given.get("settings", {}))
+    except MethodError as error:
+        raise StudyError(f"{place}: {error}") from error
+    label = given.get("label", given["name"])
+    return Entry(method, label, tuple(seeds), tuple(float(b) for b in budgets))
+
+
+def _check(given: Any, allowed: Mapping[str, Any], place: str) -> None:
+    if not isinstance(given, Mapping):
+        raise StudyError(f"{place}: allowed is a table with {', '.join(allowed)}")
+    for key, value in given.items():
+        if key not in allowed:
+            raise StudyError(f"{place}: unknown key {key!r}; allowed: {', '.join(allowed)}")
+        if not isinstance(value, allowed[key]) or isinstance(value, bool):
+            raise StudyError(f"{place}: {key} = {value!r}: the type is wrong")
+
+
+def cells(study: Study) -> list[Cell]:
+    """All cells of a study, instance by instance; equal cells appear once."""
+    found: dict[str, Cell] = {}
+    for part in study.parts:
+        for instance in instances(part):
+            for entry in part.entries:
+                for budget_s in entry.budgets_s:
+                    for seed in entry.seeds:
+                        cell = _cell(part, entry, instance, seed, budget_s)
+                        found.setdefault(cell.key, cell)
+    return list(found.values())
+
+
+def instances(part: Part) -> list[Instance]:
+    """The instances of a part: its share of every suite, cut to its slots."""
+    from satedge.bench.suites import load_suite
+
+    chosen: list[Instance] = []
+    for suite in part.suites:
+        whole = load_suite(suite)
+        count = len(whole) if part.take is None else min(part.take, len(whole))
+        chosen += [whole[i * len(whole) // count] for i in range(count)]
+    if part.slots is None:
+        return chosen
+    start, stop = part.slots
+    return [i.window(start, min(stop, i.n_slots)) for i in chosen]
+
+
+def _cell(part: Part, entry: Entry, instance: Instance, seed: int, budget_s: float) -> Cell:
+    settings = {
+        name: value.replace("{seed}", str(seed)) if isinstance(value, str) else value
+        for name, value in entry.method.settings.items()
+    }
+    method = replace(entry.method, settings=settings)
+    return Cell(method, instance, seed, budget_s, entry.label, part.name, part.limits)

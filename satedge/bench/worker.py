@@ -1,0 +1,154 @@
+"""The far side of a worker process: import a method, run it on one cell after another.
+
+Started by `process.WorkerProcess`. One thread of numerics, everything it prints goes to a log
+file, and it dies with whoever started it. Messages to the parent are tuples:
+("ready",), ("progress", seconds, Progress), ("done", Timing, Outcome), ("failed", Timing, text).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from satedge.bench import methods
+from satedge.bench.methods import Method, MethodError
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Outcome, Progress
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is asked to do."""
+
+    method: Method
+    instance: Instance
+    seed: int
+    budget_s: float
+    search_path: tuple[str, ...] = ()
+    """Where the asking process finds its modules; places unknown here are added."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of one run: elapsed, computing, and runnable but without a core (None if unknown)."""
+
+    wall_s: float
+    cpu_s: float
+    wait_s: float | None
+
+
+class Stopwatch:
+    """Times one run."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self._cpu = time.process_time()
+        self._wait = waited_s(os.getpid())
+
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.began
+
+    def timing(self) -> Timing:
+        """The times until now."""
+        wait = waited_s(os.getpid())
+        waited = None if wait is None or self._wait is None else wait - self._wait
+        return Timing(self.elapsed_s(), time.process_time() - self._cpu, waited)
+
+
+def waited_s(pid: int) -> float | None:
+    """Seconds a process was runnable without getting a core (Linux); None where unknown."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def main() -> None:
+    """Serve jobs from the connection whose file descriptors are the arguments."""
+    _die_with_parent(lifeline=int(sys.argv[2]))
+    link = Connection(int(sys.argv[1]))
+    warm: set[str] = set()
+    while True:
+        try:
+            job: Job = link.recv()
+        except EOFError:
+            return
+        _serve(link, job, warm)
+
+
+def _serve(link: Connection, job: Job, warm: set[str]) -> None:
+    watch = Stopwatch()
+    try:
+        function = _prepared(job, warm)
+        link.send(("ready",))
+        watch = Stopwatch()
+        outcome = _call(function, job, watch, link)
+        timing = watch.timing()
+    except BaseException as error:
+        link.send(("failed", watch.timing(), _told(error)))
+        return
+    try:
+        link.send(("done", timing, outcome))
+    except Exception as error:
+        link.send(("failed", timing, f"its outcome cannot be sent: {error}"))
+
+
+def _prepared(job: Job, warm: set[str]) -> Callable[..., Any]:
+    """The callable, imported, with its settings checked and its module warmed up once."""
+    sys.path += [p for p in job.search_path if p not in sys.path]
+    function = methods.load(job.method)
+    methods.check_settings(job.method, job.method.settings)
+    module = job.method.entry.partition(":")[0]
+    if module not in warm:
+        warm.add(module)
+        getattr(sys.modules[module], "warm_up", lambda: None)()
+    return function
+
+
+def _call(function: Callable[..., Any], job: Job, watch: Stopwatch, link: Connection) -> Outcome:
+    def report(progress: Progress) -> None:
+        link.send(("progress", watch.elapsed_s(), progress))
+
+    given: dict[str, Any] = {"budget_s": job.budget_s, "seed": job.seed}
+    if methods.wants_report(function):
+        given["report"] = report
+    outcome = function(job.instance, **given, **job.method.settings)
+    if not isinstance(outcome, Outcome):
+        raise TypeError(f"returned {type(outcome).__name__}: allowed is an Outcome")
+    return outcome
+
+
+def _told(error: BaseException) -> str:
+    """One line for people; the traceback goes to the log."""
+    if not isinstance(error, MethodError):
+        traceback.print_exception(error)
+        sys.stderr.flush()
+    text = " ".join(str(error).split())
+    return text if isinstance(error, MethodError) else f"{type(error).__name__}: {text}"
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Leave no orphan: `lifeline` is a pipe whose other end only the parent holds.
+
+    The thread takes child processes along; the kernel's signal also reaches code that never
+    lets a thread run.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+    def wait() -> None:
+        os.read(lifeline, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,225 @@
+"""`satedge benchmark` and `satedge report`: run a study, and write it up."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from satedge.commands import common
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from satedge.bench.backends import Backend
+    from satedge.bench.runner import Work
+    from satedge.bench.store import Store
+    from satedge.bench.study import Study
+
+RUNS = Path("results/runs")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(benchmark)
+    app.command()(report)
+
+
+def benchmark(
+    study: Annotated[str, typer.Argument(help="A study's name, or a .toml file.")] = "quick",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", "-m", help="A further method, or module:function; repeatable."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only methods of this label; repeatable.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Address of a Dask scheduler, tcp://...")
+    ] = None,
+    scheduler_file: Annotated[
+        Path | None, typer.Option("--scheduler-file", help="File of a Dask scheduler.")
+    ] = None,
+    again: Annotated[
+        list[str] | None,
+        typer.Option("--again", help="Repeat cells of this status (failed, timeout, all ...)."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, how long, what is missing.")
+    ] = False,
+    report: Annotated[bool, typer.Option(help="Write tables, figures and report.html.")] = True,
+    as_json: common.AsJson = False,
+) -> None:
+    """Run a study; what is finished already is not run again.
+
+    Stop it at any moment, even by force: the same command goes on where it stopped. Exit code 1
+    when a certified bound lies above a judged cost.
+    """
+    from satedge.bench.runner import sort_out
+    from satedge.bench.store import Store
+    from satedge.bench.study import load_study
+
+    sys.path.append(os.getcwd())
+    chosen = load_study(study).with_methods(method or []).only(only or [])
+    store = Store(out or RUNS / chosen.name)
+    if dry_run:
+        existing = store if store.cells.is_dir() else None
+        _describe(chosen, sort_out(chosen, existing), jobs, store, as_json)
+        return
+    backend = _backend(jobs, cluster, scheduler_file)
+    work = sort_out(chosen, store.make(), frozenset(again or []))
+    if not as_json:
+        _say_missing(work)
+    try:
+        _run(chosen, work, store, backend, quiet=as_json)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(work, store)
+        raise typer.Exit(130) from None
+    _finish(store, work, report, as_json)
+
+
+def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None) -> Backend:
+    from satedge.bench.backends import local
+
+    if cluster is None and scheduler_file is None:
+        return local(jobs)
+    from satedge.bench.cluster import on_cluster
+
+    return on_cluster(cluster, scheduler_file)
+
+
+def _run(study: Study, work: Work, store: Store, backend: Backend, quiet: bool) -> None:
+    import signal
+
+    from satedge.bench.runner import carry_out
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with closing(carry_out(study, work, store, backend)) as records:  # type: ignore[type-var]
+        for _ in records if quiet else _progress(records, work):
+            pass
+
+
+def _progress(records: Iterator[dict[str, Any]], work: Work) -> Iterator[dict[str, Any]]:
+    """Pass records on under a progress bar; failures are said as they come."""
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=common.console(), transient=True) as bar:
+        total = len(work.todo) + len(work.done)
+        task = bar.add_task("starting", total=total, completed=len(work.done))
+        for record in records:
+            row = record["row"]
+            name = escape(f"{row['method']} on {row['instance']}")
+            if row["status"] not in ("done", "timeout"):
+                bar.print(f"[red]{row['status']}[/] {name}: {escape(row['reason'])}")
+            bar.update(task, advance=1, description=name)
+            yield record
+
+
+def _say_missing(work: Work) -> None:
+    out = common.console()
+    if work.done:
+        out.print(f"{len(work.done)} cells are finished already, {len(work.todo)} to do")
+    for name, reason in work.missing.items():
+        out.print(f"[yellow]skipping[/] {name}: {reason}", markup=True)
+
+
+def _say_how_to_go_on(work: Work, store: Store) -> None:
+    done = len(store.finished() & {c.key for c in (*work.todo, *work.done)})
+    total = len(work.todo) + len(work.done)
+    words = " ".join(sys.argv[1:])
+    print(
+        f"\nstopped: {done} of {total} cells are finished and kept in {store.root}\n"
+        f"go on with: satedge {words}",
+        file=sys.stderr,
+    )
+
+
+def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) -> None:
+    """What `--dry-run` prints."""
+    from satedge.bench.runner import typical_times
+
+    typical = typical_times(store)
+    facts = {
+        "study": study.name,
+        "title": study.title,
+        "folder": str(store.root),
+        "to_do": len(work.todo),
+        "finished": len(work.done),
+        "skipped": len(work.skipped),
+        "likely_s": work.likely_s(jobs, typical),
+        "at_most_s": work.at_most_s(jobs),
+        "missing": work.missing,
+        "cells": [
+            {"key": c.key, "group": c.group, "method": c.name, "instance": c.instance.name,
+             "seed": c.seed, "budget_s": c.budget_s}
+            for c in work.todo
+        ],
+    }  # fmt: skip
+    if as_json:
+        common.print_json(facts)
+        return
+    from satedge.bench.tables import dry_run_table
+
+    out = common.console()
+    out.print(f"[bold]{study.name}[/]: {study.title}  ->  {store.root}")
+    out.print(dry_run_table(work))
+    out.print(
+        f"{len(work.todo)} cells to do, {len(work.done)} finished, {len(work.skipped)} skipped; "
+        f"with {jobs} jobs about {_minutes(facts['likely_s'])}, "
+        f"at most {_minutes(facts['at_most_s'])}"
+    )
+    _say_missing(work)
+
+
+def _minutes(seconds: Any) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:
+    """Tables, figures, report, and the gate."""
+    from satedge.bench import write_up
+
+    written = write_up.write(store, report=with_report)
+    if as_json:
+        common.print_json(written.as_json())
+    else:
+        write_up.show(written, common.console())
+    if written.broken:
+        raise typer.Exit(1)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A run's folder, as under results/runs.")],
+    as_json: common.AsJson = False,
+) -> None:
+    """Judge every stored plan again, and write tables (csv, md, tex), figures and report.html."""
+    from satedge.bench.store import Store, StoreError
+
+    store = Store(folder)
+    if not store.cells.is_dir():
+        raise StoreError(f"{folder}: no run is kept there (it has no folder cells)")
+    _finish(store, None, True, as_json)  # type: ignore[arg-type]

@@ -1,0 +1,52 @@
+"""`satedge judge`: the referee on anyone's plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from satedge.commands import common
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(judge)
+
+
+def judge(
+    file: common.InstanceFile,
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.")],
+    slot: common.OneSlot = None,
+    as_json: common.AsJson = False,
+) -> None:
+    """Score a plan: cost, latency, energy, and every constraint it breaks.
+
+    Exit code 1 when the plan is not admissible.
+    """
+    from satedge.bench.records import floor, numbers
+    from satedge.problem.files import read_plan
+
+    instance = common.read(file, slot)
+    plan = read_plan(plan_file, instance)
+    row = numbers(instance, plan)
+    if as_json:
+        head = {"instance": instance.name, "instance_sha256": instance.content_sha256}
+        common.print_json({**head, "slot": slot, **row, "floor": floor(instance)})
+    else:
+        from satedge.commands.verdicts import device_table, slot_table
+
+        out = common.console()
+        table = device_table if instance.n_slots == 1 else slot_table
+        out.print(table(instance, plan))
+        for name, amount in row["violations"].items():
+            out.print(f"[red]breaks {name} by {amount:g}[/]")
+        out.print(
+            f"cost {row['cost']:.6f}  admissible {'yes' if row['admissible'] else 'no'}  "
+            f"feasible {'yes' if row['feasible'] else 'no'}  latency {row['latency_s']:.4f} s  "
+            f"energy {row['energy_J']:.3f} J  late {row['deadline_misses']}  "
+            f"unserved {row['unserved']}"
+        )
+    if not row["admissible"]:
+        raise typer.Exit(1)

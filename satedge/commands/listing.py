@@ -1,0 +1,118 @@
+"""`satedge methods`, `scenario` and `suites`: what there is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from satedge.commands import common
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(methods)
+    app.command()(scenario)
+    app.command()(suites)
+
+
+def methods(as_json: common.AsJson = False) -> None:
+    """List the methods: what they do, what they need, and what is missing here."""
+    from satedge.bench import methods as bench
+
+    rows = [(m, bench.missing(m)) for m in bench.table().values()]
+    if as_json:
+        common.print_json([_method(m, reason) for m, reason in rows])
+        return
+    from rich.markup import escape
+
+    table = common.new_table()
+    for name in ("method", "kind", "what it does", "settings", "here"):
+        table.add_column(name, overflow="fold")
+    for m, reason in rows:
+        settings = "" if reason else ", ".join(bench.parameters(m)[0])
+        here = f"[yellow]missing: {escape(reason)}[/]" if reason else "[green]ready[/]"
+        table.add_row(m.name, m.family, escape(m.doc), escape(settings), here)
+    common.console().print(table)
+    print("Your own: --method module:function, or the entry-point group satedge.methods.")
+
+
+def _method(m, reason: str) -> dict[str, object]:  # type: ignore[no-untyped-def]
+    from satedge.bench import methods as bench
+
+    return {
+        "name": m.name,
+        "entry": m.entry,
+        "family": m.family,
+        "doc": m.doc,
+        "needs": m.needs,
+        "settings": {} if reason else dict.fromkeys(bench.parameters(m)[0]) | dict(m.settings),
+        "hindsight": m.hindsight,
+        "available": not reason,
+        "missing": reason,
+    }
+
+
+def scenario(
+    preset: Annotated[str, typer.Option("--preset", "-p", help="Values of this preset.")] = "paper",
+    as_json: common.AsJson = False,
+) -> None:
+    """List the scenario's fields: unit, value, allowed range and source; and the presets."""
+    import dataclasses
+
+    from satedge.problem.fields import allowed
+    from satedge.problem.scenario import PRESETS, Scenario
+    from satedge.problem.scenario import preset as named
+
+    values = named(preset)
+    fields = [
+        {
+            "name": f.name,
+            "unit": f.metadata["unit"],
+            "value": getattr(values, f.name),
+            "default": f.default,
+            "allowed": allowed(f),
+            "source": f.metadata["source"],
+            "doc": f.metadata["doc"],
+        }
+        for f in dataclasses.fields(Scenario)
+    ]
+    if as_json:
+        common.print_json({"preset": preset, "presets": PRESETS, "fields": fields})
+        return
+    from rich.markup import escape
+
+    out = common.console()
+    table = common.new_table(f"preset {preset}")
+    for name in ("field", "value", "unit", "allowed", "source", "what it is"):
+        table.add_column(name, overflow="fold")
+    for f in fields:
+        changed = f["value"] != f["default"]
+        value = escape(_shown(f["value"]))
+        table.add_row(
+            f["name"],
+            f"[bold]{value}[/]" if changed else value,
+            *(escape(str(f[key])) for key in ("unit", "allowed", "source", "doc")),
+        )
+    out.print(table)
+    for name, doc in PRESETS.items():
+        out.print(f"[bold]{name:<14}[/]{escape(doc)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(str(v) for v in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def suites(
+    write: Annotated[
+        bool, typer.Option("--write", help="Generate all suites and their manifest anew.")
+    ] = False,
+) -> None:
+    """Check the instances against their manifest, making those that are not committed."""
+    from satedge.bench.suites import check_suites, write_suites
+
+    if write:
+        write_suites()
+    check_suites()

@@ -1,0 +1,151 @@
+"""`satedge generate`, `train` and `export`: what the other commands work on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from satedge.commands import common
+
+if TYPE_CHECKING:
+    from satedge.problem import orbit
+    from satedge.problem.instance import Instance
+    from satedge.problem.scenario import Scenario
+
+_CSV = "CSV to use in place of generated ones: "
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(generate)
+    app.command()(export)
+
+
+def generate(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")],
+    preset: Annotated[
+        str, typer.Option("--preset", "-p", help="See `satedge scenario`.")
+    ] = "paper",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
+    ] = None,
+    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, help="How many.")] = 1,
+    slots: Annotated[int | None, typer.Option("--slots", min=1, help="Slots of each.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first one.")] = 0,
+    elements: Annotated[
+        Path | None, typer.Option("--elements", help="TLE or OMM file: satellites by SGP4.")
+    ] = None,
+    epoch: Annotated[
+        datetime | None, typer.Option("--epoch", help="Start in UTC, with --elements.")
+    ] = None,
+    latitude: Annotated[float, typer.Option(help="Site in degrees, with --elements.")] = 0.0,
+    longitude: Annotated[float, typer.Option(help="Site in degrees east.")] = 0.0,
+    height: Annotated[float, typer.Option(help="Site's height in m.")] = 0.0,
+    sites: Annotated[Path | None, typer.Option(help=_CSV + "device,x_m,y_m.")] = None,
+    tracks: Annotated[Path | None, typer.Option(help=_CSV + "slot,device,x_m,y_m.")] = None,
+    uavs: Annotated[Path | None, typer.Option(help=_CSV + "uav,x_m,y_m[,altitude_m].")] = None,
+    requests: Annotated[
+        Path | None,
+        typer.Option(help=_CSV + "slot,device,input_bit,output_words,deadline_s,accuracy_floor."),
+    ] = None,
+    as_json: common.AsJson = False,
+) -> None:
+    """Generate instances. The same preset, changes and seed give the same bytes anywhere."""
+    from satedge.problem.files import write_instance
+    from satedge.problem.generate import generate as generated
+    from satedge.problem.scenario import preset as named
+
+    scenario = named(preset, **common.pairs(changes, "--set"))
+    if slots is not None:
+        scenario = scenario.replace(n_slots=slots)
+    passes = None
+    if elements is not None:
+        scenario, passes = _from_elements(scenario, elements, epoch, latitude, longitude, height)
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number in range(seed, seed + episodes):
+        instance = generated(scenario, number, passes=passes, name=f"{preset}-{number}")
+        instance = _own(instance, sites, tracks, uavs, requests)
+        path = out / f"{instance.name}{'.json' if instance.n_slots == 1 else '.json.gz'}"
+        write_instance(instance, path)
+        written.append({"file": str(path), "sha256": instance.content_sha256})
+    if as_json:
+        common.print_json({"preset": preset, "instances": written})
+    else:
+        print("\n".join(entry["file"] for entry in written))
+
+
+def _from_elements(
+    scenario: Scenario,
+    elements: Path,
+    epoch: datetime | None,
+    latitude_deg: float,
+    longitude_deg: float,
+    height_m: float,
+) -> tuple[Scenario, orbit.Passes]:
+    """The scenario with as many satellites as the file has, and their passes."""
+    from satedge.problem.element_files import read_elements
+    from satedge.problem.elements import sgp4_passes
+    from satedge.problem.generate import slot_times_s
+
+    if epoch is None:
+        raise typer.BadParameter("needed with --elements", param_hint="--epoch")
+    records = read_elements(elements)
+    scenario = scenario.replace(n_satellites=len(records), satellite_planes=1)
+    try:
+        passes = sgp4_passes(
+            records,
+            slot_times_s(scenario),
+            epoch=epoch,
+            latitude_deg=latitude_deg,
+            longitude_deg=longitude_deg,
+            altitude_m=height_m,
+            min_elevation_deg=scenario.elevation_min_deg,
+            isl_topology=scenario.isl_topology,
+            isl_min_altitude_m=scenario.isl_altitude_min_m,
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--elements") from error
+    return scenario, passes
+
+
+def _own(instance: Instance, *files: Path | None) -> Instance:
+    """The instance with sites, tracks, UAV sites and requests of the user's, where given."""
+    from satedge.problem import traces
+
+    readers = (
+        traces.with_device_sites,
+        traces.with_tracks,
+        traces.with_uav_sites,
+        traces.with_requests,
+    )
+    for reader, file in zip(readers, files, strict=True):
+        if file is not None:
+            instance = reader(instance, file)
+    return instance
+
+
+def export(
+    file: common.InstanceFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+    slot: Annotated[int, typer.Option("--slot", min=0, help="Which slot, from 0.")] = 0,
+    form: Annotated[str, typer.Option("--format", help="nl, gms, mps or lp.")] = "nl",
+) -> None:
+    """Write P1 of one slot for other solvers (mps and lp: its MILP relaxation)."""
+    from satedge.bench.methods import MethodError, load_entry
+
+    formats = ("nl", "gms", "mps", "lp")
+    if form not in formats:
+        raise typer.BadParameter(f"{form}: allowed is one of {', '.join(formats)}")
+    instance = common.read(file, None)
+    if slot >= instance.n_slots:
+        raise typer.BadParameter(f"{slot}: allowed is 0..{instance.n_slots - 1}")
+    try:
+        load_entry("minlp.export:export")(instance, slot, form, out)
+    except NotImplementedError as error:
+        raise MethodError(f"export: {error}") from error
+    print(out)

@@ -1,0 +1,180 @@
+"""`satedge solve`: one method on one instance."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from satedge.commands import common
+
+if TYPE_CHECKING:
+    from satedge.problem.instance import Instance
+    from satedge.problem.plan import Plan
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(solve)
+
+
+def solve(
+    file: common.InstanceFile,
+    method: Annotated[
+        str, typer.Option("--method", "-m", help="A name of `satedge methods`, or module:function.")
+    ] = "branch-and-bound",
+    slot: common.OneSlot = None,
+    budget: Annotated[float, typer.Option("--budget", min=0.001, help="Seconds allowed.")] = 10.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the method.")] = 0,
+    setting: common.Settings = None,
+    memory: Annotated[float, typer.Option("--memory", min=1, help="Memory limit, MB.")] = 4096.0,
+    as_json: common.AsJson = False,
+    plan_out: Annotated[
+        Path | None, typer.Option("--plan-out", help="Write the plan here.")
+    ] = None,
+    map_out: Annotated[
+        Path | None, typer.Option("--map-out", help="Draw the first slot (.svg, .pdf or .png).")
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Show what the method printed.")] = False,
+) -> None:
+    """Solve an instance, or one slot of it, and have the result judged.
+
+    The method runs in a process of its own, killed at its limit and judged on its last incumbent.
+    """
+    instance = common.read(file, slot)
+    record = _run(instance, method, budget, seed, common.settings(setting), memory)
+    plan = _plan(record)
+    if plan is not None and plan_out is not None:
+        from satedge.problem.files import write_plan
+
+        write_plan(plan, plan_out, instance)
+    if plan is not None and map_out is not None:
+        from satedge.bench.maps import save_map
+
+        save_map(instance, plan, 0, map_out)
+    if as_json:
+        common.print_json(_summary(record, slot))
+    else:
+        _show(instance, record, plan, log)
+    if record["row"]["status"] in ("failed", "crashed", "killed-memory"):
+        raise typer.Exit(1)
+
+
+def _run(
+    instance: Instance, name: str, budget_s: float, seed: int, given: dict[str, Any], memory: float
+) -> dict[str, Any]:
+    import os
+    import sys
+
+    from satedge.bench import methods
+    from satedge.bench.backends import execute
+    from satedge.bench.cells import Cell
+    from satedge.bench.process import Limits, WorkerProcess
+
+    sys.path.append(os.getcwd())
+    method = methods.find(name)
+    reason = methods.missing(method.with_settings(**given))
+    if reason:
+        raise methods.MethodError(f"method {name} cannot run here: {reason}")
+    worker = WorkerProcess()
+    try:
+        limits = Limits(memory_MB=memory)
+        return execute(
+            worker, Cell(method.with_settings(**given), instance, seed, budget_s, limits=limits)
+        )
+    finally:
+        worker.close()
+
+
+def _plan(record: dict[str, Any]) -> Plan | None:
+    from satedge.bench.records import plan_of
+
+    return plan_of(record)
+
+
+def _summary(record: dict[str, Any], slot: int | None) -> dict[str, Any]:
+    """The published fields of `solve --json`."""
+    import json
+
+    row = record["row"]
+    cost, bound = row.get("cost"), row.get("lower_bound")
+    admissible = row.get("admissible", False)
+    return {
+        "instance": row["instance"],
+        "instance_sha256": row["instance_sha256"],
+        "slot": slot,
+        "method": row["method"],
+        "settings": json.loads(row["settings"]),
+        "seed": row["seed"],
+        "budget_s": row["budget_s"],
+        "status": row["status"],
+        "reason": row["reason"],
+        "method_status": row["method_status"],
+        "cost": cost if admissible else None,
+        "lower_bound": bound,
+        "gap": _gap(cost, bound) if admissible else None,
+        "feasible": row.get("feasible"),
+        "admissible": admissible,
+        "violations": json.loads(row["violations"]),
+        "latency_s": row.get("latency_s"),
+        "energy_J": row.get("energy_J"),
+        "deadline_misses": row.get("deadline_misses"),
+        "unserved": row.get("unserved"),
+        "wall_s": row["wall_s"],
+        "certificate": record["certificate"],
+        "info": record["info"],
+        "versions": record["versions"],
+    }
+
+
+def _gap(cost: float | None, bound: float | None) -> float | None:
+    """(cost - bound) / |cost|."""
+    if cost is None or bound is None or cost == 0:
+        return None if cost or bound is None else 0.0
+    return (cost - bound) / abs(cost)
+
+
+def _show(instance: Instance, record: dict[str, Any], plan: Plan | None, log: bool) -> None:
+    from satedge.commands.verdicts import device_table, slot_table
+
+    out = common.console()
+    row = record["row"]
+    if plan is not None:
+        table = device_table if instance.n_slots == 1 else slot_table
+        out.print(table(instance, plan))
+    if record["log"] and (log or row["status"] in ("failed", "crashed")):
+        out.print(record["log"].rstrip(), style="dim", markup=False)
+    for name, text in _lines(row):
+        out.print(f"[bold]{name:<12}[/]", text, markup=True)
+
+
+def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
+    from rich.markup import escape
+
+    status = row["status"] + (f" ({row['method_status']})" if row["method_status"] else "")
+    lines = [
+        ("method", escape(f"{row['method']} on {row['instance']}, seed {row['seed']}")),
+        ("status", escape(status + (f": {row['reason']}" if row["reason"] else ""))),
+    ]
+    cost, bound = row.get("cost"), row.get("lower_bound")
+    if cost is not None:
+        lines.append(("cost", f"{cost:.6f} per device and slot"))
+    if bound is not None:
+        gap = _gap(cost, bound)
+        shown = f", gap {_percent(gap)}" if gap is not None and row.get("admissible") else ""
+        lines.append(("lower bound", f"{bound:.6f}{shown}"))
+    if cost is not None:
+        hard = "yes" if row["feasible"] else "no"
+        missed = f"{row['deadline_misses']} late, {row['unserved']} unserved"
+        lines.append(("feasible", f"{hard}: {missed} of {row['requests']} requests"))
+        lines.append(("latency", f"{row['latency_s']:.4f} s, mean over requests"))
+        lines.append(("energy", f"{row['energy_J']:.3f} J per slot, all devices"))
+    lines.append(("time", f"{row['wall_s']:.3f} s of {row['budget_s']:g} s"))
+    return lines
+
+
+def _percent(value: float) -> str:
+    digits = 4 if abs(value) < 1e-3 else 2
+    return f"{100 * value:.{digits}f} %" if math.isfinite(value) else "-"
