@@ -1,0 +1,319 @@
+"""Power control for fixed servers and positions: certified optimum, or a proof that there is none.
+
+In log-powers the problem is convex: the logarithm of the SINR is concave, upload time is convex
+and decreasing in it, and power times upload time is log-convex. `minlp.convex` solves it, with a
+bound. Two forms: elastic (an overrun of the deadline costs `penalty` per second) and hard (no
+overrun). The hard form is feasible if and only if some powers in the limits satisfy
+
+    P >= A P + b,   A = diag(gamma) F,   F_kj = leakage G_kj / G_kk,   b_k = gamma_k noise / G_kk,
+
+with gamma_k the SINR that uploads in the time left (Foschini and Miljanic, IEEE Trans. Veh.
+Technol. 42(4), 1993). These are linear, so infeasibility has a Farkas certificate: a vector w >= 0
+whose combination of the rows no powers in the limits can satisfy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minlp.convex import Minimum, minimise
+from minlp.convex_terms import ConvexProblem
+
+Array = NDArray[np.float64]
+
+# exp(600) is beyond every power limit: a smaller SINR target is a weaker demand, hence safe
+LARGEST_EXPONENT = 600.0
+# relative rounding in gamma is below 600 * 3 * 2^-53, in sums of n products below (n + 4) 2^-53
+CERTIFICATE_MARGIN = 1e-12
+OVERRUN_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class PowerProblem:
+    """One slot's senders, each with a receiver. Arrays: one entry or row per sender."""
+
+    gain: Array  # (n, n) G[k, j]: power gain from sender j to the receiver of k
+    interferes: NDArray[np.bool_]  # (n, n) whether j disturbs k; the diagonal is ignored
+    leakage: float  # share of an interferer's received power that multiple access leaves, 0..1
+    noise_W: float
+    bandwidth_Hz: Array  # (n,)
+    input_bit: Array  # (n,)
+    propagation_s: Array  # (n,) one-way time during which the sender still pays for its power
+    latency_weight: float  # per second
+    energy_weight: float  # per joule
+    penalty: float  # per second of overrun, elastic form
+    slack_s: Array  # (n,) deadline less everything but the upload; may be negative or +inf
+    power_min_W: float
+    power_max_W: float
+    hard: bool = False
+
+    def __post_init__(self) -> None:
+        n = len(self.input_bit)
+        if np.shape(self.gain) != (n, n) or np.shape(self.interferes) != (n, n):
+            raise ValueError(f"gain and interferes must have shape ({n}, {n})")
+        own = np.diagonal(self.gain)
+        if not (np.all(self.gain >= 0.0) and np.all(np.isfinite(self.gain)) and np.all(own > 0.0)):
+            raise ValueError("gain must be finite, not negative, and positive on the diagonal")
+        if not 0.0 < self.power_min_W <= self.power_max_W < np.inf:
+            raise ValueError("0 < power_min_W <= power_max_W is required")
+        if not (self.noise_W > 0.0 and 0.0 <= self.leakage <= 1.0):
+            raise ValueError("noise_W must be positive and leakage within 0..1")
+        if np.any(np.isnan(self.slack_s)):
+            raise ValueError("slack_s must not be NaN")
+
+    @property
+    def load_s(self) -> Array:
+        """(n,) upload time at one nat per second and hertz."""
+        return self.input_bit * (np.log(2.0) / self.bandwidth_Hz)
+
+    @property
+    def relative_interference(self) -> Array:
+        """F (n, n): what a watt of j does to k, over k's own gain; zero diagonal."""
+        ratio = self.leakage * self.gain / np.diagonal(self.gain)[:, None]
+        ratio[~self.interferes] = 0.0
+        np.fill_diagonal(ratio, 0.0)
+        return ratio
+
+    @property
+    def relative_noise_W(self) -> Array:
+        """(n,) noise over own gain."""
+        return self.noise_W / np.diagonal(self.gain)
+
+    @property
+    def target_sinr(self) -> Array:
+        """gamma (n,): the SINR that just meets the deadline; 0 where there is none."""
+        exponent = np.minimum(self.load_s / np.maximum(self.slack_s, 1e-300), LARGEST_EXPONENT)
+        return np.expm1(exponent)
+
+    def upload_s(self, power_W: Array) -> Array:
+        """(n,) upload times at these powers (n,). Eq. (8), (10)."""
+        disturbed = self.relative_interference @ power_W + self.relative_noise_W
+        return self.load_s / np.log1p(power_W / disturbed)
+
+    def cost(self, power_W: Array) -> float:
+        """Weighted latency and energy of the uploads, and in the elastic form their overruns."""
+        upload_s = self.upload_s(power_W)
+        energy_J = power_W * (upload_s + self.propagation_s)
+        overrun_s = 0.0 if self.hard else np.sum(np.maximum(0.0, upload_s - self.slack_s))
+        return float(
+            self.latency_weight * np.sum(upload_s)
+            + self.energy_weight * np.sum(energy_J)
+            + self.penalty * overrun_s
+        )
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Why no powers meet all deadlines; `verify_certificate` checks it in a few lines.
+
+    execution: no time is left for the upload of `device`.
+    spectral: `weight` proves that the spectral radius of A is at least 1: interference alone.
+    power: `weight` proves that the least powers exceed the limit.
+    """
+
+    cause: str
+    device: int  # the one without time, or whose least power exceeds the limit; -1 otherwise
+    weight: Array  # (n,) w, empty for "execution"
+
+
+@dataclass(frozen=True)
+class PowerSolution:
+    """Powers with a certified bound, or the certificate that there are none."""
+
+    power_W: Array  # (n,), NaN if infeasible
+    upload_s: Array  # (n,), NaN if infeasible
+    objective: float  # inf if infeasible
+    lower_bound: float
+    status: str  # "optimal" (within tol), "infeasible" or "stopped" (bound and plan still valid)
+    certificate: Certificate | None
+    iterations: int
+    multiplier: Array  # (n,) price of each deadline, per second
+
+
+def _combination(problem: PowerProblem, weight: Array) -> tuple[Array, Array, Array]:
+    """c = w' (I - A), the sum of absolute terms in it, and w * b."""
+    gamma = problem.target_sinr
+    pushed = (weight * gamma) @ problem.relative_interference
+    return weight - pushed, weight + pushed, weight * gamma * problem.relative_noise_W
+
+
+def verify_certificate(problem: PowerProblem, certificate: Certificate) -> bool:
+    """Whether the certificate proves, with a margin for rounding, that no powers are feasible.
+
+    Feasible powers have c'P >= w'b with c = w'(I - A); the left side is at most
+    sum_j max(c_j P_min, c_j P_max). "spectral" demands c <= 0 as well: then no limit on the
+    powers, however generous, would help.
+    """
+    if certificate.cause == "execution":
+        return bool(problem.slack_s[certificate.device] <= 0.0)
+    weight = certificate.weight
+    if weight.shape != (len(problem.slack_s),) or not np.all(weight >= 0.0):
+        return False
+    c, size, gain = _combination(problem, weight)
+    c = c + CERTIFICATE_MARGIN * size
+    if certificate.cause == "spectral":
+        return bool(np.sum(gain) > 0.0 and np.all(c <= 0.0))
+    left = np.sum(np.maximum(c * problem.power_min_W, c * problem.power_max_W))
+    return bool(left < np.sum(gain) * (1.0 - CERTIFICATE_MARGIN))
+
+
+def least_powers(problem: PowerProblem, floor_W: Array | None = None) -> Array | None:
+    """Least powers (n,) with P >= max(floor, A P + b), whatever the upper limit; None if none.
+
+    The floor (n,) is the lower limit unless given. Policy iteration on the monotone map: rows
+    bound by the floor join the linear system once they exceed it, which only raises the solution.
+    """
+    n = len(problem.slack_s)
+    gamma = problem.target_sinr
+    A = gamma[:, None] * problem.relative_interference
+    b = gamma * problem.relative_noise_W
+    if n and not np.all(_solve(np.eye(n) - A, np.ones(n)) > 0.0):
+        return None
+    floor = np.full(n, problem.power_min_W) if floor_W is None else floor_W
+    power, above = floor.copy(), np.zeros(n, dtype=bool)
+    for _ in range(n):
+        grown = (A @ power + b > floor) & ~above
+        if not np.any(grown):
+            break
+        above |= grown
+        rows = np.ix_(above, above)
+        right = b[above] + A[np.ix_(above, ~above)] @ power[~above]
+        power[above] = _solve(np.eye(int(above.sum())) - A[rows], right)
+    return power
+
+
+def _solve(matrix: Array, right: Array) -> Array:
+    """Solution, or NaN where the matrix is singular."""
+    try:
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        return np.full(len(right), np.nan)
+
+
+def _perron_weight(A: Array) -> Array:
+    """Left Perron vector of A >= 0, its negligible entries cleared."""
+    values, vectors = np.linalg.eig(A.T)
+    weight = np.abs(np.real(vectors[:, np.argmax(np.real(values))]))
+    return np.where(weight > 1e-12 * weight.max(), weight, 0.0)
+
+
+def infeasibility(problem: PowerProblem) -> Certificate | None:
+    """A verified certificate that no powers meet all deadlines, or None."""
+    n = len(problem.slack_s)
+    if n == 0:
+        return None
+    worst = int(np.argmin(problem.slack_s))
+    if problem.slack_s[worst] <= 0.0:
+        return Certificate("execution", worst, np.empty(0))
+    gamma = problem.target_sinr
+    alone = int(np.argmax(gamma * problem.relative_noise_W))
+    unit = np.eye(n)
+    candidates = [Certificate("power", alone, unit[alone])]
+    A = gamma[:, None] * problem.relative_interference
+    least = least_powers(problem)
+    if least is None:
+        weight = _perron_weight(A)
+        candidates += [Certificate("spectral", -1, weight), Certificate("power", -1, weight)]
+    elif np.any(least > problem.power_max_W):
+        above = least > problem.power_min_W
+        top = int(np.argmax(least))
+        weight = np.zeros(n)
+        weight[above] = _solve((np.eye(n) - A)[np.ix_(above, above)].T, unit[top, above])
+        candidates.append(Certificate("power", top, np.maximum(weight, 0.0)))
+    return next((c for c in candidates if verify_certificate(problem, c)), None)
+
+
+def _convex_form(problem: PowerProblem, overrun_weight: float) -> ConvexProblem:
+    """The same problem as `minlp.convex` takes it; positions do not enter."""
+    n = len(problem.slack_s)
+    with np.errstate(divide="ignore"):
+        log_interference = np.log(problem.relative_interference)
+    return ConvexProblem(
+        np.full(n, np.log(problem.power_min_W)), np.full(n, np.log(problem.power_max_W)),
+        log_interference, np.zeros((n, n, 2)),
+        np.log(problem.relative_noise_W), np.zeros((n, 2)), np.full(n, -1),
+        problem.load_s, np.full(n, problem.latency_weight), np.full(n, problem.energy_weight),
+        np.array(problem.propagation_s, dtype=np.float64), np.full(n, overrun_weight),
+        np.array(problem.slack_s, dtype=np.float64), np.zeros((0, 4)),
+    )  # fmt: skip
+
+
+def solve_power(
+    problem: PowerProblem, *, tol: float = 1e-9, warm_start: PowerSolution | None = None
+) -> PowerSolution:
+    """The best powers to a relative gap of `tol`, with a bound, or a certificate.
+
+    `warm_start` is a solution of a similar problem with as many senders.
+    """
+    if problem.hard:
+        return _solve_hard(problem, tol, warm_start)
+    minimum = _minimise(problem, problem.penalty, tol, warm_start)
+    status = "optimal" if minimum.status == "converged" else "stopped"
+    return _solution(problem, np.exp(minimum.y), minimum, minimum.lower_bound, status)
+
+
+def _minimise(
+    problem: PowerProblem, overrun_weight: float, tol: float, warm_start: PowerSolution | None
+) -> Minimum:
+    """The convex problem with overruns at this price."""
+    form = _convex_form(problem, overrun_weight)
+    if warm_start is None or warm_start.status == "infeasible":
+        return minimise(form, relative_gap=tol)
+    start = np.log(warm_start.power_W)
+    return minimise(form, start, multiplier0=warm_start.multiplier, relative_gap=tol)
+
+
+def _solution(
+    problem: PowerProblem, power_W: Array, minimum: Minimum, bound: float, status: str
+) -> PowerSolution:
+    power_W = np.clip(power_W, problem.power_min_W, problem.power_max_W)
+    return PowerSolution(
+        power_W, problem.upload_s(power_W), problem.cost(power_W), bound, status, None,
+        minimum.iterations, minimum.multiplier,
+    )  # fmt: skip
+
+
+def _solve_hard(
+    problem: PowerProblem, tol: float, warm_start: PowerSolution | None
+) -> PowerSolution:
+    """Exact penalty: dear enough overruns vanish, and the elastic bound bounds the hard form."""
+    certificate = infeasibility(problem)
+    if certificate is not None:
+        nothing = np.full(len(problem.slack_s), np.nan)
+        return PowerSolution(
+            nothing, nothing, np.inf, np.inf, "infeasible", certificate, 0, 0.0 * nothing
+        )
+    price = 1e3 * (problem.latency_weight + problem.energy_weight * problem.power_max_W)
+    bound, best = -np.inf, None
+    for _ in range(4):
+        minimum = _minimise(problem, price, tol, warm_start)
+        bound = max(bound, minimum.lower_bound)
+        power_W = _without_overrun(problem, np.exp(minimum.y))
+        best = _solution(problem, power_W, minimum, bound, "stopped")
+        if best.objective - bound <= tol * abs(best.objective):
+            return replace(best, status="optimal")
+        price, warm_start = 30.0 * price, best
+    assert best is not None
+    return best
+
+
+def _without_overrun(problem: PowerProblem, power_W: Array) -> Array:
+    """Least powers (n,) above these that meet all deadlines; the least at all where none do."""
+    for floor_W in (power_W, None):
+        lifted = least_powers(problem, floor_W)
+        if lifted is not None:
+            lifted = np.minimum(lifted, problem.power_max_W)
+            late = problem.upload_s(lifted) > problem.slack_s * (1.0 + OVERRUN_TOLERANCE)
+            if not np.any(late):
+                return lifted
+    return power_W
+
+
+def solve_power_cvxpy(problem: PowerProblem, *, tol: float = 1e-9) -> PowerSolution:
+    """The same problem by successive convex programs in CVXPY: see `minlp.power_cvxpy`."""
+    from minlp.power_cvxpy import successive_convex
+
+    return successive_convex(problem, tol=tol)
