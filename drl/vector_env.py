@@ -88,16 +88,25 @@ class OffloadingBatch:
     depend on those beside it. The first episode's projector seed is the environment's seed, as in
     `satedge.problem.rollout`.
 
-    `pool` is a Pool or its episodes.
+    `pool` is a Pool or its episodes. With `autoreset`, the step that ends an episode begins the
+    next one; without, `reset` must.
     """
 
-    def __init__(self, pool: Pool | Sequence[Instance], n_envs: int, seed: int = 0) -> None:
+    def __init__(
+        self,
+        pool: Pool | Sequence[Instance],
+        n_envs: int,
+        seed: int = 0,
+        *,
+        autoreset: bool = True,
+    ) -> None:
         self.pool = pool if isinstance(pool, Pool) else Pool(pool)
         s = self.scenario = self.pool.scenario
         self.encoder = self.pool.encoder
         self.n_envs, self.n_devices, self.n_servers = n_envs, s.n_devices, s.n_servers
         self.n_uavs, self.obs_dim = s.n_uavs, self.encoder.size
         self.n_continuous = s.n_devices + 2 * s.n_uavs
+        self._autoreset = autoreset
         self._seed = self._seeds(seed)
         self._episode = np.full(n_envs, -1)
         self._instance = np.zeros(n_envs, np.int64)
@@ -122,8 +131,11 @@ class OffloadingBatch:
     def step(self, server: NDArray, continuous: NDArray) -> StepResult:
         """Decide the current slots: servers (B, K), `continuous` (B, K + 2M), see `decode`.
 
-        Any numbers will do; the projector makes them admissible.
+        Any numbers will do; the projector makes them admissible. Raises RuntimeError before the
+        first `reset`, and after the end of an episode without `autoreset`.
         """
+        if (self._slot >= self.pool.length[self._instance]).any() or (self._episode < 0).any():
+            raise RuntimeError("an episode ended or none began: call reset first")
         before = self._uav_xy_m
         raw = decode(self.scenario, server, continuous, before)
         keys = slot_keys(self._draw_seed(), self._slot)
@@ -136,11 +148,31 @@ class OffloadingBatch:
         truncated = self._slot >= self.pool.length[self._instance]
         final = self._observe()
         following = final
-        if truncated.any():
+        if truncated.any() and self._autoreset:
             self._begin(truncated)
             following = self._observe()
         reward = slot_reward(self.scenario, verdict)
         return StepResult(*following, reward, truncated, *final, info, plan, verdict)
+
+    @property
+    def slots(self) -> Instance:
+        """The B slots to decide on: the T axis is the batch."""
+        return self._view
+
+    @property
+    def uav_xy_m(self) -> Array:
+        """(B, M, 2) Where the UAVs are before moving."""
+        return self._uav_xy_m.copy()
+
+    @property
+    def instance(self) -> NDArray[np.int64]:
+        """(B,) Position in the pool of each environment's episode."""
+        return self._instance.copy()
+
+    @property
+    def slot(self) -> NDArray[np.int64]:
+        """(B,) Slots of the episode that are over."""
+        return self._slot.copy()
 
     def state(self) -> dict[str, NDArray]:
         """Everything that changes, to go on later from here with `restore`."""
