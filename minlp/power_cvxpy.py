@@ -16,11 +16,15 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-import cvxpy as cp
+import cvxpy
 import numpy as np
 
-from minlp.power import Array, PowerProblem, PowerSolution, infeasibility, least_powers
+from minlp.power import Array, PowerProblem, PowerSolution
+from minlp.power_feasibility import infeasibility, least_powers
+
+cp: Any = cvxpy  # its atoms are gathered at import, where type checkers do not see them
 
 # an interferer e^-60 below the noise is as good as silent, and keeps cones well scaled
 SILENT = -60.0
@@ -30,20 +34,20 @@ SILENT = -60.0
 class _Program:
     """A parametrised program; arrays (n,) except `interference` (n, n)."""
 
-    problem: cp.Problem
-    log_power: cp.Variable
-    interference: cp.Parameter  # ln of interference over noise at 1 W
-    log_noise: cp.Parameter  # ln of noise over own gain
-    tangent_value: cp.Parameter  # of the rate at s = 0, over the tangent's slope
-    tangent_inverse: cp.Parameter  # 1 / slope
-    load_s: cp.Parameter
-    log_load: cp.Parameter
-    propagation: cp.Parameter  # propagation_s times energy_weight
-    deadline: cp.Parameter  # slack_s (elastic) or least log-SINR (hard)
-    latency_weight: cp.Parameter
-    energy_weight: cp.Parameter
-    penalty: cp.Parameter
-    box: cp.Parameter  # (2,) ends of the log-powers
+    problem: cvxpy.Problem
+    log_power: cvxpy.Variable
+    interference: cvxpy.Parameter  # ln of interference over noise at 1 W
+    log_noise: cvxpy.Parameter  # ln of noise over own gain
+    tangent_value: cvxpy.Parameter  # of the rate at s = 0, over the tangent's slope
+    tangent_inverse: cvxpy.Parameter  # 1 / slope
+    load_s: cvxpy.Parameter
+    log_load: cvxpy.Parameter
+    propagation: cvxpy.Parameter  # propagation_s times energy_weight
+    deadline: cvxpy.Parameter  # slack_s (elastic) or least log-SINR (hard)
+    latency_weight: cvxpy.Parameter
+    energy_weight: cvxpy.Parameter
+    penalty: cvxpy.Parameter
+    box: cvxpy.Parameter  # (2,) ends of the log-powers
 
 
 @lru_cache(maxsize=32)
