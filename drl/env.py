@@ -7,7 +7,6 @@ docs/environment.md describes observations, actions, reward and info.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -17,19 +16,16 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from drl.pool import Episodes, Pool, make_pool
 from drl.render import Frame, slot_map, slot_text
 from drl.spaces import LIMIT, Encoder, Floats, Mask
-from drl.vector_env import OffloadingBatch, Pool, StepResult, training_episodes
-from satedge.problem.files import read_instance
-from satedge.problem.instance import Instance, InstanceError
-from satedge.problem.scenario import Scenario, preset
+from drl.vector_env import OffloadingBatch, StepResult
+from satedge.problem.instance import InstanceError
+from satedge.problem.scenario import Scenario
 
 Observation = dict[str, NDArray]
 Action = dict[str, NDArray]
 Info = dict[str, Any]
-
-#: Episodes to learn from: how many to generate, instances, files of instances, or a shared pool.
-Episodes = int | Sequence[Instance | str | Path] | Pool
 
 #: Parts of an observation that are 0 or 1.
 FLAGS = ("idle", "available")
@@ -84,7 +80,7 @@ class OffloadingEnv(gym.Env[Observation, Action]):
             result = self.batch.step(server, continuous)
         except RuntimeError as error:
             raise gym.error.ResetNeeded(str(error)) from None
-        name = self.batch.pool.instances[self.batch.instance[0]].name
+        name = self.batch.pool.names[self.batch.instance[0]]
         self._frame = Frame(name, int(slot), slots, result.plan.uav_xy_m[0], result)
         self._mask = result.mask
         info = _single_info({**_figures(result), **self._here()})
@@ -225,26 +221,6 @@ def arrays_of(action: Action, batch: OffloadingBatch) -> tuple[NDArray, NDArray]
     return server, np.concatenate([power, displacement], axis=-1)
 
 
-def make_pool(
-    scenario: Scenario | str | None, instances: Episodes, reference: Scenario | str | None = None
-) -> Pool:
-    """The pool that an environment's arguments ask for. Raises InstanceError and its kin."""
-    wanted = preset(scenario) if isinstance(scenario, str) else scenario
-    ranges = preset(reference) if isinstance(reference, str) else reference
-    if isinstance(instances, int):
-        pool = Pool(training_episodes(wanted or preset("paper"), instances), ranges)
-    elif isinstance(instances, Pool):
-        pool = instances
-        if ranges is not None and ranges != pool.encoder.reference:
-            raise InstanceError("reference: allowed is that of the pool in instances")
-    else:
-        given = [i if isinstance(i, Instance) else read_instance(i) for i in instances]
-        pool = Pool(given, ranges)
-    if wanted is not None and wanted != pool.scenario:
-        raise InstanceError("scenario: allowed is that of the instances, or none")
-    return pool
-
-
 def _checked_mode(mode: str | None, allowed: list[str]) -> str | None:
     if mode is not None and mode not in allowed:
         raise ValueError(f"render_mode = {mode!r}: allowed is one of {allowed} or None")
@@ -258,9 +234,9 @@ def _chosen(options: dict[str, Any] | None, pool: Pool) -> Any:
     if given:
         raise ValueError(f"options {sorted(given)}: allowed is 'instance'")
     if isinstance(wanted, str):
-        names = [i.name for i in pool.instances]
+        names = pool.names.tolist()
         if wanted not in names:
-            raise InstanceError(f"instance {wanted!r}: allowed is one of {names[:5]}...")
+            raise InstanceError(f"instance {wanted!r}: allowed is one of {', '.join(names)}")
         return names.index(wanted)
     return wanted
 
@@ -273,10 +249,9 @@ def _figures(result: StepResult) -> Info:
 
 def _place(pool: Pool, instance: NDArray[np.int64], mask: Mask) -> Info:
     """Which episode is played, and what is available: (B, ...)."""
-    names = np.array([i.name for i in pool.instances], object)
     return {
         "instance": instance,
-        "instance_name": names[instance],
+        "instance_name": pool.names[instance],
         "action_mask": mask.astype(np.int8),
     }
 

@@ -31,7 +31,7 @@ class Frame:
     @classmethod
     def before(cls, batch: OffloadingBatch) -> Frame:
         """The first environment of a batch before a decision."""
-        name = batch.pool.instances[batch.instance[0]].name
+        name = batch.pool.names[batch.instance[0]]
         return cls(name, int(batch.slot[0]), batch.slots, batch.uav_xy_m[0])
 
     @property

@@ -12,46 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from drl.spaces import Array, Encoder, Floats, Mask, decode
-from satedge.problem.generate import generate
-from satedge.problem.instance import Instance, InstanceError, join
+from drl.pool import Pool
+from drl.spaces import Array, Floats, Mask, decode
+from satedge.problem.instance import Instance, InstanceError
 from satedge.problem.plan import Plan
 from satedge.problem.projector import Changes, project_slots, slot_keys
 from satedge.problem.referee import Verdict, judge
 from satedge.problem.scenario import Scenario
-
-#: Seed of the first training episode. The suites of instances use small seeds.
-FIRST_TRAINING_SEED = 1_000_000
-
-#: Parts a pool must share: what a row of slots does not carry with it.
-_SHARED = ("server_accuracy", "server_work_TFLOP")
-
-
-def training_episodes(
-    scenario: Scenario, n_episodes: int, first_seed: int = FIRST_TRAINING_SEED
-) -> list[Instance]:
-    """Episodes to learn from: `n_episodes` consecutive seeds."""
-    return [generate(scenario, first_seed + i) for i in range(n_episodes)]
-
-
-class Pool:
-    """Episodes of one scenario as one table of slots, which any number of batches may share.
-
-    `reference` is the scenario whose ranges normalise observations (default: the episodes' own).
-    Raises InstanceError for no episodes, mixed ones, or a reference of other sizes.
-    """
-
-    def __init__(self, instances: Sequence[Instance], reference: Scenario | None = None) -> None:
-        _check_instances(instances)
-        self.instances = tuple(instances)
-        self.scenario = instances[0].scenario
-        self.encoder = Encoder(reference or self.scenario)
-        _check_sizes(self.scenario, self.encoder.reference)
-        self.slots = join(instances)
-        self.length = np.array([i.n_slots for i in instances])
-        self.offset = np.cumsum(self.length) - self.length
-        self.start_xy_m = np.stack([i.uav_xy_m for i in instances])
-        self.exogenous = self.encoder.exogenous(self.slots)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,24 +216,3 @@ def summary(verdict: Verdict, changes: Changes) -> dict[str, NDArray]:
         "clipped": changes.power.sum(axis=-1),
         "held": changes.motion.sum(axis=-1),
     }
-
-
-def _check_instances(instances: Sequence[Instance]) -> None:
-    if not instances:
-        raise InstanceError("instances: allowed is at least one")
-    first = instances[0]
-    for i, instance in enumerate(instances):
-        if instance.scenario != first.scenario:
-            raise InstanceError(f"instances[{i}].scenario: allowed is that of instances[0]")
-        for name in _SHARED:
-            if not np.array_equal(getattr(instance, name), getattr(first, name)):
-                raise InstanceError(f"instances[{i}].{name}: allowed is that of instances[0]")
-
-
-def _check_sizes(scenario: Scenario, reference: Scenario) -> None:
-    for name in ("n_devices", "n_uavs", "n_satellites"):
-        allowed = getattr(scenario, name)
-        if getattr(reference, name) != allowed:
-            raise InstanceError(
-                f"reference.{name} = {getattr(reference, name)}: allowed is {allowed}"
-            )
