@@ -1,0 +1,124 @@
+"""Gains and discs over boxes of UAV positions, compiled: intervals, affine bounds, projections.
+
+With D = r^2 + z^2 the log gain is const - alpha/2 ln D. Its gradient is -alpha (q - x)/D and its
+Hessian has the eigenvalues -alpha/D (tangential) and alpha (r^2 - z^2)/D^2 (radial). The second
+is the greater one where it is positive, and is greatest, alpha/(8 z^2), at r^2 = 3 z^2. Over a box
+of half-diagonal h around its centre the log gain therefore lies within
+[tangent - alpha/D_min h^2/2, tangent + curvature_max h^2/2].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from minlp.slot_data import Array, SlotData
+
+#: A box of UAV positions is (x low, x high, y low, y high) in metres.
+
+
+@njit(cache=True, error_model="numpy")
+def squared_distances(box: Array, x: float, y: float) -> tuple[float, float]:
+    """Least and greatest squared horizontal distance between a box (4,) and a point."""
+    near_x = max(box[0] - x, x - box[1], 0.0)
+    near_y = max(box[2] - y, y - box[3], 0.0)
+    far_x = max(x - box[0], box[1] - x)
+    far_y = max(y - box[2], box[3] - y)
+    return near_x**2 + near_y**2, far_x**2 + far_y**2
+
+
+@njit(cache=True, error_model="numpy")
+def log_gain(data: SlotData, k: int, m: int, x: float, y: float) -> float:
+    """Log gain of device k at UAV m in (x, y)."""
+    dx, dy = x - data.device_xy_m[k, 0], y - data.device_xy_m[k, 1]
+    squared = dx * dx + dy * dy + data.altitude_m[m] ** 2
+    return data.log_fading[k, m] - 0.5 * data.path_loss_exponent * np.log(squared)
+
+
+@njit(cache=True, error_model="numpy")
+def gain_interval(data: SlotData, k: int, m: int, box: Array) -> tuple[float, float]:
+    """Least and greatest log gain of device k at UAV m anywhere in the box."""
+    near, far = squared_distances(box, data.device_xy_m[k, 0], data.device_xy_m[k, 1])
+    z = data.altitude_m[m] ** 2
+    half = 0.5 * data.path_loss_exponent
+    return (
+        data.log_fading[k, m] - half * np.log(far + z),
+        data.log_fading[k, m] - half * np.log(near + z),
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def gain_tangent(
+    data: SlotData, k: int, m: int, box: Array
+) -> tuple[float, float, float, float, float]:
+    """(value at the centre, slope x, slope y, remainder below, remainder above) over the box."""
+    alpha = data.path_loss_exponent
+    cx, cy = 0.5 * (box[0] + box[1]), 0.5 * (box[2] + box[3])
+    h2 = 0.25 * ((box[1] - box[0]) ** 2 + (box[3] - box[2]) ** 2)
+    dx, dy = cx - data.device_xy_m[k, 0], cy - data.device_xy_m[k, 1]
+    z = data.altitude_m[m] ** 2
+    squared = dx * dx + dy * dy + z
+    near, far = squared_distances(box, data.device_xy_m[k, 0], data.device_xy_m[k, 1])
+    peak = min(max(near, 3.0 * z), far)
+    bend = max(0.0, alpha * (peak - z) / (peak + z) ** 2)
+    value = data.log_fading[k, m] - 0.5 * alpha * np.log(squared)
+    below = 0.5 * alpha / (near + z) * h2
+    return value, -alpha * dx / squared, -alpha * dy / squared, below, 0.5 * bend * h2
+
+
+@njit(cache=True, error_model="numpy")
+def shrink_to_disc(box: Array, x: float, y: float, radius: float) -> bool:
+    """Cut a box to the bounding box of its part in a disc, in place; False when none is left."""
+    for _ in range(2):
+        near_y = max(box[2] - y, y - box[3], 0.0)
+        near_x = max(box[0] - x, x - box[1], 0.0)
+        if near_x**2 + near_y**2 > radius**2 * (1 + 1e-12):
+            return False
+        wide = np.sqrt(max(radius**2 - near_y**2, 0.0))
+        tall = np.sqrt(max(radius**2 - near_x**2, 0.0))
+        slack = 1e-9 * radius
+        box[0] = max(box[0], x - wide - slack)
+        box[1] = min(box[1], x + wide + slack)
+        box[2] = max(box[2], y - tall - slack)
+        box[3] = min(box[3], y + tall + slack)
+        if box[0] > box[1] or box[2] > box[3]:
+            return False
+    return True
+
+
+@njit(cache=True, error_model="numpy")
+def project_position(
+    data: SlotData, m: int, receiver: Array, x: float, y: float, box: Array
+) -> tuple[float, float, bool]:
+    """Nearest-ish point of box, reach disc and the coverage discs of the devices sending to m.
+
+    Alternating projections; the flag says whether all discs hold at the end.
+    """
+    for _ in range(60):
+        worst = 0.0
+        for i in range(receiver.shape[0] + 1):
+            if i == receiver.shape[0]:
+                cx, cy, radius = data.start_xy_m[m, 0], data.start_xy_m[m, 1], data.reach_m
+            elif receiver[i] == m:
+                cx, cy, radius = data.device_xy_m[i, 0], data.device_xy_m[i, 1], data.coverage_m
+            else:
+                continue
+            distance = np.hypot(x - cx, y - cy)
+            inner = radius * (1 - 1e-12)
+            if distance > radius * (1 + 1e-11):
+                worst = max(worst, distance / radius - 1)
+                scale = inner / distance
+                x, y = cx + (x - cx) * scale, cy + (y - cy) * scale
+        x, y = min(max(x, box[0]), box[1]), min(max(y, box[2]), box[3])
+        if worst == 0.0:
+            break
+    inside = True
+    for i in range(receiver.shape[0] + 1):
+        if i == receiver.shape[0]:
+            cx, cy, radius = data.start_xy_m[m, 0], data.start_xy_m[m, 1], data.reach_m
+        elif receiver[i] == m:
+            cx, cy, radius = data.device_xy_m[i, 0], data.device_xy_m[i, 1], data.coverage_m
+        else:
+            continue
+        inside = inside and np.hypot(x - cx, y - cy) <= radius * (1 + 5e-10)
+    return x, y, inside
