@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,20 @@ class Work:
 def typical_key(cell: Cell) -> str:
     """Cells that share it take about the same time."""
     return f"{cell.group}/{cell.name}/{cell.budget_s:g}"
+
+
+def typical_times(store: Store) -> dict[str, float]:
+    """Median elapsed seconds of what this folder holds already, by `typical_key`."""
+    if not store.cells.is_dir():
+        return {}
+    rows = store.gather()
+    times: dict[str, list[float]] = {}
+    for i in range(len(rows)):
+        row = rows.row(i)
+        if row["status"] != "skipped":
+            key = f"{row['group']}/{row['method']}/{row['budget_s']:g}"
+            times.setdefault(key, []).append(row["wall_s"])
+    return {key: statistics.median(values) for key, values in times.items()}
 
 
 def sort_out(study: Study, store: Store | None, again: frozenset[str] = frozenset()) -> Work:

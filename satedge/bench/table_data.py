@@ -90,7 +90,10 @@ class Rows:
 
     def row(self, index: int) -> dict[str, Any]:
         """One row as Python values."""
-        return {name: values[index].item() for name, values in self.columns.items()}
+        return {
+            name: str(values[index]) if name in TEXT else values[index].item()
+            for name, values in self.columns.items()
+        }
 
     @staticmethod
     def of(rows: Sequence[Mapping[str, Any]]) -> Rows:

@@ -114,5 +114,11 @@ def suites(
     from satedge.bench.suites import check_suites, write_suites
 
     if write:
-        write_suites()
-    check_suites()
+        for path in write_suites():
+            print(path)
+    problems = check_suites()
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise typer.Exit(1)
+    print("all suites are those of their manifest")

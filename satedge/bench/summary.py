@@ -1,0 +1,155 @@
+"""One line per method of a comparison: what the tables show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satedge.bench import stats
+from satedge.bench.score import Scores, codes, score
+from satedge.bench.stats import Interval
+from satedge.bench.table_data import Rows
+
+NAN = float("nan")
+
+
+def column(head: str, unit: str = "", form: str = ".4g", doc: str = "") -> Any:
+    """Declare a column: heading, unit ('%' scales by 100), number format, meaning."""
+    return field(default=NAN, metadata={"head": head, "unit": unit, "form": form, "doc": doc})
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method under one budget in one group of cells; NaN where there is nothing to say."""
+
+    group: str
+    budget_s: float
+    method: str
+    family: str
+    hindsight: bool
+    seeds: int
+    cells: int
+    plans: int
+    """Cells with an admissible plan."""
+    statuses: dict[str, int]
+    reasons: tuple[str, ...]
+    excess_interval: Interval
+
+    cost: float = column("cost", form=".4f", doc="cost")
+    excess: float = column("excess", "%", ".3f", "excess")
+    causal_excess: float = column("causal excess", "%", ".3f", "causal excess")
+    gap: float = column("gap", "%", ".4f", "gap")
+    gap_median: float = column("median gap", "%", ".4f", "gap")
+    gap_max: float = column("largest gap", "%", ".4f", "gap")
+    part_gap: float = column("gap, decisions' part", "%", ".3f", "gap in the part decisions change")
+    own_gap: float = column("own gap", "%", ".4f", "own gap")
+    bound: float = column("own bound", form=".4f", doc="lower bound")
+    normalised: float = column("normalised", form=".4f", doc="normalised")
+    latency_s: float = column("latency", "s", ".4f", "latency")
+    energy_J: float = column("energy", "J", ".2f", "energy")
+    late: float = column("late", "%", ".2f", "late")
+    unserved: float = column("unserved", "%", ".2f")
+    feasible: float = column("feasible", "%", ".0f", "feasible")
+    redrawn: float = column("redrawn", "%", ".2f", "redrawn")
+    time_s: float = column("time", "s", ".3g", "time")
+    time_per_slot_s: float = column("time per slot", "s", ".3g", "time")
+    contended: float = column("contended", "%", ".0f")
+    peak_MB: float = column("memory", "MB", ".0f")
+
+    @property
+    def troubles(self) -> dict[str, int]:
+        """Endings other than done."""
+        return {k: v for k, v in self.statuses.items() if k != "done"}
+
+
+#: Declared columns by name.
+COLUMNS = {f.name: f.metadata for f in fields(Line) if "head" in f.metadata}
+
+
+def summarise(rows: Rows, scores: Scores | None = None) -> list[Line]:
+    """Lines of all groups; within a group the best excess first."""
+    scores = scores or score(rows)
+    keys = zip(rows.text("group"), rows["budget_s"], rows.text("method"), strict=True)
+    names, index = codes(f"{g}\0{b:g}\0{m}" for g, b, m in keys)
+    order = np.argsort(index, kind="stable")
+    starts = np.searchsorted(index[order], np.arange(len(names) + 1))
+    lines = [_line(rows, scores, order[starts[i] : starts[i + 1]]) for i in range(len(names))]
+    groups = list(dict.fromkeys(line.group for line in lines))
+    return sorted(lines, key=lambda v: (groups.index(v.group), _rank(v), v.budget_s))
+
+
+def _rank(line: Line) -> tuple[bool, float, str]:
+    return (not np.isfinite(line.excess), line.excess, line.method)
+
+
+def _line(rows: Rows, s: Scores, member: NDArray[np.int64]) -> Line:
+    part = rows.where(member)
+    ran = np.array(part.text("status"), object) != "skipped"
+    good = member[s.usable[member]]
+    kept = rows.where(good)
+    first = part.row(0)
+    gap = s.gap[good]
+    requests = kept["requests"].sum()
+    return Line(
+        group=first["group"],
+        budget_s=first["budget_s"],
+        method=first["method"],
+        family=first["family"],
+        hindsight=bool(part["hindsight"].any()),
+        seeds=len(np.unique(part["seed"])),
+        cells=len(part),
+        plans=len(good),
+        statuses=_counts(part.text("status")),
+        reasons=tuple(dict.fromkeys(filter(None, part.text("reason")))),
+        excess_interval=_interval(kept, s.excess[good], first["family"]),
+        cost=_mean(kept["cost"]),
+        excess=_mean(s.excess[good]),
+        causal_excess=_mean(s.causal_excess[good]),
+        gap=_mean(gap),
+        gap_median=float(np.nanmedian(gap)) if np.isfinite(gap).any() else NAN,
+        gap_max=float(np.nanmax(gap)) if np.isfinite(gap).any() else NAN,
+        part_gap=_mean(s.part_gap[good]),
+        own_gap=_mean(s.own_gap[good]),
+        bound=_mean(part["lower_bound"]),
+        normalised=_mean(s.normalised[good]),
+        latency_s=_mean(kept["latency_s"]),
+        energy_J=_mean(kept["energy_J"]),
+        late=_share(kept["deadline_misses"], requests),
+        unserved=_share(kept["unserved"], requests),
+        feasible=_mean(kept["feasible"].astype(float)),
+        redrawn=_share(kept["redrawn"], requests),
+        time_s=stats.shifted_geometric_mean(part["wall_s"][ran]),
+        time_per_slot_s=_mean(part["wall_s"][ran] / part["n_slots"][ran]),
+        contended=_mean(part["contended"][ran].astype(float)),
+        peak_MB=float(np.nanmax(part["peak_MB"], initial=0.0)) or NAN,
+    )
+
+
+def _interval(kept: Rows, excess: NDArray[np.float64], family: str) -> Interval:
+    """Over training seeds for learners, over instances for the others."""
+    if not len(kept):
+        return Interval(NAN, NAN, NAN)
+    learned = family == "learned"
+    units = [f"{v:g}" for v in kept["seed"]] if learned else kept.text("instance_sha256")
+    names, index = codes(units)
+    count = np.bincount(index, minlength=len(names))
+    means = np.bincount(index, weights=excess, minlength=len(names)) / count
+    if learned:
+        return stats.interquartile_interval(means[:, None])
+    return stats.mean_interval(means)
+
+
+def _counts(values: list[str]) -> dict[str, int]:
+    return {v: values.count(v) for v in dict.fromkeys(values)}
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else NAN
+
+
+def _share(counts: NDArray[np.float64], whole: float) -> float:
+    return float(np.nansum(counts) / whole) if len(counts) and whole > 0 else NAN

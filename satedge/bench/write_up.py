@@ -1,0 +1,88 @@
+"""What a run leaves for readers: tables, figures, the report page, and the gate's verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from satedge.bench import tables
+from satedge.bench.rejudge import rejudge
+from satedge.bench.score import gate, score
+from satedge.bench.store import Store
+from satedge.bench.summary import Line, summarise
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class WriteUp:
+    """What was written, and what is wrong with the run."""
+
+    root: Path
+    lines: list[Line]
+    broken: list[str]
+    """Bounds above judged costs, and plans that judged otherwise than recorded."""
+    files: list[Path] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        from dataclasses import asdict
+
+        return {
+            "folder": str(self.root),
+            "gate": self.broken,
+            "lines": [asdict(line) for line in self.lines],
+            "files": [str(path) for path in self.files],
+        }
+
+
+def write(store: Store, report: bool = True) -> WriteUp:
+    """Gather, judge again, score, and write tables; with `report` figures and the page too."""
+    rows = store.gather()
+    broken = [str(breach) for breach in gate(rows)] + rejudge(store, rows)
+    scores = score(rows)
+    lines = summarise(rows, scores)
+    files = write_tables(store, lines)
+    if report:
+        from satedge.bench.figures import write_figures
+        from satedge.bench.report import write_report
+
+        files += write_figures(store, rows, scores, lines)
+        files.append(write_report(store, rows, scores, lines, broken))
+    return WriteUp(store.root, lines, broken, files)
+
+
+def write_tables(store: Store, lines: list[Line]) -> list[Path]:
+    """tables/comparison.csv, .md and .tex."""
+    texts = {
+        "csv": tables.as_csv(lines),
+        "md": tables.as_markdown(lines),
+        "tex": tables.as_latex(lines),
+    }
+    return [store.write_text(f"tables/comparison.{ending}", text) for ending, text in texts.items()]
+
+
+def show(written: WriteUp, out: Console) -> None:
+    """Print the comparison and where everything lies."""
+    from rich.markup import escape
+
+    for table in tables.terminal(written.lines):
+        out.print(table)
+    for reason in _reasons(written.lines):
+        out.print(f"[yellow]{escape(reason)}[/]")
+    for broken in written.broken:
+        out.print(f"[bold red]gate: {escape(broken)}[/]")
+    if not written.broken:
+        out.print("gate: every certified bound lies below every judged cost")
+    folders = dict.fromkeys(str(p if p.suffix == ".html" else p.parent) for p in written.files)
+    out.print("written: " + ", ".join(escape(f) for f in folders))
+
+
+def _reasons(lines: list[Line]) -> list[str]:
+    """What went wrong, once for each method and reason."""
+    found = dict.fromkeys(
+        f"{line.method}: {reason}" for line in lines for reason in line.reasons[:3]
+    )
+    return list(found)
