@@ -185,7 +185,20 @@ def nested_array(name: str, value: Any, shape: tuple[int, ...], kind: str) -> ND
     try:
         return np.array(value, kind).reshape(shape)
     except OverflowError:
-        raise FileError(f"{name} holds a number too large: allowed are 64-bit numbers") from None
+        raise _too_large(name, value, shape, kind) from None
+
+
+def _too_large(name: str, value: Any, shape: tuple[int, ...], kind: str) -> FileError:
+    """The error for the first whole number that 64 bits cannot hold."""
+    for index in np.ndindex(shape):
+        entry = value
+        for i in index:
+            entry = entry[i]
+        try:
+            np.array(entry, kind)
+        except OverflowError:
+            return refused(_place(name, index), entry, "a 64-bit number")
+    raise AssertionError(f"{name} fits 64 bits entry by entry, but not as a whole")
 
 
 def _misfit(
