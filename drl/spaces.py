@@ -179,8 +179,9 @@ def to_disc(square: Array) -> Array:
 
     (a, b) -> (a sqrt(1 - b^2/2), b sqrt(1 - a^2/2)), smooth and one-to-one, so that no action of
     the square needs to be clipped to the reach (Fong, arXiv:1509.06344, elliptical grid mapping).
+    What lies outside the square stays outside the disc, in about its direction.
     """
-    shrink = np.sqrt(np.maximum(1 - square[..., ::-1] ** 2 / 2, 0.0))
+    shrink = np.sqrt(1 - np.clip(square[..., ::-1], -1, 1) ** 2 / 2)
     return np.asarray(square * shrink)
 
 

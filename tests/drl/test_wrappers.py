@@ -1,0 +1,123 @@
+"""Wrappers: other shapes of the same decisions, and learners from elsewhere on top of them."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import drl  # noqa: F401 (registers the environment)
+from drl.pool import Pool, training_episodes
+from drl.spaces import to_power_W
+from drl.vector_env import OffloadingBatch
+from drl.wrappers import DiscreteActions, FlatObservation, ScoreActions
+from satedge.problem.scenario import preset
+
+ID = "satedge/Offloading-v0"
+
+
+@pytest.fixture(scope="module")
+def pool():
+    return Pool(training_episodes(preset("paper", n_slots=8), 3))
+
+
+@pytest.fixture
+def env(pool):
+    return gym.make(ID, instances=pool)
+
+
+def test_flat_observations_are_those_of_the_batch(pool, env):
+    """The vector is, bit for bit, what a batch under the same seed shows."""
+    flat = FlatObservation(env)
+    batch = OffloadingBatch(pool, 1, 6)
+    obs, _ = flat.reset(seed=6)
+    np.testing.assert_array_equal(obs, batch.reset()[0][0])
+    assert obs in flat.observation_space
+    action = flat.action_space.sample()
+    obs, *_ = flat.step(action)
+    move = np.concatenate([action["power"], action["displacement"].ravel()])
+    np.testing.assert_array_equal(obs, batch.step(action["server"][None], move[None]).obs[0])
+
+
+def test_scores_choose_the_best_available(env):
+    """The action is the best available server, then powers and displacements as they are."""
+    scores = ScoreActions(env)
+    scores.reset(seed=0)
+    mask = env.unwrapped.action_masks()
+    vector = scores.action_space.sample()
+    assert vector.shape == (10 * 7 + 10 + 6,)
+    action = scores.action(vector)
+    ranks = np.where(mask, vector[:70].reshape(10, 7), -2.0)
+    some = mask.any(axis=-1)
+    np.testing.assert_array_equal(action["server"][some], ranks.argmax(axis=-1)[some])
+    np.testing.assert_array_equal(action["power"], vector[70:80])
+    np.testing.assert_array_equal(action["displacement"].ravel(), vector[80:])
+    assert action in env.action_space
+    assert scores.step(vector)[-1]["clipped"] == 0
+
+
+def test_discrete_choices_name_servers_levels_and_headings(env):
+    """Server, 10 mW to 1 W, stay or a full step: a level and a heading mean what they say."""
+    discrete = DiscreteActions(env)
+    discrete.reset(seed=0)
+    assert discrete.action_space.nvec.tolist() == [7] * 10 + [5] * 10 + [9] * 3
+    choice = np.r_[np.arange(10) % 7, np.arange(10) % 5, [0, 1, 3]]
+    action = discrete.action(choice)
+    np.testing.assert_array_equal(action["server"], np.arange(10) % 7)
+    powers = to_power_W(preset("paper"), action["power"][:5])
+    np.testing.assert_allclose(powers, 10 ** np.array([-2, -1.5, -1, -0.5, 0]), rtol=1e-5)
+    before = env.unwrapped.batch.uav_xy_m[0]
+    discrete.step(choice)
+    after = np.clip(before + [[0, 0], [60, 0], [0, 60]], 0, 500)
+    np.testing.assert_allclose(env.unwrapped.batch.uav_xy_m[0], after, atol=1e-4)
+
+
+def test_discrete_masks_leave_something_to_choose(env):
+    """Servers as available (all of them for a device without any), levels and headings free."""
+    discrete = DiscreteActions(env)
+    discrete.reset(seed=0)
+    available = env.unwrapped.action_masks()
+    env.unwrapped._mask[0, 4] = False
+    mask = discrete.action_masks()
+    assert mask.shape == (sum(discrete.action_space.nvec),)
+    servers = mask[:70].reshape(10, 7)
+    np.testing.assert_array_equal(np.delete(servers, 4, 0), np.delete(available, 4, 0))
+    assert servers[4].all()
+    assert mask[70:].all()
+
+
+def test_wrappers_refuse_other_environments():
+    """They need the offloading environment underneath."""
+    with pytest.raises(TypeError, match="allowed is an OffloadingEnv"):
+        FlatObservation(gym.make("CartPole-v1"))
+
+
+def test_ppo_trains_on_scores(env):
+    """Stable-Baselines3's checker accepts flat observations and scores, and its PPO trains."""
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.env_checker import check_env
+
+    flat = FlatObservation(ScoreActions(env))
+    check_env(flat)
+    model = PPO("MlpPolicy", flat, n_steps=64, batch_size=64, n_epochs=1, seed=0, device="cpu")
+    before = [p.detach().clone() for p in model.policy.parameters()]
+    model.learn(256)
+    assert model.num_timesteps == 256
+    after = list(model.policy.parameters())
+    assert all(p.isfinite().all() for p in after)
+    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+
+
+def test_maskable_ppo_trains_and_keeps_to_the_mask(env):
+    """sb3-contrib's MaskablePPO trains on discrete choices and never names a masked server."""
+    from sb3_contrib import MaskablePPO
+    from sb3_contrib.common.maskable.utils import is_masking_supported
+
+    flat = FlatObservation(DiscreteActions(env))
+    model = MaskablePPO("MlpPolicy", flat, n_steps=64, batch_size=64, n_epochs=1, seed=0)
+    assert is_masking_supported(model.get_env())
+    model.learn(256)
+    obs, _ = flat.reset(seed=1)
+    for _ in range(8):
+        mask = flat.get_wrapper_attr("action_masks")()
+        choice, _ = model.predict(obs, action_masks=mask)
+        assert mask[:70].reshape(10, 7)[np.arange(10), choice[:10]].all()
+        obs, _, _, _, _ = flat.step(choice)
