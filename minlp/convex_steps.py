@@ -283,8 +283,9 @@ def direction(
         for a in range(gap.shape[0]):
             state.correction[a] = state.gap_step[a] * state.dual_step[a]
     _newton(problem, target, point, state)
-    primal = _longest(gap, state.gap_step, 0.99)
-    along = _longest(dual, state.dual_step, 0.99)
+    fraction = max(0.99, 1.0 - 0.1 * ratio)  # tends to 1 where the predictor is nearly exact
+    primal = _longest(gap, state.gap_step, fraction)
+    along = _longest(dual, state.dual_step, fraction)
     return primal, along
 
 

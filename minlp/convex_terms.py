@@ -8,8 +8,8 @@ sends to receiver m_k, a UAV whose coordinates move its gains, or -1 (nothing de
     h_k = t_k / log1p(exp(s_k))              upload time, convex in y
     f_k = wl_k h_k + we_k exp(p_k) (h_k + prop_k) + rho_k max(0, h_k - slack_k)
 
-subject to |q_m - c|^2 <= R^2 for given discs. F = sum_k f_k is convex: 1 / log1p(exp(s)) is convex and decreasing, and ln h_k is convex, so that
-exp(p_k) h_k is convex too.
+subject to |q_m - c|^2 <= R^2 for given discs. F = sum_k f_k is convex: 1 / log1p(exp(s)) is convex
+and decreasing, and ln h_k is convex, so that exp(p_k) h_k is convex too.
 
 Bound. For any y, any lambda in [0, rho] and any mu >= 0 the function F_lambda, in which
 lambda_k (h_k - slack_k) stands for the overrun penalty and mu (|q_m - c|^2 - R^2) is added for each
@@ -223,7 +223,8 @@ def gradients(problem: ConvexProblem, point: Point) -> None:
         for axis in range(2):
             part = 2.0 * point.disc_multiplier[i]
             gradient[x + axis] += part * point.offset[i, axis]
-            size[x + axis] += part * (abs(point.offset[i, axis]) + 2 * abs(problem.disc[i, 1 + axis]))
+            reach = abs(point.offset[i, axis]) + 2.0 * abs(problem.disc[i, 1 + axis])
+            size[x + axis] += part * reach
 
 
 @njit(cache=True, error_model="numpy")

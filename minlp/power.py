@@ -91,20 +91,22 @@ class PowerProblem:
         return np.expm1(exponent)
 
     def upload_s(self, power_W: Array) -> Array:
-        """(n,) upload times at these powers (n,). Eq. (8), (10)."""
+        """(n,) upload times at these powers (n,). Eq. (8) and (10)."""
         disturbed = self.relative_interference @ power_W + self.relative_noise_W
         return self.load_s / np.log1p(power_W / disturbed)
 
-    def cost(self, power_W: Array) -> float:
-        """Weighted latency and energy of the uploads, and in the elastic form their overruns."""
-        upload_s = self.upload_s(power_W)
-        energy_J = power_W * (upload_s + self.propagation_s)
-        overrun_s = 0.0 if self.hard else np.sum(np.maximum(0.0, upload_s - self.slack_s))
-        return float(
-            self.latency_weight * np.sum(upload_s)
-            + self.energy_weight * np.sum(energy_J)
-            + self.penalty * overrun_s
-        )
+    def cost(self, power_W: Array, upload_s: Array | None = None) -> float:
+        """Weighted latency and energy of the uploads, and in the elastic form their overruns.
+
+        `upload_s` (n,) spares computing the upload times of these powers once more.
+        """
+        if upload_s is None:
+            upload_s = self.upload_s(power_W)
+        energy_J = power_W @ (upload_s + self.propagation_s)
+        cost = self.latency_weight * upload_s.sum() + self.energy_weight * energy_J
+        if not self.hard:
+            cost += self.penalty * np.maximum(0.0, upload_s - self.slack_s).sum()
+        return float(cost)
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,10 @@ def _minimise(
 def _solution(
     problem: PowerProblem, power_W: Array, minimum: Minimum, bound: float, status: str
 ) -> PowerSolution:
-    power_W = np.clip(power_W, problem.power_min_W, problem.power_max_W)
+    power_W = np.minimum(np.maximum(power_W, problem.power_min_W), problem.power_max_W)
+    upload_s = problem.upload_s(power_W)
     return PowerSolution(
-        power_W, problem.upload_s(power_W), problem.cost(power_W), bound, status, None,
+        power_W, upload_s, problem.cost(power_W, upload_s), bound, status, None,
         minimum.iterations, minimum.multiplier,
     )  # fmt: skip
 
