@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from satedge.commands import benchmark, judge, listing, make, solve
+from satedge.commands import benchmark, judge, listing, make, solve, train
 
 HELP = """Certified benchmark: offloading multimodal-LLM requests to UAVs and satellites.
 
@@ -45,7 +45,7 @@ def _top(
     """Options before the command."""
 
 
-for _module in (make, solve, judge, benchmark, listing):
+for _module in (make, solve, judge, benchmark, train, listing):
     _module.register(app)
 
 
@@ -65,9 +65,17 @@ def main() -> int:
     return 0
 
 
+#: Packages whose errors are written for the user.
+ROOMS = ("satedge", "minlp", "drl")
+
+
+def _room(error: Exception) -> str:
+    return type(error).__module__.partition(".")[0]
+
+
 def _is_told(error: Exception) -> bool:
     """The error speaks of the user's call or files; others are bugs and keep their traceback."""
-    ours = isinstance(error, ValueError) and type(error).__module__.startswith("satedge.")
+    ours = isinstance(error, ValueError) and _room(error) in ROOMS
     return ours or isinstance(error, OSError)
 
 

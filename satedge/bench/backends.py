@@ -67,13 +67,11 @@ class _Local:
                 thread.join()
 
     def _work(self) -> None:
-        worker = WorkerProcess()
         try:
-            while not self.stop.is_set():
-                self.made.put(execute(worker, self.todo.get_nowait(), self.stop))
+            with WorkerProcess() as worker:
+                while not self.stop.is_set():
+                    self.made.put(execute(worker, self.todo.get_nowait(), self.stop))
         except (queue.Empty, Interrupted):
             pass
         except BaseException as error:
             self.made.put(error)
-        finally:
-            worker.close()

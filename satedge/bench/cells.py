@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from satedge.bench import methods, provenance
 from satedge.bench.methods import Method
@@ -39,7 +38,7 @@ class Cell:
                 "label": self.name,
                 "entry": self.method.entry,
                 "settings": dict(self.method.settings),
-                "files": self._files(),
+                "policy": self._policy(),
                 "instance": self.instance.content_sha256,
                 "seed": self.seed,
                 "budget_s": self.budget_s,
@@ -48,15 +47,7 @@ class Cell:
             }
         )
 
-    def _files(self) -> dict[str, str]:
-        """Hashes of files that settings name: another policy is another cell."""
-        found: dict[str, str] = {}
-        for name, value in self.method.settings.items():
-            if not isinstance(value, str) or not value:
-                continue
-            files = methods.policy_files(value) if name == "policy" else []
-            if not files and Path(value).is_file():
-                files = [Path(value)]
-            if files:
-                found[name] = provenance.file_digest(files)
-        return found
+    def _policy(self) -> str:
+        """Hash of the files behind the setting `policy`: retrained weights are another cell."""
+        files = methods.policy_files(self.method)
+        return provenance.file_digest(files) if files else ""

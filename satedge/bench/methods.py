@@ -22,8 +22,10 @@ Family = Literal["heuristic", "classical", "exact", "bound", "learned", "user"]
 #: Keyword arguments that the bench fills in; everything else a method takes is a setting.
 GIVEN = ("budget_s", "seed", "report")
 
-#: Where trained policies lie, as seen from the working directory.
-POLICIES = Path("results/policies")
+#: Where trained policies lie: POLICIES/<preset>/<method>/*.safetensors beside *.json.
+POLICIES = Path(__file__).resolve().parents[2] / "results" / "policies"
+
+_POLICY_FILES = (".json", ".safetensors")
 
 #: Entry-point group through which installed packages add methods.
 GROUP = "satedge.methods"
@@ -186,19 +188,26 @@ def missing(method: Method) -> str:
 
 def _missing_policy(method: Method) -> str:
     policy = method.settings.get("policy")
-    if method.family != "learned" or not isinstance(policy, str) or policy_files(policy):
+    if method.family != "learned" or not isinstance(policy, str) or policy_files(method):
         return ""
-    return f"no trained policy {policy!r} under {POLICIES}; make one with `satedge train`"
+    preset = method.settings.get("preset", "paper")
+    return f"no trained policy {policy!r} under results/policies/{preset}; see `satedge train`"
 
 
-def policy_files(policy: str) -> list[Path]:
-    """Files that a policy setting (a path, or a name under results/policies) refers to."""
-    for place in (Path(policy), POLICIES / policy):
-        if place.is_file():
-            return [place]
+def policy_files(method: Method) -> list[Path]:
+    """Files behind the setting `policy`: a path, or a name under results/policies/<preset>."""
+    policy = method.settings.get("policy")
+    if not isinstance(policy, str) or not policy:
+        return []
+    library = POLICIES / str(method.settings.get("preset", "paper"))
+    for place in (library / policy, Path(policy)):
         if place.is_dir():
-            return sorted(p for p in place.rglob("*") if p.is_file())
-    return sorted(POLICIES.glob(f"{policy}.*"))
+            return sorted(p for p in place.rglob("*") if p.suffix in _POLICY_FILES)
+        files = [place, *(place.with_name(place.name + ending) for ending in _POLICY_FILES)]
+        found = [p for p in files if p.is_file()]
+        if found:
+            return found
+    return []
 
 
 def parameters(method: Method) -> tuple[tuple[str, ...], bool]:

@@ -86,8 +86,13 @@ class WorkerProcess:
     """One worker, started when first needed. Use it from one thread at a time."""
 
     def __init__(self) -> None:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the worker)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> WorkerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def run(self, job: Job, limits: Limits, stop: threading.Event | None = None) -> Run:
         """Run a job within its limits. Raises Interrupted when `stop` is set meanwhile."""
@@ -100,9 +105,9 @@ class WorkerProcess:
         except BaseException:
             self.close()
             raise
+        result.log = self._tail()
         if result.status not in ("done", "failed"):
             self.close()
-        result.log = self._tail()
         return result
 
     def close(self) -> None:
@@ -112,6 +117,7 @@ class WorkerProcess:
         procs.kill(self._process)
         self._link.close()
         os.close(self._lifeline)
+        self._log.close()
         self._process = None
 
     def _ready(self, limits: Limits) -> subprocess.Popen[bytes]:
@@ -128,6 +134,7 @@ class WorkerProcess:
     def _start(self) -> None:
         self._link, far = Pipe()
         held, self._lifeline = os.pipe()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the worker)
         self._process = subprocess.Popen(
             [sys.executable, "-c", _BOOT, str(far.fileno()), str(held)],
             pass_fds=(far.fileno(), held),
@@ -143,7 +150,7 @@ class WorkerProcess:
     def _tail(self) -> str:
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - LOG_BYTES))
-        return self._log.read().decode("utf-8", "replace").replace("\0", "")
+        return self._log.read().decode("utf-8", "replace")
 
 
 class _Watch:

@@ -1,4 +1,4 @@
-"""`satedge generate`, `train` and `export`: what the other commands work on."""
+"""`satedge generate` and `export`: instances, and P1 for other solvers."""
 
 from __future__ import annotations
 

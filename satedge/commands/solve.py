@@ -78,14 +78,10 @@ def _run(
     reason = methods.missing(method.with_settings(**given))
     if reason:
         raise methods.MethodError(f"method {name} cannot run here: {reason}")
-    worker = WorkerProcess()
-    try:
-        limits = Limits(memory_MB=memory)
-        return execute(
-            worker, Cell(method.with_settings(**given), instance, seed, budget_s, limits=limits)
-        )
-    finally:
-        worker.close()
+    limits = Limits(memory_MB=memory)
+    cell = Cell(method.with_settings(**given), instance, seed, budget_s, limits=limits)
+    with WorkerProcess() as worker:
+        return execute(worker, cell)
 
 
 def _plan(record: dict[str, Any]) -> Plan | None:

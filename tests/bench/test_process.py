@@ -1,0 +1,157 @@
+"""Worker processes: limits are enforced from outside, and what was streamed is kept."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import toys
+
+from satedge.bench import methods
+from satedge.bench.backends import execute
+from satedge.bench.cells import Cell
+from satedge.bench.process import Interrupted, Limits, WorkerProcess
+from satedge.problem.instance import Instance
+from satedge.problem.referee import judge
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[WorkerProcess]:
+    with WorkerProcess() as found:
+        yield found
+
+
+def run(worker: WorkerProcess, instance: Instance, name: str, budget_s: float = 5.0, **settings):
+    limits = Limits(grace_s=0.3, memory_MB=settings.pop("memory_MB", 4000.0))
+    method = methods.find(f"toys:{name}").with_settings(**settings)
+    return execute(worker, Cell(method, instance, 3, budget_s, limits=limits))
+
+
+def test_plan_is_judged_by_the_referee(worker: WorkerProcess, slot: Instance) -> None:
+    """A method returns a plan and a bound; its cost comes from the referee."""
+    record = run(worker, slot, "good")
+    row = record["row"]
+    assert (row["status"], row["lower_bound"]) == ("done", 0.0)
+    assert row["cost"] == float(judge(slot, toys.plan_of(slot)).cost)
+    assert row["admissible"]
+    assert record["trace"][-1][1] == row["cost"]
+
+
+def test_timeout_is_scored_on_the_last_incumbent(worker: WorkerProcess, slot: Instance) -> None:
+    """A method killed at its limit is scored on what it streamed last, with its best bound."""
+    record = run(worker, slot, "streams", budget_s=0.3)
+    row = record["row"]
+    assert row["status"] == "timeout"
+    assert row["cost"] == float(judge(slot, toys.plan_of(slot)).cost)
+    assert row["lower_bound"] == 0.25
+    assert 0.6 <= row["wall_s"] < 3
+    first, *_, last = record["trace"]
+    assert first[1] > last[1] == row["cost"]
+
+
+def test_worker_that_never_speaks_is_killed(worker: WorkerProcess, slot: Instance) -> None:
+    """Budget plus grace is the end, also for code that never lets go."""
+    began = time.perf_counter()
+    row = run(worker, slot, "spins", budget_s=0.2)["row"]
+    assert row["status"] == "timeout"
+    assert row.get("cost") is None
+    assert time.perf_counter() - began < 5
+
+
+def test_children_die_with_their_worker(
+    worker: WorkerProcess, slot: Instance, tmp_path: Path
+) -> None:
+    """A solver started by a method does not outlive it, even in a session of its own."""
+    pid_file = tmp_path / "pid"
+    assert run(worker, slot, "family", 1.0, pid_file=str(pid_file))["row"]["status"] == "timeout"
+    child = int(pid_file.read_text())
+    deadline = time.perf_counter() + 5
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.perf_counter() < deadline
+        time.sleep(0.02)
+
+
+def test_memory_limit(worker: WorkerProcess, slot: Instance) -> None:
+    """Too much memory ends a method, and its last incumbent still counts."""
+    row = run(worker, slot, "hungry", budget_s=20.0, memory_MB=300.0)["row"]
+    assert row["status"] == "killed-memory"
+    assert "the limit is 300 MB" in row["reason"]
+    assert row["admissible"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("crashes", "crashed", "exit code 7"),
+        ("aborts", "crashed", "SIGABRT"),
+        ("raises", "failed", "ZeroDivisionError: by zero, sadly"),
+        ("wrong_type", "failed", "returned int"),
+        ("nothing", "failed", "neither a plan nor a bound"),
+        ("cheats", "failed", "breaks power_max"),
+        ("misfit", "failed", "does not fit"),
+        ("absurd", "failed", "lower bound of nan"),
+        ("unsendable", "failed", "cannot be sent"),
+        ("Heavy", "failed", "takes the keyword argument"),
+    ],
+)
+def test_failures_are_rows_with_a_reason(
+    worker: WorkerProcess, slot: Instance, name: str, status: str, words: str
+) -> None:
+    """Whatever goes wrong in a method is told in its row, and the next cell runs as ever."""
+    row = run(worker, slot, name)["row"]
+    assert row["status"] == status
+    assert words in row["reason"]
+    assert "\n" not in row["reason"]
+    assert run(worker, slot, "good")["row"]["status"] == "done"
+
+
+def test_crash_keeps_the_log(worker: WorkerProcess, slot: Instance) -> None:
+    """What a method printed before it died is kept, and only its own words."""
+    run(worker, slot, "noisy")
+    assert run(worker, slot, "crashes")["log"] == "about to die\n"
+
+
+def test_output_is_captured(
+    worker: WorkerProcess, slot: Instance, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Methods may print; it ends in the record, not on the terminal."""
+    log = run(worker, slot, "noisy")["log"]
+    assert {"a word from Python", "a word from C", "a complaint"} <= set(log.splitlines())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_unknown_setting_is_refused(worker: WorkerProcess, slot: Instance) -> None:
+    """Settings are checked against the callable's keyword arguments."""
+    with pytest.raises(methods.MethodError, match=r"unknown setting 'pase_s'; allowed: note, pa"):
+        run(worker, slot, "good", pase_s=1)
+    with pytest.raises(methods.MethodError, match="given by the bench"):
+        run(worker, slot, "good", seed=1)
+
+
+def test_one_thread(worker: WorkerProcess, slot: Instance) -> None:
+    """Numerics get one thread, so that times compare."""
+    assert run(worker, slot, "threads")["info"] == {"threads": "1"}
+
+
+def test_worker_stays_warm_and_warming_is_not_timed(slot: Instance) -> None:
+    """Imports and `warm_up` are paid once per worker, before the clock of the budget starts."""
+    with WorkerProcess() as worker:
+        first, second = (run(worker, slot, "warmth") for _ in range(2))
+    assert first["info"] == second["info"]
+    assert first["info"]["started"] == 1
+    assert first["row"]["wall_s"] < 0.15
+
+
+def test_stop_kills_at_once(slot: Instance) -> None:
+    """An interrupted cell leaves no process and no record."""
+    before = set(psutil.Process().children())
+    stop = threading.Event()
+    timer = threading.Timer(0.5, stop.set)
+    timer.start()
+    cell = Cell(methods.find("toys:spins"), slot, 0, 60.0)
+    with WorkerProcess() as worker, pytest.raises(Interrupted):
+        execute(worker, cell, stop)
+    timer.join()
+    assert set(psutil.Process().children()) <= before

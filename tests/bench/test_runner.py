@@ -1,0 +1,187 @@
+"""Studies: they resume after any end, repeat nothing, and keep every ending as a row."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from satedge.bench.backends import local
+from satedge.bench.cells import Cell
+from satedge.bench.runner import carry_out, only_one, sort_out
+from satedge.bench.store import Store, StoreError
+from satedge.bench.study import cells, parse_study
+from satedge.problem.files import write_instance
+from satedge.problem.generate import generate
+from satedge.problem.scenario import preset
+
+HERE = Path(__file__).parent
+N_INSTANCES = 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small instances."""
+    path = tmp_path_factory.mktemp("instances")
+    for seed in range(N_INSTANCES):
+        instance = generate(preset("tiny", n_slots=1), seed, name=f"i{seed}")
+        write_instance(instance, path / f"{instance.name}.json")
+    return path
+
+
+def study_text(folder: Path, methods: str) -> str:
+    return f"""
+        title = "a test"
+        [[part]]
+        name = "group"
+        suites = ["{folder}"]
+        seeds = [0, 1]
+        budgets_s = [5]
+        methods = [{methods}]
+    """
+
+
+def start(study: Path, out: Path, *options: str) -> "subprocess.Popen[str]":
+    """`satedge benchmark` as a user starts it."""
+    command = [sys.executable, "-m", "satedge", "benchmark", str(study), "--out", str(out)]
+    return subprocess.Popen(
+        [*command, "--no-report", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(HERE)},
+    )
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    deadline = time.perf_counter() + seconds
+    while not condition():
+        assert time.perf_counter() < deadline
+        time.sleep(0.005)
+
+
+def test_resumes_after_sigkill(folder: Path, tmp_path: Path) -> None:
+    """Killed with SIGKILL at any moment, a run goes on, and no finished cell runs again."""
+    note, out = tmp_path / "note", tmp_path / "run"
+    study = tmp_path / "study.toml"
+    good = f'{{ name = "toys:good", settings = {{ note = "{note}", pause_s = 0.1 }} }}'
+    study.write_text(study_text(folder, good))
+    store, finished = Store(out), set()
+    for wanted in (1, 2):
+        process = start(study, out)
+        family = wait_for_workers(process)
+        wait_for(lambda n=wanted: len(store.finished()) >= n)
+        process.kill()
+        process.communicate()
+        assert not psutil.wait_procs(family, timeout=10)[1], "a worker outlived the killed run"
+        assert finished <= store.finished()
+        finished = store.finished()
+    before = {k: os.stat(store._path(k)).st_mtime_ns for k in finished}
+    process = start(study, out)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+    assert len(store.finished()) == 2 * N_INSTANCES
+    assert all(os.stat(store._path(k)).st_mtime_ns == t for k, t in before.items())
+    begun = Counter(note.read_text().splitlines())
+    assert sum(begun.values()) <= 2 * N_INSTANCES + 2, "only the cell at work is begun again"
+
+
+def wait_for_workers(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    parent = psutil.Process(process.pid)
+    wait_for(lambda: parent.children())
+    return parent.children(recursive=True)
+
+
+def test_ctrl_c_stops_clean(folder: Path, tmp_path: Path) -> None:
+    """Ctrl-C kills what runs, keeps what is finished, and says how to go on."""
+    out, study = tmp_path / "run", tmp_path / "study.toml"
+    study.write_text(study_text(folder, '"toys:good", "toys:spins"'))
+    process = start(study, out)
+    wait_for(lambda: len(Store(out).finished()) >= 1)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate()[1]
+    assert process.returncode == 130
+    assert f"of {4 * N_INSTANCES} cells are finished and kept in {out}" in told
+    assert f"go on with: satedge benchmark {study} --out {out}" in told
+    assert "Traceback" not in told
+    assert not psutil.wait_procs(family, timeout=10)[1]
+
+
+def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
+    """A method that crashes cannot break the others; its cells are rows of their own."""
+    study = parse_study(
+        study_text(folder, '"toys:good", "toys:crashes", "toys:not_there", "nowhere:solve"'), "s"
+    )
+    store = Store(tmp_path).make()
+    work = sort_out(study, store)
+    assert work.missing == {
+        "toys:not_there": "toys has no function not_there",
+        "nowhere:solve": "the module nowhere is not there",
+    }
+    for _ in carry_out(study, work, store, local(2)):
+        pass
+    rows = store.gather()
+    endings = Counter(zip(rows.text("method"), rows.text("status"), strict=True))
+    assert endings == {
+        ("toys:good", "done"): 2 * N_INSTANCES,
+        ("toys:crashes", "crashed"): 2 * N_INSTANCES,
+        ("toys:not_there", "skipped"): 2 * N_INSTANCES,
+        ("nowhere:solve", "skipped"): 2 * N_INSTANCES,
+    }
+    assert sort_out(study, store).todo == []
+    again = sort_out(study, store, frozenset(["crashed"]))
+    assert {c.name for c in again.todo} == {"toys:crashes"}
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    """A folder belongs to one run at a time; the second is told."""
+    store = Store(tmp_path).make()
+    refused = pytest.raises(StoreError, match="another run is at work")
+    with only_one(store), refused, only_one(store):
+        pass
+    with only_one(store):
+        pass
+
+
+def test_cells_have_stable_keys(folder: Path) -> None:
+    """The key of a cell says what is run on what: equal cells share it, others do not."""
+    text = study_text(folder, '"toys:good"')
+    keys = [c.key for c in cells_of(text)]
+    assert keys == [c.key for c in cells_of(text)]
+    assert len(set(keys)) == len(keys) == 2 * N_INSTANCES
+    other = cells_of(text.replace("budgets_s = [5]", "budgets_s = [6]"))
+    assert not set(keys) & {c.key for c in other}
+
+
+def cells_of(text: str) -> list[Cell]:
+    return cells(parse_study(text, "s"))
+
+
+def test_damaged_cell_is_named(tmp_path: Path) -> None:
+    """A cell whose file was damaged is refused with its path and the remedy."""
+    store = Store(tmp_path).make()
+    store.write({"row": {"key": "ab" * 16}})
+    path = store._path("ab" * 16)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(StoreError, match=r"damaged .* delete it and the cell runs again"):
+        store.read("ab" * 16)
+
+
+def test_dry_run_tells_what_would_happen(folder: Path, tmp_path: Path) -> None:
+    """--dry-run counts cells, estimates time and names what is missing, and runs nothing."""
+    study = tmp_path / "study.toml"
+    study.write_text(study_text(folder, '"toys:good", "nowhere:solve"'))
+    process = start(study, tmp_path / "run", "--dry-run", "--json", "--jobs", "2")
+    told = json.loads(process.communicate()[0])
+    assert (told["to_do"], told["finished"], told["skipped"]) == (6, 0, 6)
+    assert told["at_most_s"] == 6 * (5 + 2) / 2
+    assert told["missing"] == {"nowhere:solve": "the module nowhere is not there"}
+    assert not (tmp_path / "run").exists()
