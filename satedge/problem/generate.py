@@ -64,7 +64,7 @@ def generate(
     return Instance(
         name=name or f"seed-{seed}",
         scenario=s,
-        seed=seed,
+        seed=int(seed),
         active=active.T.copy(),
         input_bit=_rounded(np.where(active, requests.input_bit, 0.0).T),
         output_words=np.where(active, requests.output_words, 0).T.copy(),
@@ -88,7 +88,8 @@ def generate(
 
 def slot_times_s(scenario: Scenario) -> Array:
     """Start of every slot: (T,)."""
-    return scenario.slot_s * np.arange(scenario.n_slots)
+    times_s: Array = np.float64(scenario.slot_s) * np.arange(scenario.n_slots, dtype=np.float64)
+    return times_s
 
 
 def circular(scenario: Scenario, seed: int) -> orbit.Passes:
@@ -230,5 +231,4 @@ def _servable(s: Scenario, requests: Requests) -> NDArray[np.bool_]:
     per_word_s = np.array(execution_s(s, 1.0))
     time_s = per_word_s * requests.output_words[..., None] + s.comm_margin_s
     meets = s.models().accuracy >= requests.accuracy_floor[..., None]
-    fine: NDArray[np.bool_] = (meets & (time_s <= requests.deadline_s[..., None])).any(axis=-1)
-    return fine
+    return np.asarray((meets & (time_s <= requests.deadline_s[..., None])).any(axis=-1))
