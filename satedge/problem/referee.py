@@ -183,12 +183,12 @@ def _fitted(instance: Instance, plan: Plan) -> tuple[NDArray[np.int64], Array, A
 
 
 def _pick(table: Array, server: NDArray[np.int64]) -> Array:
-    """Entries (..., T, K) of a table (..., T, K, S) at the servers; 0 where none."""
-    if table.shape[-1] == 0:
+    """Entries (..., T, K) of a table (T, K, S) or (..., T, K, S) at the servers; 0 where none."""
+    n_servers = table.shape[-1]
+    if n_servers == 0:
         return np.zeros(server.shape)
-    index = np.clip(server, 0, table.shape[-1] - 1)[..., None]
-    table = np.broadcast_to(table, (*server.shape, table.shape[-1]))
-    return np.where(server >= 0, np.take_along_axis(table, index, axis=-1)[..., 0], 0.0)
+    row = np.arange(0, table.size, n_servers).reshape(table.shape[:-1])
+    return np.where(server >= 0, table.reshape(-1)[row + np.maximum(server, 0)], 0.0)
 
 
 def _phases(
