@@ -66,7 +66,7 @@ def test_discrete_choices_name_servers_levels_and_headings(env):
     np.testing.assert_allclose(powers, 10 ** np.array([-2, -1.5, -1, -0.5, 0]), rtol=1e-5)
     before = env.unwrapped.batch.uav_xy_m[0]
     discrete.step(choice)
-    after = np.clip(before + [[0, 0], [60, 0], [0, 60]], 0, 500)
+    after = np.clip(np.add(before, [[0, 0], [60, 0], [0, 60]]), 0, 500)
     np.testing.assert_allclose(env.unwrapped.batch.uav_xy_m[0], after, atol=1e-4)
 
 
