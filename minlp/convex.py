@@ -67,7 +67,7 @@ def minimise_kernel(
         inset = (0.003 if warm else 0.1) * (high - low)
         y[i] = min(max(y[i], low + inset), high - inset)
     cost = evaluate(problem, y, point)
-    start(problem, multiplier, warm, y, point, state)
+    start(problem, multiplier, warm, y, cost, point, state)
     best, least, bound, iteration, status = y.copy(), np.inf, -np.inf, 0, STOPPED
     while np.isfinite(cost):
         gradients(problem, point)

@@ -29,7 +29,7 @@ class State(NamedTuple):
     """Iterate and Newton step. Pairs lie in blocks: box below, box above, t, v, discs."""
 
     free: NDArray[np.int64]  # (f,) variables whose edge has a length
-    late: NDArray[np.int64]  # (m,) devices whose overrun is priced
+    late: NDArray[np.int64]  # (m,) devices whose overrun is priced and not constant
     gap: Array  # (2 f + 2 m + Q,)
     dual: Array
     gap_step: Array
@@ -45,7 +45,8 @@ class State(NamedTuple):
 def new_state(problem: ConvexProblem) -> State:
     width = problem.upper - problem.lower
     free = np.flatnonzero(width > 0.0)
-    late = np.flatnonzero((problem.overrun_weight > 0.0) & (problem.slack_s < np.inf))
+    priced = (problem.overrun_weight > 0.0) & (problem.slack_s < np.inf)
+    late = np.flatnonzero(priced & (problem.load_s > 0.0))
     f, m = free.shape[0], late.shape[0]
     rows = np.zeros((5, 2 * f + 2 * m + problem.disc.shape[0]))
     return State(
@@ -56,12 +57,24 @@ def new_state(problem: ConvexProblem) -> State:
 
 @njit(cache=True, error_model="numpy")
 def start(
-    problem: ConvexProblem, multiplier: Array, warm: bool, y: Array, point: Point, state: State
+    problem: ConvexProblem,
+    multiplier: Array,
+    warm: bool,
+    y: Array,
+    cost: float,
+    point: Point,
+    state: State,
 ) -> None:
-    """Pairs around an interior y: central, or (warm) near given multipliers and the gradient."""
+    """Pairs around an interior y: central, or (warm) near given multipliers and the gradient.
+
+    The cost F(y) sets the scale of their first products.
+    """
     f, m = state.free.shape[0], state.late.shape[0]
     gap, dual = state.gap, state.dual
-    centre = (0.01 if warm else 1.0) * _price_of_time(problem, point) / max(2 * f + 2 * m, 1)
+    centre = (0.01 if warm else 1.0) * cost / max(2 * f + 2 * m, 1)
+    for k in range(problem.load_s.shape[0]):
+        constant = problem.load_s[k] == 0.0 and problem.slack_s[k] < 0.0
+        point.multiplier[k] = problem.overrun_weight[k] if constant else 0.0
     for b in range(m):
         k, t, v = state.late[b], 2 * f + b, 2 * f + m + b
         rho, h = problem.overrun_weight[k], point.upload[k]
@@ -87,19 +100,6 @@ def start(
         if warm:
             dual[a] += max(point.gradient[i], 0.0)
             dual[f + a] += max(-point.gradient[i], 0.0)
-
-
-@njit(cache=True, error_model="numpy")
-def _price_of_time(problem: ConvexProblem, point: Point) -> float:
-    """Cost of the uploads alone: the scale of the first products."""
-    total = 0.0
-    for k in range(problem.load_s.shape[0]):
-        h = point.upload[k]
-        total += h * (problem.latency_weight[k] + problem.energy_weight[k] * point.power[k])
-        late = h - problem.slack_s[k]
-        if late > 0.0:
-            total += problem.overrun_weight[k] * late
-    return total
 
 
 @njit(cache=True, error_model="numpy")
