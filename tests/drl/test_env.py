@@ -1,7 +1,9 @@
 """gymnasium's view of the problem: the single environment, the native vector one, rendering."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-import drl  # noqa: F401 (registers the environment)
+import drl
 from drl.pool import Pool, training_episodes
 from satedge.problem.files import write_instance
 from satedge.problem.generate import generate
@@ -218,3 +220,17 @@ def test_map_is_an_image_of_the_slot():
     env.step(env.action_space.sample())
     assert (env.render() != before).any()
     assert make(render_mode=None).unwrapped.render_mode is None
+
+
+def test_the_reference_page_lists_every_part():
+    """The table in docs/environment.md names the parts of the observation with their shapes."""
+    page = (Path(drl.__file__).parents[1] / "docs" / "environment.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| \(([^)]*)\) \|", page, re.MULTILINE)
+    sizes = {"K": 10, "M": 3, "N": 4, "S": 7, "M+1": 4}
+    stated = {
+        name: tuple(int(sizes.get(d, d)) for d in re.findall(r"[^, ]+", shape))
+        for name, shape in rows
+    }
+    encoder = make("paper").unwrapped.batch.encoder
+    assert list(stated.items()) == list(encoder.shapes.items())
+    assert f"{encoder.size} numbers" in page
