@@ -1,0 +1,116 @@
+"""One look for all figures: legible in print, readable without colour, the same bytes each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart with any colour vision.
+BLACK, ORANGE, SKY, GREEN = "#222222", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, RED, PINK = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY, PALE, FAINT = "#777777", "#C8CCD0", "#ECEEF0"
+
+FAMILIES = {
+    "heuristic": GREY,
+    "classical": GREEN,
+    "bound": PINK,
+    "exact": BLUE,
+    "learned": RED,
+    "user": ORANGE,
+}
+#: Methods of one family differ in these, so that no line is told by colour alone.
+MARKERS = "os^Dvp*XPh<>"
+DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.2, 1.2)),
+    (0, (5, 1.5, 1.2, 1.5)),
+    (0, (9, 2)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
+UAV_COLOURS = (ORANGE, RED, "#8C6D1F", PINK)
+SATELLITE_COLOURS = (BLUE, "#3C9FD8", GREEN, "#5D4A9C")
+
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.0,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.8,
+    "xtick.color": BLACK,
+    "ytick.color": BLACK,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8.0,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5.0,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 160,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "satedge",
+    "pdf.fonttype": 42,
+}
+
+
+@contextmanager
+def house() -> Iterator[None]:
+    """Draw in the house style."""
+    import matplotlib
+
+    with matplotlib.rc_context(_RC):
+        yield
+
+
+def new_figure(width_in: float, height_in: float) -> Figure:
+    """A figure that belongs to no window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width_in, height_in))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write one file; its ending says which kind. No date inside: same figure, same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = path.suffix.removeprefix(".")
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    figure.savefig(path, metadata=metadata)
+    return path
+
+
+def save_both(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write name.pdf and name.svg."""
+    return [save(figure, folder / f"{name}.{kind}") for kind in ("pdf", "svg")]
+
+
+def looks(methods: list[tuple[str, str]]) -> dict[str, tuple[str, str, object]]:
+    """(method, family) pairs -> colour, marker and dashes of each method."""
+    found: dict[str, tuple[str, str, object]] = {}
+    seen: dict[str, int] = {}
+    for method, family in methods:
+        if method not in found:
+            rank = seen.setdefault(family, 0)
+            seen[family] += 1
+            found[method] = (
+                FAMILIES.get(family, ORANGE),
+                MARKERS[rank % len(MARKERS)],
+                DASHES[rank % len(DASHES)],
+            )
+    return found
