@@ -87,7 +87,7 @@ def test_value_equals_a_second_writing(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_derivatives_equal_finite_differences(seed: int) -> None:
-    """Gradient and Hessian of F_lambda are those of its differences; the Hessian is not negative."""
+    """Gradient and Hessian are those of differences; the Hessian has no negative eigenvalue."""
     problem = random_problem(seed)
     n, d = len(problem.load_s), len(problem.lower)
     rng = np.random.default_rng(seed)
