@@ -1,0 +1,246 @@
+"""AD-SAC: two soft actor-critic agents for one hybrid action. Section 4, eqs. (43)-(55).
+
+Agent mu chooses servers (K masked categorical heads), agent nu powers and displacements
+(tanh-Gaussian). Each has a value network V, its slow target, a soft Q network and a policy; both Q
+see the state and the JOINT action, which is what couples the agents. A maximum a posteriori step
+integrates the two policies (drl.mpo).
+
+Differences from the paper: temperatures multiply the log-probabilities, which (45)-(50) print
+without (Table 2 has their learning rate); the three losses of an update use the parameters before
+it, as in Haarnoja et al. 2018, where algorithm 1 lists them one after the other; the expected
+log-probability of the heads is exact (minus their entropy) instead of that of one draw.
+
+With layout "discrete" only mu is left (AD-SAC-D), with "continuous" only nu (AD-SAC-C).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from drl.actors import TwoAgents, no_choice, no_numbers
+from drl.distributions import Heads, TanhGaussian, entropy_ceiling
+from drl.layout import Layout
+from drl.learner import Action, Transition, View
+from drl.mpo import Integration
+from drl.nets import Critic, Streams, adam, clone, follow
+from drl.replay import Batch, Replay, flat, unavailable
+from drl.settings import AdSacSettings
+
+Policies = tuple[Heads | None, TanhGaussian | None]
+
+
+class AdSac:
+    """R runs of AD-SAC."""
+
+    def __init__(self, settings: AdSacSettings, layout: Layout, streams: Streams) -> None:
+        self.settings, self.layout, self.streams = settings, layout, streams
+        s = settings
+        self.actor = TwoAgents(layout, s.hidden, streams)
+        self.n_agents = int(layout.n_heads > 0) + int(layout.n_continuous > 0)
+        # Leading axis A * R: the networks of mu's runs, then those of nu's.
+        agents = streams.repeat(self.n_agents)
+        size = layout.sizes.obs_dim
+        self.critic = Critic(agents, size, layout.features, s.hidden)
+        self.value = Critic(agents, size, 0, s.hidden)
+        self.target = clone(self.value, Critic(agents, size, 0, s.hidden))
+        start = torch.full((len(agents),), s.temperature, device=streams.device).log()
+        self.log_temperature = nn.Parameter(start, requires_grad=s.automatic_temperature)
+        self.integration = self._integration()
+        self.optimiser, self.mpo_optimiser = self._optimisers()
+        self.replay = Replay(s.buffer)
+
+    def act(self, view: View) -> Action:
+        """Draw from both policies."""
+        with torch.no_grad():
+            heads, numbers = self.actor.policies(view.obs, view.mask, view.active)
+            return Action(
+                no_choice(view.obs) if heads is None else heads.draw(self._uniform(heads)),
+                no_numbers(view.obs)
+                if numbers is None
+                else numbers.sample_raw(self._normal(numbers)).tanh(),
+            )
+
+    def observe(self, transition: Transition) -> None:
+        """Keep the transition and its synthetic companions."""
+        kept = flat(transition)
+        self.replay.add(kept)
+        if self.layout.n_heads:
+            for _ in range(self.settings.synthetic):
+                self.replay.add(unavailable(kept, self.streams))
+
+    def learn(self, updates: int) -> dict[str, Tensor]:
+        """Algorithm 1, lines 8-13, `updates` times."""
+        figures: dict[str, Tensor] = {}
+        for _ in range(updates):
+            figures = self.update(self.replay.sample(self.streams, self.settings.batch))
+        return figures
+
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        """One update of every network. Returns figures, (R,) each."""
+        policies = self.actor.policies(batch["obs"], batch["mask"], batch["active"])
+        loss, figures = self.losses(batch, policies)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        follow(self.target, self.value, self.settings.tau)
+        if self.settings.mpo:
+            self._integrate(batch, policies)
+        return figures
+
+    def losses(self, batch: Batch, policies: Policies) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum over runs and agents of (45)-(50) and the temperatures' loss."""
+        s, obs = self.settings, self._every(batch["obs"])
+        action, log_prob, target_entropy = self._draw(batch, policies)
+        temperature = self.log_temperature.exp()[:, None]
+        q = self.critic(obs, action, frozen=True)
+
+        soft = soft_value(q, log_prob, temperature).detach()
+        value_loss = 0.5 * (self.value(obs) - soft).square().mean(dim=-1)  # (45), (46)
+        with torch.no_grad():
+            following = self.target(self._every(batch["next_obs"]))
+        backup = self._every(batch["reward"]) + s.gamma * following
+        taken = self._every(self._taken(batch))
+        q_loss = 0.5 * (self.critic(obs, taken) - backup).square().mean(dim=-1)  # (47), (48)
+        policy_loss = (temperature.detach() * log_prob - q).mean(dim=-1)  # (49), (50)
+        surplus = (-log_prob - target_entropy).detach()
+        loss = (value_loss + q_loss + policy_loss).sum()
+        if s.automatic_temperature:
+            loss = loss + (temperature * surplus).mean(dim=-1).sum()
+        figures = {"q_loss": q_loss, "entropy": -log_prob.mean(dim=-1), "q": q.mean(dim=-1)}
+        figures["temperature"] = temperature[:, 0]
+        return loss, self._by_agent(figures)
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that changes."""
+        return {
+            "actor": self.actor,
+            "critic": self.critic,
+            "value": self.value,
+            "target": self.target,
+            "temperature": nn.ParameterList([self.log_temperature]),
+            "integration": self.integration,
+            "optimiser": self.optimiser,
+            "mpo_optimiser": self.mpo_optimiser,
+            "replay": self.replay,
+            "streams": self.streams,
+        }
+
+    # --- pieces of an update
+
+    def _draw(self, batch: Batch, policies: Policies) -> tuple[Tensor, Tensor, Tensor]:
+        """Fresh joint actions (AR, B, features), through which each agent's gradient reaches its
+        own policy only; expected log-probabilities and entropy targets (AR, B)."""
+        s, seen = self.settings, (batch["mask"], batch["active"])
+        heads, numbers = policies
+        hot = squeezed = None
+        log_probs: list[Tensor] = []
+        targets: list[Tensor] = []
+        if heads is not None:
+            hot = heads.sample_straight_through(self._gumbel(heads), s.relaxation)
+            log_probs.append(-heads.entropy())
+            allowed, weight = self.layout.head_mask(*seen)
+            targets.append(s.discrete_entropy * entropy_ceiling(allowed, weight))
+        if numbers is not None:
+            raw = numbers.sample_raw(self._normal(numbers))
+            squeezed = raw.tanh()
+            log_probs.append(numbers.log_prob(raw))
+            targets.append(s.continuous_entropy * numbers.weight.sum(dim=-1))
+        if hot is None or squeezed is None:
+            action = self.layout.joint(hot, squeezed, *seen)
+        else:
+            of_mu = self.layout.joint(hot, squeezed.detach(), *seen)
+            of_nu = self.layout.joint(hot.detach(), squeezed, *seen)
+            action = torch.cat([of_mu, of_nu])
+        return action, torch.cat(log_probs), torch.cat(targets)
+
+    def _integrate(self, batch: Batch, old: Policies) -> None:
+        """The maximum a posteriori step, (51)-(55), from the policies before the update."""
+        n = self.settings.mpo_actions
+        now = self.actor.policies(batch["obs"], batch["mask"], batch["active"])
+        choice = raw = None
+        log_probs: list[Tensor] = []
+        kls: list[Tensor] = []
+        if old[0] is not None and now[0] is not None:
+            heads = old[0].detach()
+            choice = several(heads, n).draw(self._uniform(heads, n))
+            log_probs.append(several(now[0], n).log_prob(choice))
+            kls.append(now[0].kl_from(heads))
+        if old[1] is not None and now[1] is not None:
+            numbers = old[1].detach()
+            raw = several(numbers, n).sample_raw(self._normal(numbers, n))
+            log_probs.append(several(now[1], n).log_prob_raw(raw))
+            kls.append(now[1].kl_from(numbers))
+        loss = self.integration.loss(self._mean_q(batch, choice, raw), log_probs, kls)
+        self.mpo_optimiser.zero_grad()
+        loss.backward()
+        self.mpo_optimiser.step()
+
+    @torch.no_grad()
+    def _mean_q(self, batch: Batch, choice: Tensor | None, raw: Tensor | None) -> Tensor:
+        """Q^ of (51): the mean of both agents' soft Q, (R, n, B)."""
+        hot = None if choice is None else self.layout.one_hot(choice)
+        mask, active = batch["mask"][:, None], batch["active"][:, None]
+        action = self.layout.joint(hot, None if raw is None else raw.tanh(), mask, active)
+        q = self.critic.several(self._every(batch["obs"]), self._every(action))
+        return q.unflatten(0, (self.n_agents, -1)).mean(dim=0)
+
+    def _taken(self, batch: Batch) -> Tensor:
+        hot = self.layout.one_hot(batch["choice"]) if self.layout.n_heads else None
+        numbers = batch["numbers"] if self.layout.n_continuous else None
+        return self.layout.joint(hot, numbers, batch["mask"], batch["active"])
+
+    def _every(self, x: Tensor) -> Tensor:
+        """(R, ...) for every agent: (AR, ...)."""
+        return x if self.n_agents == 1 else torch.cat([x] * self.n_agents)
+
+    def _by_agent(self, figures: dict[str, Tensor]) -> dict[str, Tensor]:
+        """(AR,) figures by the agent's name."""
+        names = ["mu"] * (self.layout.n_heads > 0) + ["nu"] * (self.layout.n_continuous > 0)
+        return {
+            f"{figure}_{agent}": value.detach().unflatten(0, (self.n_agents, -1))[i]
+            for figure, value in figures.items()
+            for i, agent in enumerate(names)
+        }
+
+    def _uniform(self, heads: Heads, *n: int) -> Tensor:
+        return self.streams.uniform(*n, *heads.weight.shape[1:])
+
+    def _gumbel(self, heads: Heads) -> Tensor:
+        return self.streams.gumbel(*heads.log_p.shape[1:])
+
+    def _normal(self, numbers: TanhGaussian, *n: int) -> Tensor:
+        return self.streams.normal(*n, *numbers.mean.shape[1:])
+
+    def _integration(self) -> Integration:
+        s = self.settings
+        bounds = [s.mpo_discrete_bound] * (self.layout.n_heads > 0)
+        bounds += [s.mpo_continuous_bound] * (self.layout.n_continuous > 0)
+        return Integration(
+            len(self.streams), bound=s.mpo_bound, policy_bounds=bounds, device=self.streams.device
+        )
+
+    def _optimisers(self) -> tuple[torch.optim.Adam, torch.optim.Adam]:
+        s = self.settings
+        policy: dict[str, object] = {"params": list(self.actor.parameters()), "lr": s.actor_rate}
+        critics = [*self.critic.parameters(), *self.value.parameters()]
+        groups = [policy, {"params": critics, "lr": s.critic_rate}]
+        if s.automatic_temperature:
+            groups.append({"params": [self.log_temperature], "lr": s.entropy_rate})
+        duals = {"params": list(self.integration.parameters()), "lr": s.mpo_dual_rate}
+        return adam(groups), adam([dict(policy), duals])
+
+
+def soft_value(q: Tensor, log_prob: Tensor, temperature: Tensor) -> Tensor:
+    """V = E[Q - alpha log pi], the target of (45), (46): entropy is worth something."""
+    return q - temperature * log_prob
+
+
+def several(policy: Any, n: int) -> Any:
+    """A policy (R, B, ...) as one for n actions a state: (R, n, B, ...)."""
+    parts = {
+        name: value[:, None].expand(-1, n, *value.shape[1:]) for name, value in vars(policy).items()
+    }
+    return type(policy)(**parts)

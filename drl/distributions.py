@@ -1,0 +1,133 @@
+"""The two kinds of policy: masked categorical heads, and a Gaussian squeezed by tanh.
+
+Both are plain values: tensors in, tensors out; noise is handed in, so that every run draws from
+its own generator. Leading axes are free, written '...'.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
+
+#: Logit of an option that is not allowed: exp of it is exactly 0, and gradients stay finite.
+NEVER = -1e9
+
+LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """H independent categorical choices; those of weight 0 act on nothing and count for nothing."""
+
+    log_p: Tensor
+    """(..., H, C) log-probabilities."""
+    weight: Tensor
+    """(..., H) 1 or 0."""
+
+    @classmethod
+    def masked(cls, logits: Tensor, allowed: Tensor, weight: Tensor) -> Heads:
+        """Probability exactly 0 where `allowed` (..., H, C) is false."""
+        return cls(F.log_softmax(logits.masked_fill(~allowed, NEVER), dim=-1), weight)
+
+    def detach(self) -> Heads:
+        """The same choices, without gradients."""
+        return Heads(self.log_p.detach(), self.weight)
+
+    def mode(self) -> Tensor:
+        """(..., H) most probable options."""
+        return self.log_p.argmax(dim=-1)
+
+    def draw(self, uniform: Tensor) -> Tensor:
+        """(..., H) exact draws by inverting the distribution function; `uniform` (..., H)."""
+        below = self.log_p.exp().cumsum(dim=-1)
+        return (below <= (uniform * below[..., -1])[..., None]).sum(dim=-1)
+
+    def sample_straight_through(self, gumbel: Tensor, temperature: float) -> Tensor:
+        """(..., H, C) one-hot draws whose gradient is that of the relaxed ones.
+
+        Gumbel-softmax, Jang et al. 2017: forward an exact draw, backward softmax(. / temperature).
+        """
+        noisy = self.log_p + gumbel
+        soft = F.softmax(noisy / temperature, dim=-1)
+        hard = F.one_hot(noisy.argmax(dim=-1), noisy.shape[-1]).to(soft.dtype)
+        return hard + (soft - soft.detach())
+
+    def log_prob(self, choice: Tensor) -> Tensor:
+        """(...) of the joint choice (..., H): the sum over heads that act."""
+        chosen = self.log_p.gather(-1, choice[..., None])[..., 0]
+        return (chosen * self.weight).sum(dim=-1)
+
+    def entropy(self) -> Tensor:
+        """(...) Entropy of the joint choice; exactly minus the mean log-probability."""
+        per_head = -(self.log_p.exp() * self.log_p).sum(dim=-1)
+        return (per_head * self.weight).sum(dim=-1)
+
+    def kl_from(self, old: Heads) -> Tensor:
+        """(...) KL(old || self), summed over heads that act."""
+        per_head = (old.log_p.exp() * (old.log_p - self.log_p)).sum(dim=-1)
+        return (per_head * self.weight).sum(dim=-1)
+
+
+def entropy_ceiling(allowed: Tensor, weight: Tensor) -> Tensor:
+    """(...) Greatest entropy the heads can have: sum of log n, n the allowed options of a head."""
+    return (allowed.sum(dim=-1).clamp(min=1).float().log() * weight).sum(dim=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class TanhGaussian:
+    """Z independent Gaussians squeezed into (-1, 1); numbers of weight 0 count for nothing."""
+
+    mean: Tensor
+    """(..., Z) before the squeeze."""
+    log_std: Tensor
+    """(..., Z)"""
+    weight: Tensor
+    """(..., Z) 1 or 0."""
+
+    @classmethod
+    def of(cls, out: Tensor, weight: Tensor) -> TanhGaussian:
+        """From a network's output (..., 2Z): means, then log standard deviations."""
+        mean, log_std = out.chunk(2, dim=-1)
+        return cls(mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX), weight)
+
+    def detach(self) -> TanhGaussian:
+        """The same distribution, without gradients."""
+        return TanhGaussian(self.mean.detach(), self.log_std.detach(), self.weight)
+
+    def mode(self) -> Tensor:
+        """(..., Z) the squeezed mean, what a deterministic policy plays."""
+        return self.mean.tanh()
+
+    def sample_raw(self, normal: Tensor) -> Tensor:
+        """(..., Z) reparameterised draws before the squeeze."""
+        return self.mean + self.log_std.exp() * normal
+
+    def log_prob(self, raw: Tensor) -> Tensor:
+        """(...) density of tanh(raw): the Gaussian's over the slope of tanh, which is
+        4 / (e^x + e^-x)^2, in the form that does not overflow."""
+        slope = 2 * (math.log(2) - raw - F.softplus(-2 * raw))
+        return ((self._gaussian_log_prob(raw) - slope) * self.weight).sum(dim=-1)
+
+    def log_prob_raw(self, raw: Tensor) -> Tensor:
+        """(...) density of the Gaussian at raw; differs from `log_prob` by what no parameter
+        changes, so weighted-likelihood steps may use it."""
+        return (self._gaussian_log_prob(raw) * self.weight).sum(dim=-1)
+
+    def entropy_raw(self) -> Tensor:
+        """(...) of the Gaussian before the squeeze, in closed form."""
+        per_dim = self.log_std + 0.5 * math.log(2 * math.pi * math.e)
+        return (per_dim * self.weight).sum(dim=-1)
+
+    def kl_from(self, old: TanhGaussian) -> Tensor:
+        """(...) KL(old || self): the squeeze leaves it as it is between the Gaussians."""
+        ratio = (2 * (old.log_std - self.log_std)).exp()
+        shift = (old.mean - self.mean) ** 2 * (-2 * self.log_std).exp()
+        per_dim = 0.5 * (ratio + shift - 1) + self.log_std - old.log_std
+        return (per_dim * self.weight).sum(dim=-1)
+
+    def _gaussian_log_prob(self, raw: Tensor) -> Tensor:
+        z = (raw - self.mean) * (-self.log_std).exp()
+        return -0.5 * z * z - self.log_std - 0.5 * math.log(2 * math.pi)

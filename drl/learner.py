@@ -1,0 +1,85 @@
+"""What training asks of a learner, and the plain values they exchange."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from drl.layout import Layout
+from drl.nets import Streams
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What R runs see, one slot each: leading axes (R, 1)."""
+
+    obs: Tensor
+    """(R, 1, D)"""
+    mask: Tensor
+    """(R, 1, K, S) bool"""
+    active: Tensor
+    """(R, 1, K) bool"""
+
+
+@dataclass(frozen=True, eq=False)
+class Action:
+    """What R runs do, in the learner's own layout."""
+
+    choice: Tensor
+    """(R, 1, H) int64"""
+    numbers: Tensor
+    """(R, 1, Z) float32 in [-1, 1]"""
+
+
+@dataclass(frozen=True, eq=False)
+class Transition:
+    """One slot of R runs. Episodes end by their time limit, so there is always a next state."""
+
+    view: View
+    action: Action
+    reward: Tensor
+    """(R, 1)"""
+    next_view: View
+    truncated: bool
+    """The episode ended here; all runs end together."""
+
+
+class Actor(Protocol):
+    """A network that decides, see `drl.actors`."""
+
+    layout: Layout
+
+    def decide(self, obs: Tensor, mask: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+        """choice (R, B, H), numbers (R, B, Z)."""
+        ...
+
+
+class Learner(Protocol):
+    """R independent runs of one method."""
+
+    layout: Layout
+    streams: Streams
+
+    @property
+    def actor(self) -> nn.Module:
+        """An Actor."""
+        ...
+
+    def act(self, view: View) -> Action:
+        """Explore."""
+        ...
+
+    def observe(self, transition: Transition) -> None:
+        """Take note of a slot."""
+        ...
+
+    def learn(self, updates: int) -> dict[str, Tensor]:
+        """End an epoch: `updates` gradient updates (on-policy learners: when their rollout is
+        complete). Returns figures to log, (R,) each."""
+        ...
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that changes, by name: modules, optimisers, replay, streams, counters."""
+        ...

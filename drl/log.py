@@ -1,0 +1,99 @@
+"""Logs of a training: a CSV file, a progress bar and, if asked for, TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one run after one epoch."""
+
+    epoch: int
+    seed: int
+    seconds: float
+    """Wall time of the epoch, all runs together."""
+    values: dict[str, float]
+
+
+class Log:
+    """curve.csv in long form (epoch, seed, figure, value), continued after `start` epochs."""
+
+    def __init__(
+        self, folder: Path, epochs: int, title: str, start: int, progress: bool, tensorboard: bool
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "curve.csv"
+        kept = _rows_until(self.path, start)
+        self._file = open(self.path, "w", newline="")  # noqa: SIM115
+        self._csv = csv.writer(self._file)
+        self._csv.writerows([("epoch", "seed", "figure", "value"), *kept])
+        self._board = _summary_writer(folder) if tensorboard else None
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
+        self._bar = Progress(*columns, disable=not progress)
+        self._task = self._bar.add_task(title, total=epochs, completed=start, figures="")
+
+    def __enter__(self) -> Log:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def write(self, rows: list[Row]) -> None:
+        """One row a run, all of the same epoch."""
+        for row in rows:
+            for name, value in {"seconds": row.seconds, **row.values}.items():
+                self._csv.writerow((row.epoch, row.seed, name, f"{value:.7g}"))
+                if self._board is not None:
+                    self._board.add_scalar(f"seed-{row.seed}/{name}", value, row.epoch)
+        self._bar.update(self._task, completed=rows[0].epoch, figures=_headline(rows))
+
+    def flush(self) -> None:
+        """Make sure that what was written is on disk."""
+        self._file.flush()
+
+
+def _headline(rows: list[Row]) -> str:
+    def mean(name: str) -> float:
+        return sum(row.values[name] for row in rows) / len(rows)
+
+    speed = len(rows) * 100 / max(rows[0].seconds, 1e-9)
+    return (
+        f"reward {mean('reward'):.3f}  cost {mean('cost'):.2f}  "
+        f"misses {mean('misses'):.2f}/slot  {speed:.0f} slots/s"
+    )
+
+
+def _rows_until(path: Path, epoch: int) -> list[list[str]]:
+    """Rows of an earlier log up to an epoch; later ones were after its checkpoint."""
+    if epoch == 0 or not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [row for row in list(csv.reader(file))[1:] if int(row[0]) <= epoch]
+
+
+def _summary_writer(folder: Path) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder))

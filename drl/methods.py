@@ -1,0 +1,55 @@
+"""From settings to learners and actors: the one place that knows them all."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from drl.actors import BranchingQ, ScoringActor, Trunk, TwoAgents
+from drl.ad_sac import AdSac
+from drl.d3qn import D3qn
+from drl.ddpg import Ddpg
+from drl.hybrid_ppo import hybrid_ppo
+from drl.layout import Kind, Layout, Sizes
+from drl.learner import Learner
+from drl.nets import Streams
+from drl.ppo import Ppo
+from drl.settings import AdSacSettings, D3qnSettings, DdpgSettings, PpoSettings, Settings
+
+
+def layout_of(settings: Settings, sizes: Sizes) -> Layout:
+    """How a method says what it does."""
+    kind: Kind = "continuous"
+    if isinstance(settings, AdSacSettings):
+        kind = settings.layout  # type: ignore[assignment]
+    elif isinstance(settings, D3qnSettings):
+        kind = "discrete"
+    elif isinstance(settings, PpoSettings) and settings.hybrid:
+        kind = "hybrid"
+    return Layout(kind, sizes)
+
+
+def build_learner(settings: Settings, sizes: Sizes, streams: Streams) -> Learner:
+    """R runs of a method, R = len(streams)."""
+    layout = layout_of(settings, sizes)
+    if isinstance(settings, AdSacSettings):
+        return AdSac(settings, layout, streams)
+    if isinstance(settings, DdpgSettings):
+        return Ddpg(settings, layout, streams)
+    if isinstance(settings, D3qnSettings):
+        return D3qn(settings, layout, streams)
+    assert isinstance(settings, PpoSettings)
+    return (
+        hybrid_ppo(settings, sizes, streams) if settings.hybrid else Ppo(settings, layout, streams)
+    )
+
+
+def build_actor(settings: Settings, sizes: Sizes, streams: Streams) -> nn.Module:
+    """The actor of a method, its weights to be loaded."""
+    layout = layout_of(settings, sizes)
+    if isinstance(settings, AdSacSettings):
+        return TwoAgents(layout, settings.hidden, streams)
+    if isinstance(settings, DdpgSettings):
+        return ScoringActor(layout, settings.hidden, streams)
+    if isinstance(settings, D3qnSettings):
+        return BranchingQ(layout, settings.hidden, streams)
+    return Trunk(layout, settings.hidden, streams)

@@ -1,0 +1,195 @@
+"""Trained policies: files, and playing them.
+
+A policy is two files: NAME.safetensors holds the actor's weights, NAME.json says what they are and
+where they come from, and carries the weights' hash. Names like "adsac" or "adsac/seed-3" are looked
+up under results/policies/<preset>; anything else is a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from drl.checkpoint import read, write
+from drl.layout import Sizes
+from drl.learner import Actor
+from drl.methods import build_actor
+from drl.nets import Streams
+from drl.settings import METHODS, Settings
+from drl.spaces import Encoder, decode
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Outcome, Plan, Report, ignore
+from satedge.problem.rollout import rollout
+from satedge.problem.scenario import Scenario
+
+#: Raised by every change that makes older files useless.
+FORMAT = {"format": "satedge-policy", "version": 1}
+
+#: Where policies are looked up by name.
+LIBRARY = Path(__file__).resolve().parents[1] / "results" / "policies"
+
+
+class PolicyError(ValueError):
+    """A policy file is damaged, foreign, or made for another size; one line."""
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """An actor with what it needs to see and to act."""
+
+    actor: Actor
+    encoder: Encoder
+    provenance: dict[str, Any]
+
+    def act(self, slot: Instance, t: int) -> Plan:
+        """Deterministic raw decisions for a one-slot instance; see `rollout.Act`."""
+        at = slot.uav_xy_m[None]
+        table = self.encoder.exogenous(slot)
+        mask = self.encoder.complete(table, slot, np.array([t]), at)
+        seen = torch.from_numpy(mask)[None], torch.from_numpy(slot.active)[None]
+        with torch.no_grad():
+            choice, numbers = self.actor.decide(torch.from_numpy(table)[None], *seen)
+            server, continuous = self.actor.layout.decode(choice, numbers, seen[0])
+        return decode(slot.scenario, server[0].numpy(), continuous[0].numpy(), at)
+
+
+def save(path: Path, actor: nn.Module, run: int, provenance: dict[str, Any]) -> None:
+    """Write the weights of one run of an actor, half precision, with their provenance.
+
+    `provenance` must hold method, settings, scenario and seed; hash and format are added.
+    """
+    weights = {k: v[run : run + 1].half() for k, v in actor.state_dict().items()}
+    write(path.with_suffix(".safetensors"), weights, FORMAT)
+    digest = hashlib.sha256(path.with_suffix(".safetensors").read_bytes()).hexdigest()
+    text = FORMAT | {"sha256": digest} | provenance
+    path.with_suffix(".json").write_text(json.dumps(text, indent=1) + "\n")
+
+
+@lru_cache(maxsize=32)
+def load(name: str, preset: str = "paper") -> Policy:
+    """A policy by name or path. Raises PolicyError."""
+    path = find(name, preset)
+    provenance = _provenance(path.with_suffix(".json"))
+    weights_path = path.with_suffix(".safetensors")
+    try:
+        data = weights_path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != provenance["sha256"]:
+            raise PolicyError(f"{weights_path}: does not match the hash in its JSON file")
+        weights, _ = read(weights_path)
+        scenario = Scenario.from_dict(provenance["scenario"])
+        actor = restore_actor(provenance, scenario)
+        actor.load_state_dict({k: v.float() for k, v in weights.items()})
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, PolicyError):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise PolicyError(f"{weights_path}: damaged or not one of ours ({reason})") from None
+    return Policy(actor, Encoder(scenario), provenance)  # type: ignore[arg-type]
+
+
+def restore_actor(provenance: dict[str, Any], scenario: Scenario) -> nn.Module:
+    """An actor of one run in the shape that provenance describes, weights not yet loaded."""
+    method = provenance["method"]
+    settings: Settings = type(METHODS[method]).from_dict(provenance["settings"])
+    return build_actor(settings, sizes_of(scenario), Streams([0]))
+
+
+def sizes_of(scenario: Scenario) -> Sizes:
+    """What fixes the shapes of networks."""
+    s = scenario
+    return Sizes(s.n_devices, s.n_servers, s.n_uavs, Encoder(s).size)
+
+
+def find(name: str, preset: str = "paper") -> Path:
+    """Path without suffix of a policy. A bare method name is its seed of best validation cost."""
+    given = Path(name)
+    if given.suffix in (".safetensors", ".json"):
+        return given.with_suffix("")
+    place = LIBRARY / preset / name
+    if place.is_dir():
+        found = sorted(place.glob("*.json"))
+        if found:
+            best = min(found, key=lambda p: float(_provenance(p)["validation_cost"]))
+            return best.with_suffix("")
+    if place.with_suffix(".json").exists():
+        return place
+    if given.with_suffix(".json").exists():
+        return given
+    raise PolicyError(
+        f"policy {name!r}: allowed is one of {', '.join(names(preset)) or 'none'}, or a path"
+    )
+
+
+def names(preset: str = "paper") -> list[str]:
+    """Methods with trained policies for a preset."""
+    place = LIBRARY / preset
+    return sorted({str(p.parent.relative_to(place)) for p in place.glob("**/*.json")})
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    try:
+        text = json.loads(path.read_text())
+        fine = {key: text.get(key) for key in FORMAT} == FORMAT
+    except (OSError, ValueError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise PolicyError(f"{path}: damaged or not one of ours ({reason})") from None
+    if not fine:
+        raise PolicyError(
+            f"{path}: allowed is format {FORMAT['format']}, version {FORMAT['version']}"
+        )
+    provenance: dict[str, Any] = text
+    return provenance
+
+
+def solve(
+    instance: Instance,
+    *,
+    budget_s: float = np.inf,
+    seed: int = 0,
+    report: Report = ignore,
+    policy: str = "adsac",
+    preset: str = "paper",
+) -> Outcome:
+    """Play a trained policy, deterministically, through the instance. Raises PolicyError.
+
+    `policy` is a name under results/policies/<preset>, or a path to a policy file.
+    """
+    torch.set_num_threads(1)
+    loaded = load(policy, preset)
+    made_for, given = loaded.encoder.reference, instance.scenario
+    for name in ("n_devices", "n_uavs", "n_satellites"):
+        if getattr(made_for, name) != getattr(given, name):
+            raise PolicyError(
+                f"policy {policy!r} is for {name} = {getattr(made_for, name)}: "
+                f"the instance has {getattr(given, name)}"
+            )
+    outcome = rollout(instance, loaded.act, seed=seed, budget_s=budget_s, report=report)
+    keys = ("method", "seed", "sha256")
+    outcome.info["policy"] = {key: loaded.provenance[key] for key in keys}
+    return outcome
+
+
+def solve_random(
+    instance: Instance, *, budget_s: float = np.inf, seed: int = 0, report: Report = ignore
+) -> Outcome:
+    """The Random baseline: uniform servers among the available, levels and displacements."""
+    s = instance.scenario
+    rng = np.random.default_rng(seed)
+    encoder = Encoder(s)
+
+    def act(slot: Instance, t: int) -> Plan:
+        at = slot.uav_xy_m[None]
+        mask = encoder.complete(encoder.exogenous(slot), slot, np.array([t]), at)
+        server = np.where(mask, rng.random(mask.shape), -1.0).argmax(axis=-1)
+        numbers = rng.uniform(-1, 1, (1, s.n_devices + 2 * s.n_uavs))
+        return decode(s, server, numbers, at)
+
+    return rollout(instance, act, seed=seed, budget_s=budget_s, report=report)

@@ -1,0 +1,174 @@
+"""Settings of the learners: frozen, each with its source, "open" where the paper leaves it out."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or out of range; the message says which and what is allowed."""
+
+
+def _require(name: str, value: object, fine: bool, allowed: str) -> None:
+    if not fine:
+        raise SettingsError(f"{name} = {value!r}: allowed is {allowed}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all learners share; defaults from Table 2."""
+
+    hidden: tuple[int, ...] = (256, 256, 256)
+    """Widths of the fully connected ReLU layers. Table 2."""
+    actor_rate: float = 1e-3
+    """Adam's rate for policies. Table 2."""
+    critic_rate: float = 1e-3
+    """Adam's rate for critics. Table 2."""
+    gamma: float = 0.995
+    """Discount. Table 2."""
+    batch: int = 64
+    """Transitions of an update. Table 2."""
+    buffer: int = 10_000
+    """Transitions kept for replay. Table 2."""
+    tau: float = 0.01
+    """Polyak's step of target networks. Table 2."""
+
+    def __post_init__(self) -> None:
+        for name in ("actor_rate", "critic_rate", "batch", "buffer", "tau"):
+            _require(name, getattr(self, name), getattr(self, name) > 0, "more than 0")
+        _require("gamma", self.gamma, 0 <= self.gamma < 1, "0 up to below 1")
+        widths = bool(self.hidden) and all(w >= 1 for w in self.hidden)
+        _require("hidden", self.hidden, widths, "at least one width, each at least 1")
+
+    def replace(self, **changes: Any) -> Settings:
+        """A copy with some fields changed. Raises SettingsError for an unknown name."""
+        known = [f.name for f in dataclasses.fields(self)]
+        for name in changes:
+            _require(name, changes[name], name in known, f"one of {', '.join(known)}")
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        values = dataclasses.asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
+        """The inverse of `to_dict`."""
+        return cls().replace(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        )
+
+
+@dataclass(frozen=True)
+class AdSacSettings(Settings):
+    """AD-SAC, section 4. Every ingredient can be switched off."""
+
+    layout: str = "hybrid"
+    """"hybrid" is AD-SAC, "discrete" AD-SAC-D, "continuous" AD-SAC-C."""
+    entropy_rate: float = 1e-3
+    """Adam's rate for the temperatures. Table 2."""
+    automatic_temperature: bool = True
+    """Tune the temperatures to the entropy targets; else keep them."""
+    temperature: float = 0.01
+    """First temperature of both agents. Open; rewards here are of order 0.4."""
+    discrete_entropy: float = 0.3
+    """Entropy target of a head as a share of log n, n its available options. Open."""
+    continuous_entropy: float = -1.0
+    """Entropy target of a number in [-1, 1], in nats. Open; -1 is the habit of continuous SAC."""
+    relaxation: float = 1.0
+    """Temperature of the Gumbel-softmax relaxation. Open."""
+    synthetic: int = 1
+    """Synthetic transitions a slot for an unavailable server, algorithm 1 line 6. Open; 0: off."""
+    mpo: bool = True
+    """The maximum a posteriori step, (51)-(55)."""
+    mpo_actions: int = 16
+    """Joint actions drawn a state. Open."""
+    mpo_bound: float = 0.1
+    """KL bound of the reweighted from the current policy, (52), nats. Open."""
+    mpo_discrete_bound: float = 0.05
+    """chi_mu of (54), nats for all heads together. Open."""
+    mpo_continuous_bound: float = 0.05
+    """chi_nu of (55), nats for all numbers together. Open."""
+    mpo_dual_rate: float = 1e-2
+    """Adam's rate for eta and the multipliers. Open."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kinds = ("hybrid", "discrete", "continuous")
+        _require("layout", self.layout, self.layout in kinds, f"one of {', '.join(kinds)}")
+        for name in ("temperature", "relaxation", "mpo_actions", "mpo_bound"):
+            _require(name, getattr(self, name), getattr(self, name) > 0, "more than 0")
+        share = self.discrete_entropy
+        _require("discrete_entropy", share, 0 <= share <= 1, "0 to 1")
+        _require("synthetic", self.synthetic, self.synthetic >= 0, "0 or more")
+
+
+@dataclass(frozen=True)
+class DdpgSettings(Settings):
+    """DDPG, Lillicrap et al. 2016, on scores of servers."""
+
+    noise: float = 0.2
+    """Standard deviation of the Gaussian noise added while exploring. Open."""
+
+
+@dataclass(frozen=True)
+class D3qnSettings(Settings):
+    """Branching dueling double Q-network, Tavakoli et al. 2018."""
+
+    epsilon_start: float = 1.0
+    """Share of branches that act at random in the first slot. Open."""
+    epsilon_end: float = 0.02
+    """The share after `epsilon_slots`. Open."""
+    epsilon_slots: int = 20_000
+    """Slots over which the share falls linearly. Open."""
+
+
+@dataclass(frozen=True)
+class PpoSettings(Settings):
+    """PPO, Schulman et al. 2017; with `hybrid` categorical and Gaussian heads on one trunk."""
+
+    hybrid: bool = False
+    """Hybrid-PPO; else scores of servers."""
+    rollout_epochs: int = 10
+    """Episodes of 100 slots between updates. Open."""
+    passes: int = 10
+    """Passes over them. Open."""
+    clip: float = 0.2
+    """Clip of the probability ratio. Schulman et al. 2017."""
+    gae_lambda: float = 0.95
+    """Of generalised advantage estimation, Schulman et al. 2016."""
+    entropy_bonus: float = 0.0
+    """Weight of the entropy in the loss. Open."""
+    value_weight: float = 0.5
+    """Weight of the value loss. Open."""
+    gradient_limit: float = 0.5
+    """Greatest norm of a run's gradient. Open."""
+    log_std: float = -0.5
+    """First log standard deviation of the Gaussian, the same in all states. Open."""
+
+
+#: Changes against Table 2, by name.
+PRESETS: dict[str, dict[str, Any]] = {
+    "table-2": {},
+    "section-5.1": {"actor_rate": 3e-4, "critic_rate": 3e-4, "batch": 128},
+}
+
+METHODS: dict[str, Settings] = {
+    "adsac": AdSacSettings(),
+    "adsac-d": AdSacSettings(layout="discrete"),
+    "adsac-c": AdSacSettings(layout="continuous"),
+    "ddpg": DdpgSettings(),
+    "d3qn": D3qnSettings(),
+    "ppo": PpoSettings(),
+    "hybrid-ppo": PpoSettings(hybrid=True),
+}
+
+
+def settings_of(method: str, preset: str = "table-2", **changes: Any) -> Settings:
+    """Settings of a method under a preset, with some fields changed. Raises SettingsError."""
+    _require("method", method, method in METHODS, f"one of {', '.join(METHODS)}")
+    _require("preset", preset, preset in PRESETS, f"one of {', '.join(PRESETS)}")
+    return METHODS[method].replace(**{**PRESETS[preset], **changes})

@@ -1,0 +1,273 @@
+"""Training: several runs (seeds) of one method side by side, resumable to the bit.
+
+An epoch is an episode of 100 slots in every run, then the method's updates. Every
+`validate_every` epochs the deterministic policies play the validation episodes; the best ones so
+far are kept as policies. Test episodes are never seen here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from drl import checkpoint
+from drl.learner import Actor, Learner, Transition, View
+from drl.log import Log, Row
+from drl.methods import build_learner
+from drl.nets import Streams
+from drl.policy import save, sizes_of
+from drl.settings import Settings, settings_of
+from drl.vector_env import OffloadingBatch, StepResult
+from drl.versions import versions
+from satedge.problem.generate import generate
+from satedge.problem.scenario import Scenario, preset
+
+#: Episodes to train on and to choose policies by; those of tests are never generated here.
+TRAIN_SEEDS = range(1_000_000, 1_000_256)
+VALIDATION_SEEDS = range(20_000, 20_005)
+
+#: Figures of an episode that are logged: means over its slots.
+FIGURES = ("cost", "latency_s", "energy_J", "misses", "redrawn")
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says why and where the last good state is."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train, on what, for how long."""
+
+    method: str
+    settings: Settings
+    scenario: Scenario
+    seeds: tuple[int, ...]
+    epochs: int = 1000
+    """Episodes a run. Table 2."""
+    updates_per_epoch: int = 10
+    """Gradient updates after each episode, the same for all off-policy learners. Open."""
+    validate_every: int = 25
+    checkpoint_every: int = 50
+    train_seeds: range = TRAIN_SEEDS
+    validation_seeds: range = VALIDATION_SEEDS
+    device: str = "cpu"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        ranges = {
+            n: [getattr(self, n).start, getattr(self, n).stop]
+            for n in ("train_seeds", "validation_seeds")
+        }
+        return {
+            "method": self.method,
+            "settings": self.settings.to_dict(),
+            "scenario": self.scenario.to_dict(),
+            "epochs": self.epochs,
+            "updates_per_epoch": self.updates_per_epoch,
+            "validate_every": self.validate_every,
+            **ranges,
+        }
+
+
+def train(
+    method: str,
+    *,
+    scenario: Scenario | str = "paper",
+    seeds: Sequence[int] = (0,),
+    out_dir: Path | str,
+    settings_preset: str = "table-2",
+    settings: dict[str, Any] | None = None,
+    resume: bool = True,
+    progress: bool = True,
+    tensorboard: bool = False,
+    **limits: Any,
+) -> Path:
+    """Train `seeds` runs of a method together. Returns the folder of logs and policies.
+
+    `limits` are the numbers of `Plan` (epochs, updates_per_epoch, ...). With `resume` a stopped
+    training goes on from its checkpoint, bit by bit as if it had not stopped. Raises
+    SettingsError, ScenarioError, CheckpointError and, on divergence, TrainingError.
+    """
+    world = preset(scenario) if isinstance(scenario, str) else scenario
+    chosen = settings_of(method, settings_preset, **(settings or {}))
+    plan = Plan(method, chosen, world, tuple(int(s) for s in seeds), **limits)
+    folder = Path(out_dir)
+    trainer = Trainer(plan, folder)
+    if resume and trainer.checkpoint.exists():
+        trainer.resume()
+    with Log(folder, plan.epochs, method, trainer.epoch, progress, tensorboard) as log:
+        trainer.run(log)
+    return folder
+
+
+class Trainer:
+    """The state of a training and its loop."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        torch.set_num_threads(1)
+        self.plan, self.folder = plan, folder
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self.epoch = 0
+        streams = Streams(plan.seeds, plan.device)
+        self.learner: Learner = build_learner(plan.settings, sizes_of(plan.scenario), streams)
+        pool = [generate(plan.scenario, s) for s in plan.train_seeds]
+        self.env = OffloadingBatch(pool, len(plan.seeds))
+        self.view = self._view(*self.env.reset(seed=np.array(plan.seeds)))
+        self.judges = [generate(plan.scenario, s) for s in plan.validation_seeds]
+        self.best_cost = [float("inf")] * len(plan.seeds)
+        self.curve: list[list[float]] = []
+
+    def run(self, log: Log) -> None:
+        """Train to the last epoch."""
+        plan = self.plan
+        while self.epoch < plan.epochs:
+            began = time.perf_counter()
+            figures = self._episode()
+            learned = self.learner.learn(plan.updates_per_epoch)
+            self.epoch += 1
+            figures |= {name: value.cpu().double().numpy() for name, value in learned.items()}
+            self._refuse_divergence(figures)
+            last = self.epoch == plan.epochs
+            if last or self.epoch % plan.validate_every == 0:
+                figures |= self._validate()
+            seconds = time.perf_counter() - began
+            log.write([self._row(i, figures, seconds) for i in range(len(plan.seeds))])
+            if last or self.epoch % plan.checkpoint_every == 0:
+                log.flush()
+                self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        state = checkpoint.gather(self.learner.parts())
+        for name, value in self.env.state().items():
+            signed = value.view(np.int64) if value.dtype == np.uint64 else value
+            state[f"@env/{name}"] = torch.from_numpy(signed)
+        text = {
+            "plan": self.plan.to_dict(),
+            "seeds": list(self.plan.seeds),
+            "epoch": self.epoch,
+            "best_cost": self.best_cost,
+            "curve": self.curve,
+        }
+        checkpoint.write(self.checkpoint, state, text)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint. Raises CheckpointError when it is of another training."""
+        state, text = checkpoint.read(self.checkpoint)
+        same = {**text.get("plan", {}), "epochs": 0} == {**self.plan.to_dict(), "epochs": 0}
+        if not same or text.get("seeds") != list(self.plan.seeds):
+            raise checkpoint.CheckpointError(
+                f"{self.checkpoint}: of another training (method, settings, scenario or seeds "
+                "differ); choose another folder or start afresh"
+            )
+        checkpoint.spread(state, self.learner.parts())
+        env = {k.removeprefix("@env/"): v.numpy() for k, v in state.items() if k[:5] == "@env/"}
+        env = {k: v.view(np.uint64) if k == "seed" else v for k, v in env.items()}
+        self.view = self._view(*self.env.restore(env))
+        self.epoch, self.best_cost, self.curve = text["epoch"], text["best_cost"], text["curve"]
+
+    # --- pieces
+
+    def _episode(self) -> dict[str, np.ndarray]:
+        """Play one episode in every run. Returns means over its slots, (R,) each."""
+        rewards: list[np.ndarray] = []
+        infos: list[dict[str, np.ndarray]] = []
+        ended = False
+        while not ended:
+            action = self.learner.act(self.view)
+            layout = self.learner.layout
+            server, numbers = layout.decode(action.choice, action.numbers, self.view.mask)
+            step = self.env.step(server[:, 0].cpu().numpy(), numbers[:, 0].cpu().numpy())
+            following = self._view(step.final_obs, step.final_mask, step.final_active)
+            ended = bool(step.truncated.all())
+            self.learner.observe(
+                Transition(self.view, action, self._reward(step), following, ended)
+            )
+            self.view = self._view(step.obs, step.mask, step.active)
+            rewards.append(step.reward)
+            infos.append(step.info)
+        means = {name: np.mean([i[name] for i in infos], axis=0) for name in FIGURES}
+        return {"reward": np.mean(rewards, axis=0), **means}
+
+    def _validate(self) -> dict[str, np.ndarray]:
+        """Play the validation episodes; keep policies that are better than before."""
+        actor: Any = self.learner.actor
+        found = evaluate(actor, self.judges, len(self.plan.seeds), self.plan.device)
+        cost = found["validation_cost"]
+        self.curve.append([self.epoch, *(float(c) for c in cost)])
+        for run, value in enumerate(cost):
+            if value < self.best_cost[run]:
+                self.best_cost[run] = float(value)
+                save(self._policy_path(run), actor, run, self._provenance(run))
+        return found
+
+    def _policy_path(self, run: int) -> Path:
+        return self.folder / "policies" / self.plan.method / f"seed-{self.plan.seeds[run]}"
+
+    def _provenance(self, run: int) -> dict[str, Any]:
+        return {
+            **self.plan.to_dict(),
+            "seed": self.plan.seeds[run],
+            "epoch": self.epoch,
+            "validation_cost": self.best_cost[run],
+            "validation_curve": [[row[0], row[1 + run]] for row in self.curve],
+            "versions": versions(),
+        }
+
+    def _refuse_divergence(self, figures: dict[str, np.ndarray]) -> None:
+        """Stop when a figure or a weight is no longer finite."""
+        bad = [name for name, value in figures.items() if not np.isfinite(value).all()]
+        weights = torch.stack([p.detach().sum() for p in self.learner.actor.parameters()])
+        if not bad and not bool(torch.isfinite(weights).all()):
+            bad = ["the policy's weights"]
+        if bad:
+            where = self.checkpoint if self.checkpoint.exists() else "none was written yet"
+            raise TrainingError(
+                f"{self.plan.method} diverged in epoch {self.epoch}: {bad[0]} is not finite; "
+                f"last good checkpoint: {where}"
+            )
+
+    def _row(self, run: int, figures: dict[str, np.ndarray], seconds: float) -> Row:
+        values = {name: float(value[run]) for name, value in figures.items()}
+        return Row(self.epoch, self.plan.seeds[run], seconds, values)
+
+    def _view(self, obs: np.ndarray, mask: np.ndarray, active: np.ndarray) -> View:
+        device = self.plan.device
+        parts = (torch.from_numpy(x)[:, None].to(device) for x in (obs, mask, active))
+        return View(*parts)
+
+    def _reward(self, step: StepResult) -> Tensor:
+        return torch.from_numpy(step.reward).float()[:, None].to(self.plan.device)
+
+
+@torch.no_grad()
+def evaluate(
+    actor: Actor, episodes: Sequence[Any], runs: int, device: str = "cpu"
+) -> dict[str, np.ndarray]:
+    """Play every run's deterministic policy through all episodes: means, (R,) each."""
+    n = len(episodes)
+    env = OffloadingBatch(episodes, runs * n)
+    obs, mask, active = env.reset(instances=np.tile(np.arange(n), runs), seed=0)
+    totals: dict[str, np.ndarray] = {}
+    for _ in range(episodes[0].n_slots):
+        shaped = (torch.from_numpy(x).unflatten(0, (runs, n)) for x in (obs, mask, active))
+        seen = [x.to(device) for x in shaped]
+        choice, numbers = actor.decide(*seen)
+        server, continuous = actor.layout.decode(choice, numbers, seen[1])
+        step = env.step(server.flatten(0, 1).cpu().numpy(), continuous.flatten(0, 1).cpu().numpy())
+        obs, mask, active = step.obs, step.mask, step.active
+        for name in FIGURES:
+            totals[name] = totals.get(name, 0.0) + step.info[name]
+        totals["reward"] = totals.get("reward", 0.0) + step.reward
+    slots = episodes[0].n_slots
+    return {
+        f"validation_{name}": total.reshape(runs, n).mean(axis=1) / slots
+        for name, total in totals.items()
+    }
