@@ -16,22 +16,30 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
-from satedge.problem.instance import Instance
-from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint, ignore
-from satedge.problem.referee import judge
 
-from minlp.local import away_from_business, best_powers, polish
+from minlp.local import away_from_business, polish
 from minlp.node import DEVICE, NOTHING, evaluate_node, least_powers, lone_costs, root_boxes, tighten
 from minlp.search import inserted_options, local_search, staying_options
 from minlp.slot_data import Array, IntArray, SlotData, plan_of, slot_data
+from satedge.problem.generate import generate
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint, ignore
+from satedge.problem.referee import judge
+from satedge.problem.rollout import idle_decision, rollout
+from satedge.problem.scenario import preset
 
 #: A candidate this much above the incumbent is still worth polishing.
 HOPE = 5e-3
+
+#: Hard mode: a second of overrun costs as much as this many seconds or joules.
+HARD_PRICE = 1e6
+
+#: Hard mode: local steps aim this much before a deadline.
+HASTE_S = 1e-7
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Limits:
     max_nodes: int = 1_000_000
     max_open: int = 400_000
     """Open nodes kept in memory, about a kilobyte each."""
+    hard: bool = False
+    """Deadlines as constraints, instead of priced overruns."""
 
 
 @dataclass(frozen=True, order=True)
@@ -66,8 +76,12 @@ class Search:
         self.instance, self.slot, self.limits, self.report = instance, slot, limits, report
         self.began = time.perf_counter()
         self.data: SlotData = slot_data(instance, slot)
+        self.local: SlotData = self.data
+        if limits.hard:
+            self.data, self.local = hard_data(self.data)
         self.scale = 1.0 / instance.scenario.n_devices
         self.upper, self.plan = np.inf, None
+        self.ceiling = punctual_ceiling(self.data) if limits.hard else np.inf
         self.closed_bound = np.inf
         self.heap: list[Node] = []
         self.serial = self.nodes = 0
@@ -103,7 +117,7 @@ class Search:
 
     def _target(self) -> float:
         """A node at or above this need not be explored."""
-        return self.upper - self.limits.gap * abs(self.upper)
+        return min(self.upper * (1 - self.limits.gap), self.ceiling)
 
     def _limited(self) -> bool:
         limits = self.limits
@@ -122,7 +136,8 @@ class Search:
         self._improve_from(choice, powers, xy, rounds=10)
         if self.plan is None:
             self._improve_from(staying, powers, data.start_xy_m.copy(), rounds=0)
-        self.floor = least_powers(data, self.lone, boxes, self.upper * (1 + 1e-9))
+        budget = min(self.upper, self.ceiling) * (1 + 1e-9)
+        self.floor = least_powers(data, self.lone, boxes, budget)
         allowed = (1 << data.n_options) - 1
         allowed = self._without_dear_options(allowed)
         n = len(choice)
@@ -136,7 +151,8 @@ class Search:
         """Drop options whose lone cost, with the others' least, exceeds the incumbent."""
         least = self.lone.min(axis=1)
         total = least.sum() - least[:, None] + self.lone
-        keep = (total <= self.upper * (1 + 1e-9)) & np.isfinite(self.lone)
+        dear = min(self.upper, self.ceiling) * (1 + 1e-9)
+        keep = (total <= dear) & np.isfinite(self.lone)
         keep |= self.lone == least[:, None]
         bits = 1 << np.arange(self.lone.shape[1], dtype=np.int64)
         return allowed & (keep * bits).sum(axis=1)
@@ -145,7 +161,7 @@ class Search:
         self, allowed: IntArray, boxes: Array, start: Array, parent_bound: float
     ) -> Node | None:
         """The node with its bound, or None when it is empty or fathomed. Tries its candidate."""
-        boxes = boxes.copy()
+        allowed, boxes = allowed.copy(), boxes.copy()
         if not tighten(self.data, allowed, boxes):
             return None
         self.nodes += 1
@@ -213,13 +229,13 @@ class Search:
         if key in self.polished and cost >= self.upper:
             return
         self.polished.add(key)
-        cost, powers, xy = polish(self.data, choice, powers, xy, 12, 0.01 * self.limits.gap)
+        cost, powers, xy = polish(self.local, choice, powers, xy, 12, 0.01 * self.limits.gap)
         if cost < self.upper * (1 - 1e-12):
             self._accept(choice, powers, xy)
 
     def _improve_from(self, choice: IntArray, powers: Array, xy: Array, rounds: int) -> None:
         gap = 0.01 * self.limits.gap
-        cost, choice, powers, xy = local_search(self.data, choice, powers, xy, rounds, gap)
+        _cost, choice, powers, xy = local_search(self.local, choice, powers, xy, rounds, gap)
         self.polished.add(choice.tobytes())
         self._accept(choice, powers, xy)
 
@@ -230,7 +246,8 @@ class Search:
         view = self.instance.rows(slice(self.slot, self.slot + 1))
         verdict = judge(view, plan, previous_xy_m=self.instance.uav_xy_m[None])
         cost = float(verdict.device_cost.sum())
-        if bool(verdict.admissible) and cost < self.upper:
+        kept = verdict.feasible if self.limits.hard else verdict.admissible
+        if bool(kept) and cost < self.upper:
             self.upper, self.plan = cost, plan
             self.report(Progress(plan))
             self._note(force=True)
@@ -253,9 +270,12 @@ class Search:
     def result(self) -> Outcome:
         """The outcome, per slot and device."""
         bound = self.lower_bound()
-        solved = self.upper - bound <= self.limits.gap * abs(self.upper) * (1 + 1e-9)
-        status: Status = "optimal" if solved else "stopped"
+        status: Status = (
+            "optimal" if self._gap(bound) <= self.limits.gap * (1 + 1e-9) else "stopped"
+        )
         self._note(force=True)
+        if self.plan is None and not self.heap and bound >= self.ceiling:
+            return self._infeasible(bound)
         certificate = {
             "kind": "branch-and-bound",
             "nodes": self.nodes,
@@ -264,22 +284,137 @@ class Search:
             "proof": "least node bound; each from the gradient of a convex relaxation",
         }
         info = {"log": [LOG_HEAD, *self.log]}
-        return Outcome(
-            self.plan, status, bound * self.scale, certificate, tuple(self.trace), info
-        )
+        return Outcome(self.plan, status, bound * self.scale, certificate, tuple(self.trace), info)
+
+    def _infeasible(self, bound: float) -> Outcome:
+        """No punctual plan exists: every node's bound exceeds what a punctual plan can cost."""
+        cause, devices = cause_of_lateness(self.data, self.boxes)
+        active = np.flatnonzero(self.instance.active[self.slot])
+        certificate = {
+            "kind": "infeasible",
+            "cause": cause,
+            "devices": [int(active[k]) for k in devices],
+            "nodes": self.nodes,
+            "least_bound": bound * self.scale,
+            "punctual_ceiling": self.ceiling * self.scale,
+            "proof": "with overruns priced at overrun_weight the least bound exceeds the ceiling",
+            "overrun_weight": self.data.overrun_weight,
+        }
+        return Outcome(None, "infeasible", None, certificate, tuple(self.trace), {"log": self.log})
 
     def _idle(self) -> Outcome:
         """Nobody sends: the UAVs stay, the cost is 0."""
         none = np.zeros(0, np.int64)
-        plan = plan_of(
-            self.instance, self.slot, self.data, none, np.zeros(0), self.data.start_xy_m
-        )
+        plan = plan_of(self.instance, self.slot, self.data, none, np.zeros(0), self.data.start_xy_m)
         return Outcome(plan, "optimal", 0.0, {"kind": "idle"})
+
+
+def hard_data(data: SlotData) -> tuple[SlotData, SlotData]:
+    """(data for bounds, data for local steps) with overruns priced out of the question.
+
+    Local steps aim a little before the deadline, so that what they find is punctual to the
+    referee in spite of rounding.
+    """
+    price = HARD_PRICE * max(data.latency_weight, data.energy_weight, 1e-12)
+    bounds = data._replace(overrun_weight=price)
+    return bounds, bounds._replace(slack_s=data.slack_s - HASTE_S)
+
+
+def punctual_ceiling(data: SlotData) -> float:
+    """No punctual plan costs more: every upload takes its whole slack at full power."""
+    slack_s = np.maximum(data.slack_s, 0.0)
+    power_W = np.exp(data.log_power_max)
+    joules = power_W * (slack_s + data.propagation_s.max(initial=0.0))
+    down_s = np.where(np.isfinite(slack_s), slack_s, 0.0)
+    cost = data.fixed_cost + data.latency_weight * slack_s + data.energy_weight * joules
+    cost += data.energy_weight * data.uav_power_W * down_s
+    real = (np.arange(data.fixed_cost.shape[1]) < data.n_options[:, None]) & np.isfinite(slack_s)
+    worst = np.where(real, cost, 0.0).max(axis=1)
+    return float(worst.sum() * (1 + 1e-9)) + 1e-9
+
+
+def cause_of_lateness(data: SlotData, boxes: Array) -> tuple[str, list[int]]:
+    """Why no punctual plan exists, and whose fault it is.
+
+    "unservable": a request has no server; "execution": execution or the window leave no time;
+    "power": full power without interference is too slow; "interference" otherwise.
+    """
+    n = len(data.n_options)
+    options = [range(int(data.n_options[k])) for k in range(n)]
+    unserved = [k for k in range(n) if all(data.server[k, o] < 0 for o in options[k])]
+    if unserved:
+        return "unservable", unserved
+    slack = [
+        max(data.slack_s[k, o] for o in options[k] if data.server[k, o] >= 0) for k in range(n)
+    ]
+    if min(slack) <= 0:
+        return "execution", [k for k in range(n) if slack[k] <= 0]
+    dear = lone_costs(data, boxes).min(axis=1) > punctual_ceiling(data)
+    if dear.any():
+        return "power", [int(k) for k in np.flatnonzero(dear)]
+    return "interference", list(range(n))
 
 
 LOG_HEAD = "    nodes     open      incumbent          bound      gap %    time s"
 
 
 def solve_slot(instance: Instance, slot: int, limits: Limits, report: Report = ignore) -> Outcome:
-    """Branch and bound on one slot, the UAVs starting at `instance.uav_xy_m`."""
+    """Branch and bound on one slot, the UAVs starting at `instance.uav_xy_m`.
+
+    Bounds and costs are per slot and device. `info["log"]` is a log like a MIP solver's.
+    """
     return Search(instance, slot, limits, report).run()
+
+
+def solve(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int = 0,
+    report: Report = ignore,
+    gap: float = 1e-5,
+    hard: bool = False,
+    max_nodes: int = 1_000_000,
+) -> Outcome:
+    """One slot to a certified relative gap; several slots one after the other (`rolling`).
+
+    `hard` asks for punctual plans and ends "infeasible" with a cause where there is none.
+    """
+    prepare()
+    if instance.n_slots > 1:
+        return rolling(instance, budget_s=budget_s, seed=seed, report=report, gap=gap)
+    limits = Limits(gap=gap, budget_s=budget_s, hard=hard, max_nodes=max_nodes)
+    return solve_slot(instance, 0, limits, report)
+
+
+def rolling(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int = 0,
+    report: Report = ignore,
+    gap: float = 1e-4,
+    slot_budget_s: float = 1.0,
+) -> Outcome:
+    """Each slot to its own optimum, knowing nothing of later ones: the exact causal policy.
+
+    Bounds hold for each slot from where its UAVs then are, not for the horizon, so the outcome
+    has none; `info["slot_gaps"]` holds the certified gap of every slot.
+    """
+    prepare()
+    gaps: list[float] = []
+
+    def act(slot: Instance, _: int) -> Plan:
+        outcome = solve_slot(slot, 0, Limits(gap=gap, budget_s=slot_budget_s))
+        gaps.append(float(outcome.certificate.get("gap", 0.0)))
+        return outcome.plan if outcome.plan is not None else idle_decision(slot)
+
+    outcome = rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
+    return replace(outcome, info={**outcome.info, "slot_gaps": gaps})
+
+
+@cache
+def prepare() -> None:
+    """Compile or load the kernels, so that their first use is not charged to a slot."""
+    scenario = preset("tiny", n_slots=1, n_devices=2, arrivals="every-slot")
+    solve_slot(generate(scenario, 0), 0, Limits(gap=1e-2, budget_s=np.inf, max_nodes=20))

@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 
 from minlp.convex import minimise_kernel
-from minlp.geometry import project_position
-from minlp.relaxation import assemble, download_s, gain_tables, occupancy, option_terms
+from minlp.geometry import discs_of, project_position
+from minlp.relaxation import assemble, gain_tables, occupancy, option_terms
 from minlp.slot_data import NOT_SENT, Array, IntArray, SlotData
 
 
@@ -140,7 +140,8 @@ def settle(data: SlotData, receiver: IntArray, xy: Array) -> bool:
     boxes = reach_boxes(data)
     fine = True
     for m in range(xy.shape[0]):
-        x, y, inside = project_position(data, m, receiver, xy[m, 0], xy[m, 1], boxes[m])
+        discs = discs_of(data, m, receiver)
+        x, y, inside = project_position(discs, xy[m, 0], xy[m, 1], boxes[m])
         xy[m, 0], xy[m, 1] = x, y
         fine = fine and inside
     return fine and apart(data, xy)
@@ -208,9 +209,8 @@ def away_from_business(data: SlotData, choice: IntArray, log_power: Array, xy: A
             trial = xy.copy()
             x = data.start_xy_m[m, 0] + data.reach_m * np.cos(angle)
             y = data.start_xy_m[m, 1] + data.reach_m * np.sin(angle)
-            trial[m, 0], trial[m, 1], _inside = project_position(
-                data, m, receiver, x, y, boxes[m]
-            )
+            discs = discs_of(data, m, receiver)
+            trial[m, 0], trial[m, 1], _inside = project_position(discs, x, y, boxes[m])
             here = device_costs(data, choice, log_power, trial).sum()
             if here < cost and apart(data, trial):
                 cost = here

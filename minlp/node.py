@@ -9,7 +9,7 @@ from numba import njit
 
 from minlp.convex import minimise_kernel
 from minlp.convex_terms import evaluate, new_point
-from minlp.geometry import shrink_to_disc, squared_distances
+from minlp.geometry import common_point, discs_of, shrink_to_disc, squared_distances
 from minlp.local import (
     apart,
     chosen_receivers,
@@ -20,6 +20,7 @@ from minlp.local import (
     settle,
 )
 from minlp.relaxation import (
+    RADIUS_SLACK,
     assemble,
     download_s,
     gain_tables,
@@ -55,19 +56,61 @@ def root_boxes(data: SlotData) -> Array:
 
 @njit(cache=True, error_model="numpy")
 def tighten(data: SlotData, allowed: IntArray, boxes: Array) -> bool:
-    """Cut boxes to the discs that hold, in place; False when the node is empty."""
-    single, _bits = receivers(data, allowed)
-    for m in range(boxes.shape[0]):
-        box = boxes[m]
-        x, y = data.start_xy_m[m]
-        if not shrink_to_disc(box, x, y, data.reach_m):
-            return False
-        for k in range(single.shape[0]):
-            if single[k] == m:
-                x, y = data.device_xy_m[k]
-                if not shrink_to_disc(box, x, y, data.coverage_m):
+    """Cut boxes to the discs that hold and drop options out of reach, both in place.
+
+    False when the node is empty.
+    """
+    while True:
+        single, _bits = receivers(data, allowed)
+        for m in range(boxes.shape[0]):
+            discs = discs_of(data, m, single)
+            for i in range(discs.shape[0]):
+                if not shrink_to_disc(boxes[m], discs[i, 0], discs[i, 1], discs[i, 2]):
                     return False
-    return _separable(data, boxes) and _refusable(data, single, boxes)
+            _x, _y, meets = common_point(discs, RADIUS_SLACK - 1)
+            if not meets:
+                return False
+        before = allowed.copy()
+        _drop_uncovered(data, allowed, single, boxes)
+        if (allowed == 0).any():
+            return False
+        if (allowed == before).all():
+            return _separable(data, boxes) and _refusable(data, single, boxes)
+
+
+@njit(cache=True, error_model="numpy")
+def _drop_uncovered(data: SlotData, allowed: IntArray, single: IntArray, boxes: Array) -> None:
+    """Drop options on UAVs that cannot cover the device beside those decided on them; in place."""
+    for k in range(allowed.shape[0]):
+        if allowed[k] & (allowed[k] - 1) == 0:
+            continue
+        for o in range(data.n_options[k]):
+            m = data.receiver[k, o]
+            if not allowed[k] >> o & 1 or m < 0 or m >= boxes.shape[0]:
+                continue
+            x, y = data.device_xy_m[k]
+            near, _far = squared_distances(boxes[m], x, y)
+            if near <= data.coverage_m**2 * (1 + 1e-8):
+                trial = single.copy()
+                trial[k] = m
+                _x, _y, meets = common_point(discs_of(data, m, trial), RADIUS_SLACK - 1)
+                if meets:
+                    continue
+            allowed[k] &= ~(1 << o)
+
+
+@njit(cache=True, error_model="numpy")
+def _separable(data: SlotData, boxes: Array) -> bool:
+    """False when two boxes lie within less than the separation of each other entirely."""
+    if data.separation_m == 0.0:
+        return True
+    for a in range(boxes.shape[0]):
+        for b in range(a):
+            wide = max(boxes[a, 1] - boxes[b, 0], boxes[b, 1] - boxes[a, 0])
+            tall = max(boxes[a, 3] - boxes[b, 2], boxes[b, 3] - boxes[a, 2])
+            if np.hypot(wide, tall) < data.separation_m * (1 - 1e-8):
+                return False
+    return True
 
 
 @njit(cache=True, error_model="numpy")
@@ -137,20 +180,21 @@ def evaluate_node(
     for m in range(n_uavs):
         xy[m, 0], xy[m, 1] = y[n + 2 * m], y[n + 2 * m + 1]
     choice = round_choice(data, allowed, powers, xy)
-    inside = settle(data, chosen_receivers(data, choice), xy)
     true = device_costs(data, choice, powers, xy)
     kind, index = branch_on(data, allowed, boxes, relaxed, true, xy)
+    inside = settle(data, chosen_receivers(data, choice), xy)
+    total = device_costs(data, choice, powers, xy).sum() if inside else np.inf
     if not np.isfinite(bound):
         bound = -np.inf
-    total = true.sum() if inside else np.inf
     return Evaluation(bound, total, choice, powers, xy, kind, index)
 
 
 @njit(cache=True, error_model="numpy")
 def round_choice(data: SlotData, allowed: IntArray, log_power: Array, xy: Array) -> IntArray:
-    """An option for every device: the cheapest allowed one at these powers and positions."""
-    n = allowed.shape[0]
+    """An option for every device: the cheapest allowed one that the UAVs can still cover."""
+    n, n_uavs = data.log_fading.shape
     gains, _high = gain_tables(data, point_boxes(xy))
+    single, _bits = receivers(data, allowed)
     choice = np.zeros(n, np.int64)
     for k in range(n):
         least = np.inf
@@ -167,10 +211,19 @@ def round_choice(data: SlotData, allowed: IntArray, log_power: Array, xy: Array)
         crowd = occupancy(data, fixed)
         least = np.inf
         for o in range(data.n_options[k]):
-            if allowed[k] >> o & 1:
-                cost = option_cost(data, k, o, receiver, crowd, log_power, gains)
-                if cost < least:
-                    least, choice[k] = cost, o
+            if not allowed[k] >> o & 1:
+                continue
+            r = data.receiver[k, o]
+            cost = option_cost(data, k, o, receiver, crowd, log_power, gains)
+            if cost < least and 0 <= r < n_uavs:
+                trial = single.copy()
+                trial[k] = r
+                _x, _y, meets = common_point(discs_of(data, r, trial), 0.0)
+                if not meets:
+                    continue
+            if cost < least:
+                least, choice[k] = cost, o
+        single[k] = data.receiver[k, choice[k]]
     return choice
 
 
@@ -219,7 +272,7 @@ def branch_on(
 @njit(cache=True, error_model="numpy")
 def lone_costs(data: SlotData, boxes: Array) -> Array:
     """(n, O) least cost of every option without interference, at the best place: a valid bound."""
-    n, n_uavs = data.log_fading.shape
+    n = data.log_fading.shape[0]
     low, high = gain_tables(data, boxes)
     crowd = np.zeros(data.server.max() + 2, np.int64)
     costs = np.full(data.receiver.shape, np.inf)
@@ -243,7 +296,7 @@ def lone_costs(data: SlotData, boxes: Array) -> Array:
 @njit(cache=True, error_model="numpy")
 def least_powers(data: SlotData, lone: Array, boxes: Array, budget: float) -> Array:
     """(n,) log-powers below which a device alone would push the total over `budget`."""
-    n, n_uavs = data.log_fading.shape
+    n = data.log_fading.shape[0]
     _low, high = gain_tables(data, boxes)
     least = np.empty(n)
     for k in range(n):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.projector import reachable
@@ -61,7 +62,10 @@ class SlotData(NamedTuple):
 
 
 def slot_data(instance: Instance, slot: int = 0, overrun_weight: float | None = None) -> SlotData:
-    """Data of one slot, the UAVs starting at `instance.uav_xy_m`. Idle devices are left out."""
+    """Data of one slot, the UAVs starting at `instance.uav_xy_m`. Idle devices are left out.
+
+    All arrays are fresh: read-only ones would be another type to compiled code.
+    """
     s, c = instance.scenario, instance.coefficients
     view = instance.rows(slice(slot, slot + 1))
     devices = np.flatnonzero(instance.active[slot])
@@ -88,11 +92,11 @@ def slot_data(instance: Instance, slot: int = 0, overrun_weight: float | None = 
         load_s=instance.input_bit[slot, devices][:, None] * np.log(2) / bands,
         propagation_s=np.r_[np.zeros(s.n_uavs), c.up_propagation_s[slot]],
         answer_bit=s.token_bit * instance.output_words[slot, devices].astype(float),
-        log_fading=np.ascontiguousarray(log_fading),
+        log_fading=np.array(log_fading),
         log_satellite=log_satellite,
-        device_xy_m=np.ascontiguousarray(instance.device_xy_m[slot, devices]),
-        altitude_m=np.ascontiguousarray(instance.uav_altitude_m[slot]),
-        start_xy_m=np.ascontiguousarray(instance.uav_xy_m, dtype=np.float64),
+        device_xy_m=np.array(instance.device_xy_m[slot, devices]),
+        altitude_m=np.array(instance.uav_altitude_m[slot]),
+        start_xy_m=np.array(instance.uav_xy_m),
         reach_m=s.uav_reach_m,
         coverage_m=s.uav_coverage_m,
         side_m=s.area_side_m,
@@ -153,7 +157,12 @@ def _undominated(rows: list[tuple[float, ...]], m: int) -> list[tuple[float, ...
 
 
 def plan_of(
-    instance: Instance, slot: int, data: SlotData, choice: IntArray, log_power: Array, uav_xy_m: Array
+    instance: Instance,
+    slot: int,
+    data: SlotData,
+    choice: IntArray,
+    log_power: Array,
+    uav_xy_m: Array,
 ) -> Plan:
     """The one-slot plan of option indices (n,), log-powers (n,) and positions (M, 2)."""
     k = instance.scenario.n_devices
