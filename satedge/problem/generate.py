@@ -2,7 +2,7 @@
 
 Every quantity has its own random stream with the device axis leading, so that changing one
 parameter leaves all other draws as they are, and ten devices start with the draws of five:
-sweeps are paired. Floats are rounded to 34 significant bits, which hides the last-bit differences
+sweeps are paired. Floats are rounded to 26 significant bits, which hides the last-bit differences
 between mathematical libraries.
 """
 
@@ -118,9 +118,9 @@ def circular(scenario: Scenario, seed: int) -> orbit.Passes:
 
 
 def _rounded(values: Array) -> Array:
-    """`values` to 34 significant bits. Exact, so the same on every machine."""
+    """`values` to 26 significant bits. Exact, so the same on every machine."""
     mantissa, exponent = np.frexp(values)
-    scaled: Array = np.ldexp(np.rint(mantissa * 2.0**34), exponent - 34)
+    scaled: Array = np.ldexp(np.rint(mantissa * 2.0**26), exponent - 26)
     return np.ascontiguousarray(scaled)
 
 

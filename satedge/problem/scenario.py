@@ -196,7 +196,7 @@ class Scenario:
         100.0, "-", "open", "A second of overrun costs this many seconds.", low=0, high=1e6
     )
     reward_scale: float = param(
-        10.0, "-", "open, (34)", "beta_r of the reward.", low=1e-9, high=1e9
+        20.0, "-", "open, (34)", "beta_r: makes rewards of order one.", low=1e-9, high=1e9
     )
 
     def __post_init__(self) -> None:
@@ -313,11 +313,15 @@ _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "balanced": (
         "Weights per typical latency (1.5 s) and energy (40 J).",
-        {"latency_weight_per_s": 0.5 / 1.5, "energy_weight_per_J": 0.5 / 40.0},
+        {
+            "latency_weight_per_s": 0.5 / 1.5,
+            "energy_weight_per_J": 0.5 / 40.0,
+            "reward_scale": 1.0,
+        },
     ),
     "as-printed": (
         "Leakage 1 and requests as printed; scored with soft deadlines.",
-        {"requests": "as-printed", "interference_leakage": 1.0},
+        {"requests": "as-printed", "interference_leakage": 1.0, "reward_scale": 200.0},
     ),
     "tiny": (
         "K=3, M=1, N=2: small enough to enumerate.",
