@@ -91,7 +91,7 @@ def minimise_kernel(
         primal, along = direction(problem, floor, point, state)
         if not primal > 0.0:
             break
-        cost = advance(problem, y, primal, along, point, state)
+        cost = advance(problem, y, cost, primal, along, point, state)
     y[:] = best
     return least, bound, iteration, status
 

@@ -290,22 +290,49 @@ def direction(
 
 
 @njit(cache=True, error_model="numpy")
-def advance(
-    problem: ConvexProblem, y: Array, primal: float, along: float, point: Point, state: State
-) -> float:
-    """Take the step and restore v - t = h - slack; returns the new cost."""
-    f, m, n = state.free.shape[0], state.late.shape[0], problem.load_s.shape[0]
+def _walk(
+    problem: ConvexProblem, y: Array, cost: float, primal: float, point: Point, state: State
+) -> tuple[float, float]:
+    """Move y; returns the new cost and the multiple of the step taken.
+
+    A quadratic model of exp() means little beyond a factor of 20 in power: steps are cut there,
+    and shortened while they raise the cost. Others may raise it, as far as twofold.
+    """
     longest = 0.0
-    for k in range(n):
+    for k in range(problem.load_s.shape[0]):
         longest = max(longest, abs(state.move[k]))
-    # a quadratic model of exp() means nothing beyond a factor of 20 in power
-    primal = min(primal, 3.0 / max(longest, 1e-300))
-    for i in range(y.shape[0]):
-        y[i] = min(max(y[i] + primal * state.move[i], problem.lower[i]), problem.upper[i])
+    lost = longest * primal > 3.0
+    taken, target = 0.0, 3.0 / longest if lost else primal
+    allowed = cost if lost else 2.0 * cost
+    reached = cost
+    for _ in range(12):
+        for i in range(y.shape[0]):
+            z = y[i] + (target - taken) * state.move[i]
+            y[i] = min(max(z, problem.lower[i]), problem.upper[i])
+        taken = target
+        reached = evaluate(problem, y, point)
+        if reached <= allowed:
+            break
+        target = 0.3 * taken
+    return reached, taken
+
+
+@njit(cache=True, error_model="numpy")
+def advance(
+    problem: ConvexProblem,
+    y: Array,
+    cost: float,
+    primal: float,
+    along: float,
+    point: Point,
+    state: State,
+) -> float:
+    """Take the step, restore v - t = h - slack and the discs' gaps; returns the new cost."""
+    f, m = state.free.shape[0], state.late.shape[0]
+    cost, primal = _walk(problem, y, cost, primal, point, state)
     for a in range(state.gap.shape[0]):
         state.gap[a] += primal * state.gap_step[a]
         state.dual[a] += along * state.dual_step[a]
-    cost = evaluate(problem, y, point)
     for b in range(m):
         k, t, v = state.late[b], 2 * f + b, 2 * f + m + b
         point.multiplier[k] = min(state.dual[t], problem.overrun_weight[k])
