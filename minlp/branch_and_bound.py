@@ -417,4 +417,8 @@ def rolling(
 def prepare() -> None:
     """Compile or load the kernels, so that their first use is not charged to a slot."""
     scenario = preset("tiny", n_slots=1, n_devices=2, arrivals="every-slot")
-    solve_slot(generate(scenario, 0), 0, Limits(gap=1e-2, budget_s=np.inf, max_nodes=20))
+    search = Search(generate(scenario, 0), 0, Limits(budget_s=np.inf, max_nodes=20), ignore)
+    search.run()
+    data = search.data
+    choice = staying_options(data, search.lone)
+    polish(data, choice, np.zeros(len(choice)), data.start_xy_m.copy(), 1, 1e-6)

@@ -1,0 +1,312 @@
+"""Branch and bound: its bounds hold, its plans are admissible, its optimum is one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain_model import slot_cost
+from scipy.optimize import minimize_scalar
+
+from minlp.branch_and_bound import Limits, prepare, rolling, solve, solve_slot
+from minlp.geometry import common_point, gain_interval, gain_tangent, in_all, log_gain
+from minlp.local import device_costs
+from minlp.node import evaluate_node, least_powers, lone_costs, root_boxes, tighten
+from minlp.search import staying_options
+from minlp.slot_data import plan_of, slot_data
+from satedge.problem.generate import generate
+from satedge.problem.plan import Plan
+from satedge.problem.projector import project
+from satedge.problem.referee import judge
+from satedge.problem.scenario import PRESETS, preset
+
+SCENARIOS = st.fixed_dictionaries(
+    {
+        "interference_scope": st.sampled_from(["all", "tier", "server"]),
+        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
+        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
+        "path_loss_exponent": st.sampled_from([2.0, 2.6]),
+        "uav_separation_m": st.sampled_from([0.0, 0.0, 60.0]),
+        "n_devices": st.integers(1, 6),
+        "uav_coverage_m": st.sampled_from([120.0, 250.0]),
+        "requests": st.just("as-printed"),
+    }
+)
+FLEETS = st.sampled_from([(3, 4), (1, 2), (2, 0), (0, 3)])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    prepare()
+
+
+def one_slot(name, seed, fleet=(3, 4), **changes):
+    """One slot in which everybody has a request."""
+    m, n = fleet
+    changes = {"arrivals": "every-slot", **changes}
+    return generate(preset(name, n_slots=1, n_uavs=m, n_satellites=n).replace(**changes), seed)
+
+
+def random_plans(instance, rng, count):
+    s = instance.scenario
+    raw = Plan(
+        rng.integers(-1, s.n_servers, (count, 1, s.n_devices)),
+        10 ** rng.uniform(-6, 0, (count, 1, s.n_devices)),
+        instance.uav_xy_m + rng.uniform(-60, 60, (count, 1, s.n_uavs, 2)),
+    )
+    return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(list(PRESETS)), SCENARIOS, FLEETS, st.integers(0, 5000))
+def test_the_bound_never_passes_a_judged_cost(name, changes, fleet, seed):
+    """Whatever the scenario: bound <= the incumbent <= nothing a random plan beats."""
+    instance = one_slot(name, seed, fleet, **changes)
+    outcome = solve_slot(instance, 0, Limits(gap=1e-4, budget_s=5, max_nodes=300))
+    verdict = judge(instance, outcome.plan)
+    assert verdict.admissible
+    assert outcome.lower_bound <= float(verdict.cost) * (1 + 1e-9)
+    plans = random_plans(instance, np.random.default_rng(seed), 200)
+    others = judge(instance, plans)
+    assert outcome.lower_bound <= others.cost.min() * (1 + 1e-9)
+    if outcome.status == "optimal":
+        assert float(verdict.cost) <= others.cost.min() * (1 + 1e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.sampled_from(["paper", "balanced"]), SCENARIOS, st.integers(0, 5000))
+def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, seed):
+    """Random nodes, random plans inside them: none costs less than the node's bound."""
+    changes["uav_separation_m"] = 0.0
+    instance = one_slot(name, seed, **changes)
+    slot = slot_data(instance)
+    rng = np.random.default_rng(seed)
+    n = len(slot.n_options)
+    allowed = (1 << slot.n_options) - 1
+    for k in range(n):
+        keep = rng.integers(1, 1 << slot.n_options[k])
+        allowed[k] &= keep
+    boxes = root_boxes(slot)
+    shrink = data.draw(st.sampled_from([1.0, 0.3, 0.01, 0.0]))
+    for box in boxes:
+        for axis in (0, 2):
+            width = (box[axis + 1] - box[axis]) * shrink
+            box[axis] += rng.uniform(0, box[axis + 1] - box[axis] - width)
+            box[axis + 1] = box[axis] + width
+    before = allowed.copy()
+    if not tighten(slot, allowed, boxes):
+        boxes = root_boxes(slot)
+        allowed = before
+        if not tighten(slot, allowed, boxes):
+            return
+    floor = np.full(n, slot.log_power_min)
+    start = np.r_[np.zeros(n), boxes.reshape(-1, 2).mean(axis=1)]
+    bound = evaluate_node(slot, allowed, boxes, floor, start, np.inf, 1e-9).lower_bound
+    assert np.isfinite(bound)
+    for _ in range(60):
+        options = [
+            rng.choice([o for o in range(slot.n_options[k]) if allowed[k] >> o & 1])
+            for k in range(n)
+        ]
+        choice = np.array(options, np.int64)
+        power = rng.uniform(slot.log_power_min, slot.log_power_max, n)
+        power = np.where(rng.random(n) < 0.5, slot.log_power_max, power)
+        xy = rng.uniform(boxes[:, 0::2], boxes[:, 1::2])
+        receivers = slot.receiver[np.arange(n), choice]
+        for m in range(len(xy)):
+            apart = np.hypot(*(slot.device_xy_m[receivers == m] - xy[m]).T)
+            if (apart > slot.coverage_m).any():
+                break
+            if np.hypot(*(xy[m] - slot.start_xy_m[m])) > slot.reach_m:
+                break
+        else:
+            cost = device_costs(slot, choice, power, xy).sum()
+            assert bound <= cost * (1 + 1e-9)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(list(PRESETS)), SCENARIOS, FLEETS, st.integers(0, 5000))
+def test_compiled_costs_equal_the_referee(name, changes, fleet, seed):
+    """The compiled cost of a plan is the judged one, and that of the plain loops."""
+    instance = one_slot(name, seed, fleet, **changes)
+    slot = slot_data(instance)
+    n = len(slot.n_options)
+    choice = staying_options(slot, lone_costs(slot, root_boxes(slot)))
+    rng = np.random.default_rng(seed)
+    power = rng.uniform(slot.log_power_min, slot.log_power_max, n)
+    power = np.where(slot.server[np.arange(n), choice] >= 0, power, slot.log_power_min)
+    plan = plan_of(instance, 0, slot, choice, power, slot.start_xy_m)
+    verdict = judge(instance, plan)
+    assert verdict.admissible
+    mine = device_costs(slot, choice, power, slot.start_xy_m)
+    assert mine.sum() == pytest.approx(float(verdict.device_cost.sum()), rel=1e-8)
+    servers = plan.server[0].tolist()
+    plain = slot_cost(instance, 0, servers, plan.power_W[0], plan.uav_xy_m[0])
+    assert mine.sum() / instance.scenario.n_devices == pytest.approx(plain, rel=1e-8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 5000), st.sampled_from([2.0, 3.1]))
+def test_gains_over_a_box_lie_within_their_bounds(seed, exponent):
+    """Intervals and tangents with remainders hold at random points of random boxes."""
+    instance = one_slot("paper", seed, path_loss_exponent=exponent, n_devices=2)
+    slot = slot_data(instance)
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(0, 500, 2)
+    high = low + rng.uniform(0, 200, 2)
+    box = np.array([low[0], high[0], low[1], high[1]])
+    least, greatest = gain_interval(slot, 0, 1, box)
+    value, sx, sy, below, above = gain_tangent(slot, 0, 1, box)
+    centre = 0.5 * (low + high)
+    for x, y in rng.uniform(low, high, (50, 2)):
+        gain = log_gain(slot, 0, 1, x, y)
+        tangent = value + sx * (x - centre[0]) + sy * (y - centre[1])
+        assert least - 1e-12 <= gain <= greatest + 1e-12
+        assert tangent - below - 1e-12 <= gain <= tangent + above + 1e-12
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 100_000), st.integers(1, 5))
+def test_discs_meet_where_a_point_of_all_of_them_is_found(seed, count):
+    """The point lies in all discs; where none is reported, random search finds none either."""
+    rng = np.random.default_rng(seed)
+    discs = np.c_[rng.uniform(0, 100, (count, 2)), rng.uniform(10, 90, count)]
+    x, y, found = common_point(discs, 0.0)
+    if found:
+        assert in_all(discs, x, y, 1e-9)
+    else:
+        points = discs[0, :2] + rng.uniform(-90, 90, (2000, 2))
+        away = np.hypot(*(points[:, None] - discs[None, :, :2]).transpose(2, 0, 1))
+        assert not (away <= discs[:, 2]).all(axis=1).any()
+
+
+def test_without_interference_the_optimum_is_separable():
+    """Leakage 0, UAVs that cannot move: the optimum is the sum of one-dimensional ones."""
+    for seed in range(5):
+        instance = one_slot("paper", seed, interference_leakage=0.0, uav_speed_max_mps=0.0)
+        outcome = solve(instance, budget_s=10, gap=1e-9)
+        total = 0.0
+        k_all = instance.scenario.n_devices
+        for k in range(k_all):
+            costs = []
+            for server in range(instance.scenario.n_servers):
+                alone = [-1] * k_all
+                alone[k] = server
+
+                def cost(log_power, server=server, k=k, alone=alone):
+                    powers = np.zeros(k_all)
+                    powers[k] = np.exp(log_power)
+                    others = sum(
+                        instance.scenario.penalty_per_s * instance.deadline_s[0, j]
+                        for j in range(k_all)
+                        if j != k
+                    )
+                    whole = slot_cost(instance, 0, alone, powers, instance.uav_xy_m)
+                    return whole * k_all - others
+
+                fits = instance.server_accuracy[server] >= instance.accuracy_floor[0, k]
+                if server < instance.scenario.n_uavs:
+                    away = np.hypot(*(instance.uav_xy_m[server] - instance.device_xy_m[0, k]))
+                    fits = fits and away <= instance.scenario.uav_coverage_m
+                if fits:
+                    grid = np.linspace(np.log(1e-6), 0.0, 200)
+                    best = grid[np.argmin([cost(p) for p in grid])]
+                    span = (max(best - 0.1, np.log(1e-6)), min(best + 0.1, 0.0))
+                    found = minimize_scalar(
+                        cost, bounds=span, method="bounded", options={"xatol": 1e-12}
+                    )
+                    costs.append(min(found.fun, cost(span[0]), cost(span[1])))
+            total += min(costs)
+        cost_here = float(judge(instance, outcome.plan).cost) * k_all
+        assert cost_here == pytest.approx(total, rel=1e-7)
+        assert outcome.lower_bound * k_all == pytest.approx(total, rel=1e-7)
+
+
+def test_powers_below_the_floor_cost_more_than_the_budget():
+    """What the incumbent rules out is ruled out: alone, at less power, the total passes it."""
+    for seed in range(20):
+        instance = one_slot("paper", seed)
+        slot = slot_data(instance)
+        boxes = root_boxes(slot)
+        lone = lone_costs(slot, boxes)
+        budget = lone.min(axis=1).sum() * 1.01
+        floor = least_powers(slot, lone, boxes, budget)
+        n = len(floor)
+        choice = staying_options(slot, lone)
+        quiet = slot._replace(log_leakage=-np.inf)
+        for k in np.flatnonzero(floor > slot.log_power_min + 1e-6):
+            power = np.zeros(n)
+            power[k] = floor[k] - 0.01
+            mine = device_costs(quiet, choice, power, slot.start_xy_m)[k]
+            assert lone.min(axis=1).sum() - lone[k].min() + mine > budget
+
+
+def test_hard_mode_ends_with_a_punctual_optimum_or_a_cause():
+    """Leakage 1: some slots are proven infeasible; where a plan is returned it is punctual."""
+    seen = set()
+    for seed in range(12):
+        instance = one_slot("paper", seed, interference_leakage=1.0)
+        outcome = solve(instance, budget_s=3, hard=True, gap=1e-3)
+        seen.add(outcome.status)
+        if outcome.plan is not None:
+            verdict = judge(instance, outcome.plan)
+            assert verdict.feasible
+            assert outcome.lower_bound <= float(verdict.cost) * (1 + 1e-9)
+        if outcome.status == "infeasible":
+            assert outcome.certificate["least_bound"] >= outcome.certificate["punctual_ceiling"]
+            rng = np.random.default_rng(seed)
+            assert not judge(instance, random_plans(instance, rng, 300)).feasible.any()
+    assert "infeasible" in seen
+
+
+def test_hopeless_requests_are_told_by_their_cause():
+    """Too little time for execution, and nobody accurate enough, are different causes."""
+    late = one_slot("tiny", 1, requests="as-printed", deadline_min_s=0.2, deadline_max_s=0.21)
+    outcome = solve(late, budget_s=5, hard=True)
+    assert outcome.status == "infeasible"
+    assert outcome.certificate["cause"] == "execution"
+    picky = one_slot("tiny", 1, requests="as-printed", accuracy_min=0.9, accuracy_max=0.95)
+    outcome = solve(picky, budget_s=5, hard=True)
+    assert outcome.certificate["cause"] == "unservable"
+    soft = solve(picky, budget_s=5)
+    assert judge(picky, soft.plan).cost == pytest.approx(soft.lower_bound, rel=1e-9)
+
+
+def test_the_trace_improves_and_the_log_reads_like_a_solver():
+    """Incumbents never rise, bounds never fall, and the last line closes the gap."""
+    outcome = solve(one_slot("paper", 3), budget_s=10, gap=1e-5)
+    costs = [p.cost for p in outcome.trace]
+    bounds = [p.lower_bound for p in outcome.trace if np.isfinite(p.cost)]
+    assert costs == sorted(costs, reverse=True)
+    assert all(b >= a - 1e-9 * abs(a) for a, b in zip(bounds[1:-1], bounds[2:], strict=True))
+    assert outcome.status == "optimal"
+    assert outcome.certificate["gap"] <= 1e-5
+    assert outcome.info["log"][0].split()[:2] == ["nodes", "open"]
+
+
+def test_limits_end_gracefully_with_a_valid_bound():
+    """One node, or no time: a plan and a bound below it all the same."""
+    instance = one_slot("paper", 8)
+    for limits in (Limits(max_nodes=1), Limits(budget_s=0.0)):
+        outcome = solve_slot(instance, 0, limits)
+        cost = float(judge(instance, outcome.plan).cost)
+        assert outcome.status == "stopped"
+        assert outcome.lower_bound <= cost
+
+
+def test_nobody_sends():
+    """A slot of idle devices costs nothing and is optimal."""
+    instance = generate(preset("tiny", n_slots=40, arrival_rate_min=0, arrival_rate_max=0.01), 0)
+    slot = int(np.flatnonzero(~instance.active.any(axis=1))[0])
+    outcome = solve(instance.window(slot, slot + 1), budget_s=1)
+    assert outcome.status == "optimal"
+    assert judge(instance.window(slot, slot + 1), outcome.plan).cost == 0
+
+
+def test_rolling_carries_the_uavs():
+    """An episode slot by slot: admissible, and each slot certified."""
+    instance = generate(preset("tiny", n_slots=6), 5)
+    outcome = rolling(instance, budget_s=30)
+    verdict = judge(instance, outcome.plan)
+    assert verdict.admissible
+    assert not outcome.info["redrawn"]
+    assert max(outcome.info["slot_gaps"]) <= 1e-4
