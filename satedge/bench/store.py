@@ -14,7 +14,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ class Store:
         if new or len(kept) < len(known):
             kept = Rows.join(kept, Rows.of([self.read(key)["row"] for key in new]))
             write_atomically(path, write_parquet(kept))
-        return Rows.join(kept, Rows.of(self.skipped()))
+        return Rows.join(kept, Rows.of(self.skipped())).ordered()
 
     def _path(self, key: str) -> Path:
         return self.cells / key[:2] / f"{key}.json.gz"
@@ -121,13 +121,13 @@ class Store:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write beside, flush to disk, rename: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as out:
+        with beside.open("xb") as out:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
         os.replace(beside, path)
     except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +23,8 @@ FAMILIES = {
     "learned": RED,
     "user": ORANGE,
 }
-#: Methods of one family differ in these, so that no line is told by colour alone.
+LINE_COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, "#8C6D1F", BLACK, GREY)
+#: Methods of one colour differ in these, so that no line is told by colour alone.
 MARKERS = "os^Dvp*XPh<>"
 DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "-",
@@ -36,7 +37,7 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 UAV_COLOURS = (ORANGE, RED, "#8C6D1F", PINK)
 SATELLITE_COLOURS = (BLUE, "#3C9FD8", GREEN, "#5D4A9C")
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "axes.titlesize": 10.0,
@@ -61,6 +62,7 @@ _RC = {
     "lines.markersize": 5.0,
     "figure.constrained_layout.use": True,
     "savefig.dpi": 160,
+    "text.parse_math": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "satedge",
     "pdf.fonttype": 42,
@@ -100,17 +102,31 @@ def save_both(figure: Figure, folder: Path, name: str) -> list[Path]:
     return [save(figure, folder / f"{name}.{kind}") for kind in ("pdf", "svg")]
 
 
-def looks(methods: list[tuple[str, str]]) -> dict[str, tuple[str, str, object]]:
-    """(method, family) pairs -> colour, marker and dashes of each method."""
+def looks(methods: list[str]) -> dict[str, tuple[str, str, object]]:
+    """Colour, marker and dashes of each method: the same in every figure of a run."""
+    from satedge.bench.methods import table
+
+    known = list(table())
+    others = [m for m in methods if m.partition(",")[0] not in known]
     found: dict[str, tuple[str, str, object]] = {}
-    seen: dict[str, int] = {}
-    for method, family in methods:
-        if method not in found:
-            rank = seen.setdefault(family, 0)
-            seen[family] += 1
-            found[method] = (
-                FAMILIES.get(family, ORANGE),
-                MARKERS[rank % len(MARKERS)],
-                DASHES[rank % len(DASHES)],
-            )
+    for method in methods:
+        base = method.partition(",")[0]
+        rank = known.index(base) if base in known else len(known) + others.index(method)
+        again = sum(m.partition(",")[0] == base for m in found)
+        found[method] = (
+            LINE_COLOURS[rank % len(LINE_COLOURS)],
+            MARKERS[rank % len(MARKERS)],
+            DASHES[(rank // len(LINE_COLOURS) + again) % len(DASHES)],
+        )
     return found
+
+
+def decades(axis: Any) -> None:
+    """Plain numbers on a logarithmic axis; 2 and 5 too where it spans few decades."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    low, high = axis.get_view_interval()
+    if low > 0 and high / low < 300:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda v, _: f"{v:g}")

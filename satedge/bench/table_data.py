@@ -6,6 +6,7 @@ One schema for every run: numbers that are unknown are NaN, words that are unkno
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,13 @@ class Rows:
             mask = mask.astype(np.int64)
         return Rows({name: values[mask] for name, values in self.columns.items()})
 
+    def ordered(self) -> Rows:
+        """By group, instance, method, budget and seed; numbers inside names count as numbers."""
+        names = ("group", "instance", "method")
+        parts = [[_natural(text) for text in self.text(name)] for name in names]
+        keys = list(zip(*parts, self["budget_s"], self["seed"], strict=True))
+        return self.where(sorted(range(len(self)), key=keys.__getitem__))
+
     def row(self, index: int) -> dict[str, Any]:
         """One row as Python values."""
         return {
@@ -113,6 +121,12 @@ class Rows:
         """Rows one after the other."""
         names = (*TEXT, *NUMBERS, *FLAGS)
         return Rows({n: np.concatenate([part[n] for part in parts]) for n in names})
+
+
+def _natural(text: str) -> list[tuple[int, int | str]]:
+    """A key that puts tiny-9 before tiny-10."""
+    pieces = re.findall(r"\d+|\D+", text)
+    return [(0, int(p)) if p.isdigit() else (1, p) for p in pieces]
 
 
 def _texts(values: Iterable[str]) -> NDArray[Any]:

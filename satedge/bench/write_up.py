@@ -49,8 +49,9 @@ def write(store: Store, report: bool = True) -> WriteUp:
         from satedge.bench.figures import write_figures
         from satedge.bench.report import write_report
 
-        files += write_figures(store, rows, scores, lines)
-        files.append(write_report(store, rows, scores, lines, broken))
+        pictures = write_figures(store, rows, scores, lines)
+        files += [path for picture in pictures for path in picture.files]
+        files.append(write_report(store, rows, scores, lines, pictures, broken))
     return WriteUp(store.root, lines, broken, files)
 
 

@@ -201,13 +201,13 @@ def _minutes(seconds: Any) -> str:
 
 def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:
     """Tables, figures, report, and the gate."""
-    from satedge.bench import write_up
+    from satedge.bench.write_up import show, write
 
-    written = write_up.write(store, report=with_report)
+    written = write(store, report=with_report)
     if as_json:
         common.print_json(written.as_json())
     else:
-        write_up.show(written, common.console())
+        show(written, common.console())
     if written.broken:
         raise typer.Exit(1)
 

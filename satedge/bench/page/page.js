@@ -1,0 +1,374 @@
+"use strict";
+// Sorting, filtering and the drill-down. All texts enter through textContent or attributes.
+
+const SVG = "http://www.w3.org/2000/svg";
+const data = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+function draw(tag, attributes = {}, ...children) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+// --- tables: a heading's button sorts by its column
+
+function sortKey(row, column) {
+  const cell = row.cells[column];
+  const value = cell.dataset.value;
+  if (value === undefined) return cell.textContent.trim().toLowerCase();
+  return value === "" ? NaN : Number(value);
+}
+
+function compare(a, b, sign) {
+  const aLast = typeof a === "number" && isNaN(a), bLast = typeof b === "number" && isNaN(b);
+  if (aLast || bLast) return aLast - bLast;
+  return sign * (a < b ? -1 : a > b ? 1 : 0);
+}
+
+function makeSortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+    const up = head.getAttribute("aria-sort") !== "ascending";
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const rows = [...table.tBodies[0].rows].map((row) => [sortKey(row, column), row]);
+    rows.sort((a, b) => compare(a[0], b[0], up ? 1 : -1));
+    table.tBodies[0].append(...rows.map((pair) => pair[1]));
+  }));
+}
+
+function filter() {
+  const text = byId("find").value.trim().toLowerCase();
+  const family = byId("family").value, group = byId("group").value;
+  let shown = 0, all = 0;
+  document.querySelectorAll("[data-group]").forEach((block) => {
+    block.hidden = group !== "" && block.dataset.group !== group;
+  });
+  document.querySelectorAll(".comparison tbody tr").forEach((row) => {
+    const fits = row.dataset.method.toLowerCase().includes(text)
+      && (family === "" || row.dataset.family === family);
+    row.hidden = !fits;
+    all += 1;
+    shown += fits && !row.closest("[data-group]").hidden;
+  });
+  byId("count").textContent = shown === all ? `${all} lines` : `${shown} of ${all} lines`;
+}
+
+// --- numbers as text
+
+function number(value, digits = 5) {
+  return value === null || value === undefined ? "-" : Number(value.toPrecision(digits)).toString();
+}
+
+function percent(value) {
+  if (value === null || value === undefined) return "-";
+  const scaled = 100 * value;
+  return (scaled !== 0 && Math.abs(scaled) < 1e-3 ? scaled.toExponential(1) : scaled.toFixed(3)) + " %";
+}
+
+function serverName(world, server) {
+  if (server < 0) return "-";
+  return server < world.M ? `UAV ${server + 1}` : `satellite ${server - world.M + 1}`;
+}
+
+const WARM = ["#E69F00", "#D55E00", "#8C6D1F", "#CC79A7"];
+const COOL = ["#0072B2", "#3C9FD8", "#009E73", "#5D4A9C"];
+
+function colour(world, server) {
+  if (server < 0) return "#222222";
+  return server < world.M ? WARM[server % 4] : COOL[(server - world.M) % 4];
+}
+
+// --- one instance: its cells as a table, one of them in detail
+
+function table(heads, rows) {
+  const head = make("tr", {}, ...heads.map(([text, numeric]) =>
+    make("th", {scope: "col", class: numeric ? "n" : ""}, make("button", {type: "button"}, text))));
+  const node = make("table", {class: "sortable"}, make("thead", {}, head), make("tbody", {}, ...rows));
+  makeSortable(node);
+  return make("div", {class: "scroll", tabindex: "0"}, node);
+}
+
+function numeric(text, value) {
+  const missing = value === null || value === undefined;
+  return make("td", {class: "n", "data-value": missing ? "" : String(value)}, text);
+}
+
+function cellRow(instance, cell, open) {
+  const button = make("button", {type: "button", class: "link"}, cell.method);
+  button.title = `show the plan of ${cell.method}, seed ${cell.seed}`;
+  const row = make("tr", {},
+    make("th", {scope: "row"}, button),
+    numeric(number(cell.seed), cell.seed), numeric(`${number(cell.budget_s)} s`, cell.budget_s),
+    make("td", {}, cell.status + (cell.method_status ? ` (${cell.method_status})` : "")),
+    numeric(number(cell.cost, 8), cell.cost), numeric(percent(cell.excess), cell.excess),
+    numeric(percent(cell.gap), cell.gap), numeric(number(cell.lower_bound, 8), cell.lower_bound),
+    numeric(number(cell.latency_s), cell.latency_s), numeric(number(cell.energy_J), cell.energy_J),
+    numeric(number(cell.deadline_misses), cell.deadline_misses),
+    numeric(`${number(cell.wall_s, 3)} s${cell.contended ? " *" : ""}`, cell.wall_s));
+  button.addEventListener("click", () => open(cell, row));
+  return row;
+}
+
+const HEADS = [["method"], ["seed", 1], ["budget", 1], ["ending"], ["cost", 1], ["excess", 1],
+  ["gap", 1], ["own bound", 1], ["latency s", 1], ["energy J", 1], ["late", 1], ["time", 1]];
+
+function fact(name, value) {
+  return make("li", {}, name + " ", make("b", {}, value));
+}
+
+function showInstance(index) {
+  const instance = data.instances[index], place = byId("drill");
+  if (!instance) return;
+  const world = instance.world, detail = make("div");
+  const open = (cell, row) => {
+    place.querySelectorAll("tr[aria-current]").forEach((other) => other.removeAttribute("aria-current"));
+    row.setAttribute("aria-current", "true");
+    detail.replaceChildren(showCell(instance, cell));
+  };
+  const rows = instance.cells.map((cell) => cellRow(instance, cell, open));
+  place.replaceChildren(
+    make("ul", {class: "facts"},
+      fact("devices", world.K), fact("UAVs", world.M), fact("satellites", world.N),
+      fact("slots", world.T), fact("best known cost", number(instance.best, 8)),
+      fact("best bound", number(instance.bound, 8)), fact("floor", number(instance.floor, 8)),
+      fact("sha256", instance.sha256.slice(0, 12))),
+    table(HEADS, rows), detail);
+  if (rows.some((row) => row.textContent.includes("*")))
+    place.append(make("p", {class: "hint"}, "* waited for a core: its time is contended"));
+  const first = instance.cells.findIndex((cell) => cell.plan);
+  if (first >= 0) open(instance.cells[first], rows[first]);
+}
+
+function showCell(instance, cell) {
+  const node = make("div", {class: "detail"}), world = instance.world;
+  const right = make("div");
+  right.append(make("h3", {}, `${cell.method} on ${instance.name}`));
+  if (cell.reason) right.append(make("p", {class: "late"}, cell.reason));
+  if (cell.plan) {
+    const map = make("div"), devices = make("div");
+    const show = (slot) => {
+      map.replaceChildren(drawMap(world, cell.plan, slot));
+      devices.replaceChildren(deviceTable(world, cell.plan, slot));
+    };
+    node.append(make("div", {}, ...(world.T > 1 ? [slotPicker(world, cell.plan, show)] : []), map));
+    right.append(devices);
+    show(0);
+  } else {
+    node.append(make("p", {class: "hint"}, `No plan on this page; the record is ${data.folder}${cell.key.slice(0, 2)}/${cell.key}.json.gz`));
+  }
+  const trace = drawTrace(instance, cell);
+  if (trace) right.append(make("h3", {}, "Incumbent and bound"), trace);
+  right.append(folded("Settings", cell.settings), folded("Certificate", cell.certificate),
+    folded("Log", cell.log || "nothing was printed"));
+  node.append(right);
+  return node;
+}
+
+function folded(title, text) {
+  return make("details", {}, make("summary", {}, title), make("pre", {}, text));
+}
+
+function slotPicker(world, plan, show) {
+  const slider = make("input", {type: "range", min: 0, max: world.T - 1, value: 0, "aria-label": "slot"});
+  const told = make("output", {}, "slot 0"), play = make("button", {type: "button", class: "plain"}, "play");
+  let timer = null;
+  const go = (slot) => {
+    slider.value = slot;
+    told.textContent = `slot ${slot}: cost ${number(plan.cost[slot])}`;
+    show(slot);
+  };
+  const stop = () => { clearInterval(timer); timer = null; play.textContent = "play"; };
+  slider.addEventListener("input", () => go(Number(slider.value)));
+  play.addEventListener("click", () => {
+    if (timer !== null) return stop();
+    play.textContent = "stop";
+    timer = setInterval(() => {
+      if (!slider.isConnected) return stop();
+      go((Number(slider.value) + 1) % world.T);
+    }, 250);
+  });
+  return make("div", {class: "slots"}, play, slider, told);
+}
+
+function deviceTable(world, plan, slot) {
+  const rows = [];
+  for (let k = 0; k < world.K; k += 1) {
+    const active = world.active[slot][k], server = plan.server[slot][k];
+    const margin = plan.margin_s[slot][k];
+    const late = plan.late[slot][k];
+    const shownMargin = numeric(active ? number(margin, 4) : "", active ? margin : null);
+    if (late) shownMargin.classList.add("late");
+    rows.push(make("tr", {},
+      make("th", {scope: "row"}, String(k + 1)),
+      make("td", {}, active ? (server < 0 ? "unserved" : serverName(world, server)) : "idle"),
+      numeric(active ? `${number(plan.power_W[slot][k], 4)}` : "", active ? plan.power_W[slot][k] : null),
+      numeric(active ? number(plan.latency_s[slot][k], 4) : "", active ? plan.latency_s[slot][k] : null),
+      numeric(active ? number(plan.energy_J[slot][k], 4) : "", active ? plan.energy_J[slot][k] : null),
+      shownMargin));
+  }
+  return table([["device"], ["server"], ["power W", 1], ["latency s", 1], ["energy J", 1], ["margin s", 1]], rows);
+}
+
+// --- the map: metres to a 500 x 500 drawing, north up, satellites in a strip above
+
+function drawMap(world, plan, slot) {
+  const scale = 500 / world.side_m, x = (p) => p[0] * scale, y = (p) => 500 - p[1] * scale;
+  const map = draw("svg", {viewBox: "-12 -112 524 624", role: "img"});
+  map.append(draw("title", {}, `Map of slot ${slot}: devices, UAVs, links and satellites`));
+  map.append(draw("rect", {x: 0, y: 0, width: 500, height: 500, fill: "#fbfbf8", stroke: "#777"}));
+  const clip = `clip${Math.random().toString(36).slice(2)}`;
+  map.append(draw("clipPath", {id: clip}, draw("rect", {width: 500, height: 500})));
+  const inside = draw("g", {"clip-path": `url(#${clip})`});
+  map.append(inside);
+  const uavs = plan.uav_xy_m[slot], before = slot > 0 ? plan.uav_xy_m[slot - 1] : world.uav_xy_m;
+  uavs.forEach((at, m) => {
+    const used = plan.server[slot].includes(m), c = colour(world, m);
+    inside.append(draw("circle", {cx: x(at), cy: y(at), r: world.coverage_m * scale, stroke: c,
+      "stroke-opacity": 0.5, "stroke-dasharray": "5 4", fill: used ? c : "none", "fill-opacity": 0.05}));
+  });
+  const sky = satellites(world, plan, slot, map);
+  for (let k = 0; k < world.K; k += 1) link(world, plan, slot, k, x, y, inside, uavs);
+  uavs.forEach((at, m) => {
+    const c = colour(world, m), old = before[m];
+    if (Math.hypot(at[0] - old[0], at[1] - old[1]) > 1) {
+      drone(map, x(old), y(old), c, 0.3);
+      map.append(draw("line", {x1: x(old), y1: y(old), x2: x(at), y2: y(at), stroke: c, "stroke-width": 1.5, "stroke-dasharray": "2 3"}));
+    }
+    drone(map, x(at), y(at), c, 1);
+    label(map, x(at), y(at) + 24, `UAV ${m + 1}`, c, "middle");
+  });
+  for (let k = 0; k < world.K; k += 1) device(world, plan, slot, k, x, y, map);
+  map.append(sky);
+  return map;
+}
+
+function label(map, x, y, text, fill, anchor, size = 11) {
+  map.append(draw("text", {x, y, fill, "text-anchor": anchor, "font-size": size, "font-weight": 600,
+    stroke: "#fff", "stroke-width": 3, "paint-order": "stroke", "font-family": "sans-serif"}, text));
+}
+
+function drone(map, x, y, c, opacity) {
+  const g = draw("g", {opacity, transform: `translate(${x} ${y})`});
+  g.append(draw("path", {d: "M-7-7 7 7M-7 7 7-7", stroke: c, "stroke-width": 2.4}));
+  for (const [dx, dy] of [[-7, -7], [7, -7], [-7, 7], [7, 7]])
+    g.append(draw("circle", {cx: dx, cy: dy, r: 4, fill: "#fff", stroke: c, "stroke-width": 1.8}));
+  g.append(draw("rect", {x: -3.5, y: -3.5, width: 7, height: 7, fill: c}));
+  map.append(g);
+}
+
+function link(world, plan, slot, k, x, y, map, uavs) {
+  const server = plan.server[slot][k];
+  if (!world.active[slot][k] || server < 0) return;
+  const at = world.device_xy_m[slot][k], up = server >= world.M;
+  const width = 0.8 + 0.9 * Math.min(3, Math.max(0, Math.log10(Math.max(plan.power_W[slot][k], 1e-6)) + 3));
+  const [x2, y2] = up ? [x(at) + 0.3 * (250 - x(at)), -40] : [x(uavs[server]), y(uavs[server])];
+  map.append(draw("line", {x1: x(at), y1: y(at), x2, y2, stroke: colour(world, server),
+    "stroke-width": width, "stroke-opacity": up ? 0.45 : 1}));
+}
+
+function device(world, plan, slot, k, x, y, map) {
+  const at = world.device_xy_m[slot][k], server = plan.server[slot][k];
+  if (!world.active[slot][k]) {
+    map.append(draw("circle", {cx: x(at), cy: y(at), r: 4.5, fill: "#fff", stroke: "#b6bdc4", "stroke-width": 1.5}));
+    return;
+  }
+  const late = plan.late[slot][k];
+  const dot = draw("circle", {cx: x(at), cy: y(at), r: 8.5, fill: colour(world, server),
+    stroke: late ? "#000" : "#fff", "stroke-width": late ? 2.6 : 1.4});
+  dot.append(draw("title", {}, `device ${k + 1}: ${serverName(world, server)}, ${number(plan.power_W[slot][k], 3)} W, ${number(plan.latency_s[slot][k], 4)} s${late ? ", late" : ""}`));
+  map.append(dot);
+  map.append(draw("text", {x: x(at), y: y(at) + 3.6, fill: "#fff", "text-anchor": "middle", "font-size": 10,
+    "font-weight": 700, "font-family": "sans-serif", "pointer-events": "none"}, String(k + 1)));
+}
+
+function satellites(world, plan, slot, map) {
+  const g = draw("g"), used = (n) => plan.server[slot].filter((s) => s === world.M + n).length;
+  let list = [...Array(world.N).keys()];
+  if (world.N > 6) list = list.filter((n) => world.visible[slot][n] || used(n)).slice(0, 8);
+  const place = (i) => [500 * (i + 0.5) / list.length, -52 - 26 * Math.sin(Math.PI * (i + 0.5) / list.length)];
+  const access = list.indexOf(world.access[slot]);
+  list.forEach((n, i) => {
+    const [px, py] = place(i), c = colour(world, world.M + n), count = used(n);
+    if (count && i !== access && access >= 0) {
+      const [ax, ay] = place(access);
+      map.append(draw("line", {x1: px, y1: py, x2: ax, y2: ay, stroke: "#777", "stroke-dasharray": "3 3"}));
+    }
+    const look = {fill: count ? c : "#fff", stroke: c, "stroke-width": 1.4};
+    g.append(draw("rect", {x: px - 20, y: py - 5, width: 14, height: 10, ...look}),
+      draw("rect", {x: px + 6, y: py - 5, width: 14, height: 10, ...look}),
+      draw("rect", {x: px - 4.5, y: py - 7.5, width: 9, height: 15, ...look}));
+    label(g, px, py - 13, `SAT ${n + 1}${i === access ? " · access" : ""}`, count || i === access ? c : "#777", "middle");
+    const seen = world.visible[slot][n] ? `${Math.round(world.elevation_deg[slot][n])}°` : "out of sight";
+    label(g, px, py + 21, count ? `${seen} · ${count}` : seen, "#5b636b", "middle", 9.5);
+  });
+  return g;
+}
+
+// --- incumbent and bound against time, on a logarithmic time axis
+
+function drawTrace(instance, cell) {
+  const points = cell.trace.filter((p) => p[1] !== null || p[2] !== null);
+  if (points.length < 2) return null;
+  const [left, right, top, bottom] = [64, 540, 10, 150];
+  const times = points.map((p) => Math.log10(Math.max(p[0], 1e-4)));
+  const values = points.flatMap((p) => [p[1], p[2]]).filter((v) => v !== null);
+  const lowT = Math.min(...times), highT = Math.max(...times, lowT + 0.1);
+  const low = Math.min(...values), high = Math.max(...values, low + 1e-9);
+  const x = (t) => left + (right - left) * (t - lowT) / (highT - lowT);
+  const y = (v) => bottom - (bottom - top) * (v - low) / (high - low);
+  const node = draw("svg", {viewBox: "0 0 560 190", role: "img"});
+  node.append(draw("title", {}, `Cost of the incumbent and lower bound of ${cell.method} against time`));
+  node.append(draw("path", {d: `M${left} ${top}V${bottom}H${right}`, fill: "none", stroke: "#777"}));
+  const steps = (column) => {
+    let path = "", last = null;
+    points.forEach((p, i) => {
+      if (p[column] === null) return;
+      path += last === null ? `M${x(times[i])} ${y(p[column])}` : `H${x(times[i])}V${y(p[column])}`;
+      last = p[column];
+    });
+    return path && `${path}H${right}`;
+  };
+  node.append(draw("path", {d: steps(1), fill: "none", stroke: "#D55E00", "stroke-width": 2}));
+  node.append(draw("path", {d: steps(2), fill: "none", stroke: "#0072B2", "stroke-width": 2, "stroke-dasharray": "6 3"}));
+  label(node, left - 6, top + 8, number(high, 5), "#5b636b", "end");
+  label(node, left - 6, bottom, number(low, 5), "#5b636b", "end");
+  label(node, left, bottom + 16, `${number(10 ** lowT, 2)} s`, "#5b636b", "start");
+  label(node, right, bottom + 16, `${number(10 ** highT, 2)} s`, "#5b636b", "end");
+  label(node, left + 8, bottom + 34, "cost of the incumbent", "#D55E00", "start");
+  label(node, left + 190, bottom + 34, "lower bound (dashed)", "#0072B2", "start");
+  return node;
+}
+
+// --- start
+
+document.querySelectorAll("table.sortable").forEach(makeSortable);
+for (const id of ["find", "family", "group"]) byId(id).addEventListener("input", filter);
+byId("filters").addEventListener("submit", (event) => event.preventDefault());
+filter();
+
+const chooser = byId("instance");
+data.instances.forEach((instance, i) =>
+  chooser.append(make("option", {value: i}, `${instance.group}: ${instance.name}`)));
+chooser.addEventListener("change", () => showInstance(Number(chooser.value)));
+function step(by) {
+  if (!data.instances.length) return;
+  chooser.value = (Number(chooser.value) + by + data.instances.length) % data.instances.length;
+  showInstance(Number(chooser.value));
+}
+byId("previous").addEventListener("click", () => step(-1));
+byId("next").addEventListener("click", () => step(1));
+showInstance(0);
+if (data.left_out.cells || data.left_out.plans) {
+  byId("left-out").textContent = `Left out to keep the page small: ${data.left_out.cells} cells and `
+    + `${data.left_out.plans} plans; all of them lie under ${data.folder}.`;
+}

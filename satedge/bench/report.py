@@ -1,0 +1,168 @@
+"""report.html: one file with everything in it, to open from a disk, mail or print."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from satedge.bench import tables
+from satedge.bench.figures import Picture
+from satedge.bench.page_data import embed, page_data
+from satedge.bench.score import DEFINITIONS, Scores
+from satedge.bench.store import Store
+from satedge.bench.summary import COLUMNS, Line
+from satedge.bench.table_data import Rows
+from satedge.bench.words import sentences
+
+#: Columns of the page's comparison tables.
+WIDE = (
+    "cost", "excess", "causal_excess", "gap", "gap_max", "part_gap", "own_gap", "normalised",
+    "latency_s", "energy_J", "late", "unserved", "feasible", "redrawn", "time_s",
+    "time_per_slot_s", "peak_MB",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table cell: its text, and the number it is sorted by ('' sorts last)."""
+
+    text: str
+    value: str
+
+
+def write_report(
+    store: Store,
+    rows: Rows,
+    scores: Scores,
+    lines: list[Line],
+    pictures: list[Picture],
+    broken: list[str],
+) -> Path:
+    """Write report.html into the run's folder."""
+    from jinja2 import Environment, StrictUndefined
+
+    page = resources.files("satedge.bench") / "page"
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
+        (page / "page.html.j2").read_text("utf-8")
+    )
+    columns = _columns(lines)
+    text = template.render(
+        title=_title(store),
+        study=_study_text(store),
+        css=(page / "page.css").read_text("utf-8"),
+        js=(page / "page.js").read_text("utf-8"),
+        data=embed(page_data(store, rows, scores)),
+        sentences=sentences(lines, broken),
+        broken=broken,
+        columns=[{"head": tables.heading(c), "doc": _meaning(c)} for c in columns],
+        groups=[_group(group, part, columns) for group, part in tables.by_comparison(lines)],
+        families=sorted({v.family for v in lines}),
+        pictures=[_picture(p, i) for i, p in enumerate(pictures)],
+        failures=_failures(rows),
+        provenance=_provenance(rows),
+        definitions=DEFINITIONS,
+    )
+    return store.write_text("report.html", text)
+
+
+def _title(store: Store) -> str:
+    found = re.search(r'^title\s*=\s*"(.*)"', _study_text(store), re.MULTILINE)
+    return found.group(1) if found else store.root.name
+
+
+def _study_text(store: Store) -> str:
+    path = store.root / "study.toml"
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def _columns(lines: list[Line]) -> list[str]:
+    """Columns that say something in this run."""
+    told = [v for v in lines if v.plans]
+    return [c for c in WIDE if any(np.isfinite(getattr(v, c)) for v in told)]
+
+
+def _meaning(column: str) -> str:
+    return DEFINITIONS.get(COLUMNS[column]["doc"], "")
+
+
+def _group(group: str, lines: list[Line], columns: list[str]) -> dict[str, Any]:
+    return {
+        "name": group,
+        "title": tables.title(group, lines),
+        "rows": [
+            {
+                "method": tables.name(v, lines),
+                "family": v.family,
+                "plans": Cell(tables.plans(v), str(v.plans)),
+                "cells": [_cell(c, getattr(v, c)) for c in columns],
+                "remarks": tables.remarks(v),
+            }
+            for v in lines
+        ],
+    }
+
+
+def _cell(column: str, value: float) -> Cell:
+    return Cell(tables.shown(column, value), repr(float(value)) if np.isfinite(value) else "")
+
+
+def _picture(picture: Picture, number: int) -> dict[str, str]:
+    svg = picture.files[1].read_text("utf-8")
+    return {
+        "group": picture.group,
+        "title": picture.title,
+        "caption": picture.caption,
+        "svg": inline_svg(svg, f"f{number}-"),
+        "name": picture.name,
+    }
+
+
+def inline_svg(svg: str, prefix: str) -> str:
+    """An SVG file's element, its ids made unique on the page, scaling with its place."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'\bid="', f'id="{prefix}', svg)
+    svg = re.sub(r'(xlink:href|href)="#', rf'\1="#{prefix}', svg)
+    svg = svg.replace("url(#", f"url(#{prefix}")
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    return re.sub(
+        r'<svg([^>]*?) width="[^"]*"', r'<svg\1 aria-hidden="true"', svg, count=1
+    ).replace(' height="', ' data-height="', 1)
+
+
+def _failures(rows: Rows) -> list[dict[str, Any]]:
+    """Endings other than done, counted by method, status and reason."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    keys = zip(
+        rows.text("method"), rows.text("status"), rows.text("reason"), rows.text("instance"),
+        strict=True,
+    )  # fmt: skip
+    for method, status, reason, instance in keys:
+        if status != "done":
+            found.setdefault((method, status, reason), []).append(instance)
+    return [
+        {"method": m, "status": s, "reason": r, "count": len(who), "example": who[0]}
+        for (m, s, r), who in sorted(found.items())
+    ]
+
+
+def _provenance(rows: Rows) -> list[tuple[str, str]]:
+    """Where the numbers come from: every distinct value, with how many rows have it."""
+    ran = rows.where(np.array(rows.text("status"), object) != "skipped")
+    told = [("rows", str(len(ran)))]
+    for name, head in (
+        ("commit", "code (commit; + means changed files)"),
+        ("host", "machine"),
+        ("cpu", "processor"),
+        ("system", "system"),
+    ):
+        values = ran.text(name)
+        counts = {v: values.count(v) for v in dict.fromkeys(values)}
+        told.append((head, ", ".join(f"{v or 'unknown'} ({n})" for v, n in counts.items())))
+    contended = int(ran["contended"].sum())
+    told.append(("contended timings", f"{contended} of {len(ran)} rows waited for a core"))
+    return told

@@ -1,0 +1,98 @@
+"""The comparison in sentences: the numbers that matter, said once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from satedge.bench.summary import Line
+from satedge.bench.tables import by_comparison, name
+
+
+def sentences(lines: Sequence[Line], broken: Sequence[str]) -> list[str]:
+    """A few sentences on every group, then on the gate."""
+    said = [_group(group, part) for group, part in by_comparison(lines)]
+    ran = sum(v.cells - v.statuses.get("skipped", 0) for v in lines)
+    plans = sum(v.plans for v in lines)
+    failed = sum(n for v in lines for k, n in v.statuses.items() if k not in ("done", "skipped"))
+    said.append(
+        f"Of {ran} cells that ran, {plans} left an admissible plan; {failed} did not end by "
+        "themselves in time or failed, and are rows of their own."
+    )
+    if broken:
+        said.append(f"The gate does not hold: {len(broken)} contradictions, listed under failures.")
+    else:
+        said.append(
+            "The gate holds: no certified bound lies above any judged cost, and every stored "
+            "plan was judged again with the same result."
+        )
+    return said
+
+
+def _group(group: str, lines: list[Line]) -> str:
+    complete = [v for v in lines if v.plans == v.cells and math.isfinite(v.excess)]
+    if not complete:
+        return f"{group}: no method left an admissible plan on every instance."
+    best = complete[0]
+    parts = [f"{group}: {name(best, lines)} has the lowest cost, {best.cost:.6g} on average"]
+    if math.isfinite(best.gap):
+        parts.append(
+            f", certified to lie within {percent(best.gap)} of the optimum on average and "
+            f"{percent(best.gap_max)} at worst"
+        )
+    parts.append(_against(complete, lines) + ".")
+    parts.append(_quickest(complete, lines))
+    parts.append(_learners(complete, lines))
+    return "".join(parts)
+
+
+def _against(complete: list[Line], lines: list[Line]) -> str:
+    """What simple methods cost."""
+    told = [v for v in complete if v.method in ("greedy", "random") and v is not complete[0]]
+    if not told:
+        return ""
+    return "; " + " and ".join(f"{name(v, lines)} costs {percent(v.excess)} more" for v in told)
+
+
+def _quickest(complete: list[Line], lines: list[Line]) -> str:
+    """The fastest method that loses next to nothing."""
+    near = [v for v in complete if v.excess <= complete[0].excess + 1e-3]
+    quick = min(near, key=lambda v: v.time_s)
+    if quick is complete[0]:
+        return f" It takes {seconds(quick.time_s)} a cell."
+    return (
+        f" Within 0.1 % of it, {name(quick, lines)} is the quickest at {seconds(quick.time_s)} a "
+        f"cell against {seconds(complete[0].time_s)}."
+    )
+
+
+def _learners(complete: list[Line], lines: list[Line]) -> str:
+    learned = [v for v in complete if v.family == "learned"]
+    if not learned:
+        return ""
+    best, low_high = learned[0], learned[0].excess_interval
+    spread = ""
+    if best.seeds > 1:
+        spread = (
+            f" (interquartile mean over {best.seeds} seeds {percent(low_high.value)}, 95 % "
+            f"interval {percent(low_high.low)} to {percent(low_high.high)})"
+        )
+    return (
+        f" The best learned method is {name(best, lines)}, {percent(best.excess)} above the best "
+        f"known cost{spread}, late on {percent(best.late)} of requests."
+    )
+
+
+def percent(value: float) -> str:
+    """A share as text, with digits enough to tell it from 0."""
+    if not math.isfinite(value):
+        return "an unknown share"
+    value = 100 * value
+    if value == 0 or abs(value) >= 0.01:
+        return f"{value:.2f} %" if abs(value) < 1e4 else f"{value:.3g} %"
+    return f"{value:.1e} %"
+
+
+def seconds(value: float) -> str:
+    """A time as text."""
+    return f"{1e3 * value:.3g} ms" if value < 0.1 else f"{value:.3g} s"
