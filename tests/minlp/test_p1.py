@@ -1,0 +1,201 @@
+"""P1 in Pyomo says of every plan what the referee says, in both formulations."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyomo.contrib.solver.common.factory import SolverFactory
+
+from minlp import p1
+from minlp.p1_data import slot_terms
+from satedge.problem.generate import generate
+from satedge.problem.plan import Plan
+from satedge.problem.projector import project
+from satedge.problem.referee import judge
+from satedge.problem.scenario import PRESETS, preset
+
+SCENARIOS = st.fixed_dictionaries(
+    {
+        "interference_scope": st.sampled_from(["all", "tier", "server"]),
+        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
+        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
+        "path_loss_exponent": st.sampled_from([2.0, 2.4]),
+        "uav_coverage_m": st.sampled_from([120.0, 250.0]),
+        "uav_separation_m": st.sampled_from([0.0, 20.0]),
+        "n_devices": st.integers(1, 5),
+    }
+)
+
+
+def random_plan(instance, rng, weakest=-6):
+    """An admissible plan of one slot, positions all over the reachable discs."""
+    s = instance.scenario
+    shape = (1, s.n_devices)
+    step = rng.uniform(-s.uav_reach_m, s.uav_reach_m, instance.uav_xy_m.shape)
+    raw = Plan(
+        rng.integers(0, s.n_servers, shape),
+        10 ** rng.uniform(weakest, 0, shape),
+        (instance.uav_xy_m + step)[None],
+    )
+    return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
+
+
+def broken(model, tolerance):
+    """Families of constraints that the values miss by more than a tolerance."""
+    return {name: v for name, v in p1.violations(model).items() if not v <= tolerance}
+
+
+def without_dominance(instance, plan):
+    """Whether the reduced model still offers all servers of the plan."""
+    terms = slot_terms(instance, 0)
+    return not any(
+        plan.server[0, k] >= 0 and terms.dominated[k, plan.server[0, k]] for k in terms.devices
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.sampled_from(list(PRESETS)),
+    SCENARIOS,
+    st.integers(0, 10_000),
+    st.sampled_from(list(p1.FORMULATIONS)),
+)
+def test_objective_and_constraints_agree_with_the_referee(name, changes, seed, formulation):
+    """At any admissible plan the model's cost is the referee's to 1e-8, and nothing is broken."""
+    changes = {"n_slots": 2, "n_uavs": 2, "n_satellites": 2} | changes
+    instance = generate(preset(name).replace(**changes), seed).window(1, 2)
+    plan = random_plan(instance, np.random.default_rng(seed))
+    verdict = judge(instance, plan)
+    model = p1.build(instance, 0, formulation=formulation, cuts=False)
+    assert p1.model_cost_at(model, plan) == pytest.approx(float(verdict.cost), rel=1e-8)
+    assert broken(model, 1e-9) == {}
+    again = p1.plan_of(model)
+    assert (again.server == plan.server).all()
+    assert again.power_W == pytest.approx(plan.power_W, rel=1e-9)
+    assert again.uav_xy_m == pytest.approx(plan.uav_xy_m, abs=1e-9)
+    if without_dominance(instance, plan):
+        reduced = p1.build(instance, 0, formulation=formulation, cutoff=float(verdict.cost))
+        assert p1.model_cost_at(reduced, plan) == pytest.approx(float(verdict.cost), rel=1e-8)
+        assert broken(reduced, 1e-7) == {}
+
+
+def slot_with(seed=0, **changes):
+    """One slot of a small world with two UAVs and two satellites."""
+    small = {"n_devices": 3, "n_uavs": 2, "n_satellites": 2, "n_slots": 1}
+    return generate(preset("balanced").replace(**small | changes), seed)
+
+
+@pytest.mark.parametrize("scope", ["all", "tier", "server"])
+@pytest.mark.parametrize("formulation", list(p1.FORMULATIONS))
+def test_nothing_is_cheaper_in_the_model_than_for_the_referee(scope, formulation):
+    """With all decisions fixed, a solver's optimum of the model is the referee's cost: no
+    constraint is missing."""
+    pytest.importorskip("pyscipopt")
+    instance = slot_with(3, interference_scope=scope, compute_sharing="shared")
+    plan = random_plan(instance, np.random.default_rng(5), weakest=-1)
+    fixed = {name: value[0] for name, value in vars(plan).items()}
+    model = p1.build(instance, 0, fixed=fixed, formulation=formulation, cuts=False)
+    result = SolverFactory("scip_direct").solve(
+        model, time_limit=20, solver_options={"limits/gap": 1e-9}
+    )
+    cost = float(judge(instance, plan).cost)
+    assert result.incumbent_objective == pytest.approx(cost, rel=2e-6)
+    assert result.objective_bound == pytest.approx(cost, rel=2e-6)
+
+
+def test_late_plans_break_the_hard_form():
+    """A late plan pays in the elastic form and breaks a constraint of the hard one."""
+    instance = slot_with(1)
+    plan = random_plan(instance, np.random.default_rng(0))
+    slow = Plan(plan.server, np.where(plan.server >= 0, 1e-6, 0.0), plan.uav_xy_m)
+    assert judge(instance, slow).missed.any()
+    hard = p1.build(instance, 0, elastic=False, cuts=False)
+    p1.model_cost_at(hard, slow)
+    assert set(broken(hard, 1e-9)) == {"deadline"}
+
+
+def test_no_request_is_refused_that_has_a_server():
+    """Refusing is open only to requests without a satellite, and only out of coverage."""
+    instance = slot_with(0, n_satellites=0, uav_coverage_m=60.0, accuracy_max=0.5)
+    model = p1.build(instance, 0, cuts=False)
+    k, m = next(iter(model.left_alone))
+    assert k in model.refuses
+    near = instance.device_xy_m[0, k]
+    step = near - instance.uav_xy_m[m]
+    reach = min(1.0, 60.0 / math.hypot(*step))
+    xy = instance.uav_xy_m.copy()
+    xy[m] += reach * step
+    covered = math.hypot(*(xy[m] - near)) < 60.0
+    refused = Plan(np.full((1, 3), -1), np.zeros((1, 3)), xy[None])
+    p1.model_cost_at(model, refused)
+    assert ("left_alone" in broken(model, 1e-9)) == covered
+    assert covered == (judge(instance, refused).violations["assignment"][0] > 0)
+    assert covered
+
+
+def test_motion_area_coverage_and_separation_are_constraints():
+    """What the referee calls a violation of positions, the model calls one too."""
+    instance = slot_with(0, uav_coverage_m=100.0, uav_separation_m=50.0, n_satellites=0)
+    model = p1.build(instance, 0, cuts=False)
+    k, m = next(iter(model.coverage))
+    server = np.array([[b[-1] if (b := model.slot.servers[j]) else -1 for j in range(3)]])
+    server[0, k] = m
+    power_W = np.where(server >= 0, 0.1, 0.0)
+    far = instance.uav_xy_m - 2 * instance.uav_xy_m
+    together = np.broadcast_to(instance.uav_xy_m[:1], (2, 2))
+    for xy in (far, together):
+        plan = Plan(server, power_W, np.asarray(xy, float)[None])
+        worst = judge(instance, plan).violations
+        p1.model_cost_at(model, plan)
+        missed = broken(model, 1e-9)
+        assert (worst["separation"][0] > 0) == ("separation" in missed)
+        moved = worst["motion"][0] > 0 or worst["area"][0] > 0
+        assert moved == bool({"bounds of square", "bounds of move"} & set(missed))
+        uncovered = worst["coverage"][0] > 0
+        assert uncovered == ("coverage" in missed)
+    assert "separation" in missed
+
+
+def test_download_may_be_relaxed():
+    """A constant for the download never costs more, and hardly less."""
+    instance = slot_with(2)
+    plan = random_plan(instance, np.random.default_rng(1))
+    cost = float(judge(instance, plan).cost)
+    relaxed = p1.build(instance, 0, cuts=False, download="bound")
+    assert cost * (1 - 1e-3) <= p1.model_cost_at(relaxed, plan) <= cost
+
+
+def test_wrong_calls_are_refused_by_name():
+    """Unknown names and unreachable fixed positions are refused, with what is allowed."""
+    instance = slot_with(0)
+    with pytest.raises(ValueError, match="log-power, power"):
+        p1.build(instance, 0, formulation="cubic")
+    with pytest.raises(ValueError, match="exact, bound"):
+        p1.build(instance, 0, download="none")
+    with pytest.raises(ValueError, match="server, power_W, uav_xy_m"):
+        p1.build(instance, 0, fixed={"servers": [0, 0, 0]})
+    with pytest.raises(ValueError, match="at most 60 m"):
+        p1.build(instance, 0, fixed={"uav_xy_m": instance.uav_xy_m + 61.0})
+    with pytest.raises(ValueError, match=r"server\[0\]"):
+        p1.model_cost_at(
+            p1.build(instance, 0),
+            Plan(np.full((1, 3), 99), np.ones((1, 3)), instance.uav_xy_m[None]),
+        )
+
+
+def test_idle_slots_cost_nothing():
+    """A slot without requests is a model without variables to choose, of cost 0."""
+    instance = slot_with(0)
+    idle = {
+        name: np.zeros_like(getattr(instance, name))
+        for name in ("active", "input_bit", "output_words", "deadline_s", "accuracy_floor")
+    }
+    nobody = dataclasses.replace(instance, **idle)
+    model = p1.build(nobody, 0)
+    assert pyo.value(model.objective) == 0
+    nothing = Plan(np.full((1, 3), -1), np.zeros((1, 3)), nobody.uav_xy_m[None])
+    assert p1.model_cost_at(model, nothing) == 0
