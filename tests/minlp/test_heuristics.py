@@ -1,0 +1,170 @@
+"""Simple methods: admissible everywhere, causal, repeatable, and what each of them promises."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minlp import heuristics
+from minlp.heuristics import disturbance_W, neighbours, random_decision, towards_requests
+from satedge.problem.generate import generate
+from satedge.problem.referee import available, judge, uav_gains, uplink_sinr
+from satedge.problem.scenario import PRESETS, preset
+
+METHODS = ("random", "nearest", "greedy", "local_search")
+WORLDS = [
+    {},
+    {"n_uavs": 0},
+    {"n_satellites": 0},
+    {"n_devices": 1},
+    {"arrival_rate_min": 0.0, "arrival_rate_max": 0.0},
+    {"uav_speed_max_mps": 0.0, "uav_separation_m": 50.0},
+    {"interference_scope": "server", "compute_sharing": "shared"},
+    {"interference_scope": "tier", "interference_leakage": 0.0},
+    {"uav_coverage_m": 30.0, "n_satellites": 0},
+]
+
+
+def world(name, seed=0, n_slots=3, **changes):
+    return generate(preset(name, n_slots=n_slots, requests="as-printed", **changes), seed)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("changes", WORLDS)
+def test_every_plan_is_admissible_and_repeatable(method, changes):
+    """Whatever the fleet, scope or compute mode; nothing is left to the projector's draws."""
+    instance = world("paper", 7, **changes)
+    run = getattr(heuristics, method)
+    first = run(instance, budget_s=60, seed=3)
+    again = run(instance, budget_s=60, seed=3)
+    assert judge(instance, first.plan).admissible
+    assert not first.info["redrawn"]
+    assert np.array_equal(first.plan.server, again.plan.server)
+    assert np.array_equal(first.plan.power_W, again.plan.power_W)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_decisions_do_not_depend_on_the_future(method):
+    """Causal: the first slots of an episode are decided as if no others followed."""
+    instance = world("paper", 2, n_slots=4)
+    run = getattr(heuristics, method)
+    whole = run(instance, budget_s=60, seed=1).plan
+    start = run(instance.window(0, 2), budget_s=60, seed=1).plan
+    assert np.array_equal(whole.server[:2], start.server)
+    assert np.array_equal(whole.uav_xy_m[:2], start.uav_xy_m)
+
+
+def test_random_draws_servers_uniformly_and_powers_over_all_magnitudes():
+    """With UAVs held in place every available server is drawn equally often, to sampling error."""
+    slot = world("paper", 4, n_slots=1, uav_speed_max_mps=0.0)
+    rng = np.random.default_rng(0)
+    plans = [random_decision(slot, rng) for _ in range(4000)]
+    servers = np.stack([p.server[0] for p in plans])
+    mask = available(slot, slot.uav_xy_m[None])[0]
+    for k in range(slot.scenario.n_devices):
+        share = np.bincount(servers[:, k], minlength=mask.shape[1]) / len(plans)
+        assert share == pytest.approx(mask[k] / mask[k].sum(), abs=0.035)
+    magnitude = np.log10(np.stack([p.power_W[0] for p in plans]))
+    assert np.quantile(magnitude, [0.25, 0.5, 0.75]) == pytest.approx([-4.5, -3, -1.5], abs=0.1)
+
+
+def test_random_uses_the_whole_reach_disc():
+    """Uniform in area: half of all flights go beyond 1/sqrt(2) of the reach."""
+    slot = world("paper", 4, n_slots=1, area_side_m=1e5)
+    rng = np.random.default_rng(0)
+    steps = np.concatenate([random_decision(slot, rng).uav_xy_m[0] for _ in range(2000)])
+    far = np.hypot(*(steps - np.tile(slot.uav_xy_m, (2000, 1))).T)
+    assert far.max() <= slot.scenario.uav_reach_m
+    assert np.median(far) == pytest.approx(slot.scenario.uav_reach_m / np.sqrt(2), rel=0.02)
+
+
+def test_nearest_takes_the_nearest_available_uav():
+    """No available UAV is nearer than the one taken, and a satellite only stands in for none."""
+    instance = world("paper", 11, n_slots=5)
+    plan = heuristics.nearest(instance, budget_s=60, seed=0).plan
+    s = instance.scenario
+    mask = available(instance, plan.uav_xy_m)[..., : s.n_uavs]
+    away = instance.device_xy_m[:, :, None] - plan.uav_xy_m[:, None]
+    distance = np.where(mask, np.hypot(away[..., 0], away[..., 1]), np.inf)
+    for t, k in zip(*np.nonzero(plan.server >= 0), strict=True):
+        if plan.server[t, k] < s.n_uavs:
+            assert distance[t, k, plan.server[t, k]] == distance[t, k].min()
+        else:
+            assert not mask[t, k].any()
+    assert np.array_equal(plan.uav_xy_m, np.tile(instance.uav_xy_m, (5, 1, 1)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(list(PRESETS)), st.integers(0, 10_000))
+def test_greedy_flies_towards_its_requests_and_loses_none(name, seed):
+    """After the flight all of a UAV's requests are covered and their centroid is no farther."""
+    slot = world(name, seed, n_slots=1)
+    server = heuristics.greedy_decision(slot).server
+    reached = towards_requests(slot, server)[0]
+    for m in range(slot.scenario.n_uavs):
+        own = slot.device_xy_m[0, server[0] == m]
+        if len(own):
+            before, after = own.mean(axis=0) - slot.uav_xy_m[m], own.mean(axis=0) - reached[m]
+            assert np.hypot(*after) <= np.hypot(*before) + 1e-9
+            away = np.hypot(*(own - reached[m]).T)
+            assert (away <= slot.scenario.uav_coverage_m * (1 + 1e-9)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(["all", "tier", "server"]), st.integers(0, 10_000))
+def test_disturbance_is_what_the_sinr_divides_by(scope, seed):
+    """At everybody's own receiver it gives back the referee's SINR."""
+    slot = world("as-printed", seed, n_slots=1, interference_scope=scope)
+    plan = random_decision(slot, np.random.default_rng(seed))
+    gains = uav_gains(slot, plan.uav_xy_m)
+    disturbance = disturbance_W(slot, plan, gains)[0]
+    sinr = uplink_sinr(slot, plan.server, plan.power_W, gains)[0]
+    for k in np.flatnonzero(plan.server[0] >= 0):
+        r = min(plan.server[0, k], slot.scenario.n_uavs)
+        lane = np.append(gains[0, k], slot.satellite_gain[0, k])
+        expected = lane[r] * plan.power_W[0, k] / (disturbance[k, r] + slot.scenario.noise_W)
+        assert sinr[k] == pytest.approx(expected, rel=1e-9)
+
+
+def test_neighbours_are_all_moves_all_swaps_and_sixteen_flights_a_uav():
+    """Each changes what it should and nothing else."""
+    slot = world("paper", 5, n_slots=1)
+    plan = heuristics.greedy_decision(slot)
+    near = neighbours(slot, plan)
+    mask = available(slot, plan.uav_xy_m)[0]
+    sends = plan.server[0] >= 0
+    moves = int(mask.sum() - sends.sum())
+    pairs = sum(
+        plan.server[0, j] != plan.server[0, k]
+        for j in np.flatnonzero(sends)
+        for k in np.flatnonzero(sends)
+        if j < k
+    )
+    assert len(near.server) == moves + pairs + 16 * slot.scenario.n_uavs
+    changed = (near.server != plan.server).sum(axis=(1, 2))
+    assert (changed[:moves] == 1).all()
+    assert (changed[moves : moves + pairs] == 2).all()
+    assert (changed[moves + pairs :] == 0).all()
+    steps = np.hypot(*(near.uav_xy_m - slot.uav_xy_m).transpose(3, 0, 1, 2))
+    assert steps.max() <= slot.scenario.uav_reach_m * (1 + 1e-9)
+
+
+def test_local_search_never_loses_to_greedy_and_streams_falling_costs():
+    """It starts from greedy's decision; on one slot every incumbent reported is cheaper."""
+    for seed in range(6):
+        slot = world("paper", seed, n_slots=1)
+        plans = []
+        found = heuristics.local_search(slot, budget_s=60, seed=0, report=plans.append)
+        costs = [judge(slot, progress.plan).cost for progress in plans]
+        greedy = judge(slot, heuristics.greedy(slot, budget_s=60, seed=0).plan).cost
+        assert costs[0] == pytest.approx(greedy)
+        assert (np.diff(costs) <= 1e-12).all()
+        assert judge(slot, found.plan).cost == pytest.approx(min(costs))
+
+
+def test_no_time_still_gives_a_plan():
+    """A budget of nothing: the plan is greedy's, and the status says so."""
+    instance = world("paper", 1)
+    found = heuristics.local_search(instance, budget_s=0.0, seed=0)
+    assert found.status == "stopped"
+    assert judge(instance, found.plan).admissible
