@@ -61,8 +61,10 @@ def time_chart(
         times, gaps = _median_curve(traces[line.method, line.budget_s])
         if not len(times):
             continue
-        line_look: dict[str, Any] = {"color": colour, "ls": dashes, "marker": marker, "mec": "white"}
-        ax.plot(times, gaps, drawstyle="steps-post", label=name, markevery=[0, -1], **line_look)
+        look: dict[str, Any] = {"color": colour, "ls": dashes, "marker": marker}
+        ax.plot(
+            times, gaps, drawstyle="steps-post", label=name, markevery=[0, -1], mec="white", **look
+        )
         if line.method in training_s:
             _training_mark(ax, times[-1], gaps[-1], training_s[line.method], colour, marker)
     ax.set(xscale="log", yscale="log", xlabel="computing time, s, one thread")

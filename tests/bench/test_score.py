@@ -1,0 +1,184 @@
+"""Scores and the gate on rows made by hand."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from satedge.bench.records import floor, numbers
+from satedge.bench.score import RANDOM, gate, score
+from satedge.bench.summary import summarise
+from satedge.bench.table_data import Rows
+from satedge.problem.generate import generate
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Plan
+from satedge.problem.scenario import preset
+
+_SERIAL = iter(range(10**9))
+
+
+def row(method: str, cost: float, bound: float = math.nan, **other: Any) -> dict[str, Any]:
+    values = {
+        "key": str(next(_SERIAL)),
+        "group": "g",
+        "method": method,
+        "entry": f"m:{method}",
+        "family": "heuristic",
+        "instance": "i",
+        "instance_sha256": "i",
+        "status": "done",
+        "seed": 0,
+        "budget_s": 1.0,
+        "n_slots": 1,
+        "requests": 10,
+        "floor": 6.0,
+        "cost": cost,
+        "lower_bound": bound,
+        "admissible": True,
+        "feasible": True,
+        "deadline_misses": 0,
+        "unserved": 0,
+        "redrawn": 0,
+        "wall_s": 1.0,
+        "peak_MB": 1.0,
+    }
+    return values | other
+
+
+def test_gap_uses_the_best_bound_of_any_method() -> None:
+    """Cost 10 against bounds 7 (its own) and 8: gap 20 %, own gap 30 %."""
+    s = score(Rows.of([row("a", 10.0, 7.0), row("b", 16.0, 8.0)]))
+    assert_allclose(s.gap, [0.2, 0.5])
+    assert_allclose(s.own_gap, [0.3, 0.5])
+
+
+def test_gap_in_the_part_that_decisions_change() -> None:
+    """Floor 6, bound 8, cost 10: two of the four units above the floor are uncertain."""
+    s = score(Rows.of([row("a", 10.0, 8.0)]))
+    assert_allclose(s.part_gap, [0.5])
+
+
+def test_excess_and_causal_excess() -> None:
+    """Best known 8 knows the future, best causal 10: 12 is 50 % and 20 % above."""
+    s = score(Rows.of([row("h", 8.0, hindsight=True), row("c", 10.0), row("d", 12.0)]))
+    assert_allclose(s.excess, [0.0, 0.25, 0.5])
+    assert_allclose(s.causal_excess, [-0.2, 0.0, 0.2])
+
+
+def test_normalised_is_one_for_random() -> None:
+    """Random costs 30 on average over its seeds, the best 10: 15 is a quarter of the way."""
+    rows = [row("random", c, entry=RANDOM) for c in (20.0, 40.0)]
+    s = score(Rows.of([row("a", 10.0), row("b", 15.0), *rows]))
+    assert_allclose(s.normalised, [0.0, 0.25, 0.5, 1.5])
+
+
+def test_instances_do_not_mix() -> None:
+    """Bounds and best costs are those of the row's own instance."""
+    rows = [row("a", 10.0, 9.0), row("a", 100.0, 50.0, instance_sha256="j")]
+    assert_allclose(score(Rows.of(rows)).gap, [0.1, 0.5])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"status": "failed"},
+        {"status": "crashed"},
+        {"status": "skipped"},
+        {"admissible": False},
+        {"cost": None},
+    ],
+)
+def test_what_failed_has_no_score(other: dict[str, Any]) -> None:
+    """A failed, crashed, skipped or inadmissible row neither scores nor sets the best."""
+    s = score(Rows.of([row("a", 10.0), row("b", 1.0) | other]))
+    assert s.usable.tolist() == [True, False]
+    assert s.best_cost[0] == 10.0
+    assert np.isnan(s.excess[1])
+
+
+def test_timeout_counts_with_its_incumbent() -> None:
+    """A method killed at its limit is scored on its last incumbent."""
+    s = score(Rows.of([row("a", 10.0), row("b", 8.0, status="timeout")]))
+    assert_allclose(s.excess, [0.25, 0.0])
+
+
+def test_zero_cost_has_zero_gap() -> None:
+    """A slot without requests costs nothing, and nothing is uncertain."""
+    s = score(Rows.of([row("a", 0.0, 0.0, floor=0.0)]))
+    assert (s.gap[0], s.excess[0], s.part_gap[0]) == (0.0, 0.0, 0.0)
+
+
+def test_gate_catches_a_bound_above_a_cost() -> None:
+    """One method's bound above another method's plan of the same instance fails the study."""
+    rows = [row("a", 10.0), row("b", 12.0, 10.1), row("c", 1.0, 0.5, instance_sha256="j")]
+    (breach,) = gate(Rows.of(rows))
+    assert str(breach) == "i: b certifies 10.1, yet a plan of a costs 10"
+
+
+def test_gate_forgives_rounding_only() -> None:
+    """A relative excess of 1e-6 is rounding; more is not."""
+    assert gate(Rows.of([row("a", 10.0, 10.0 * (1 + 0.9e-6))])) == []
+    assert len(gate(Rows.of([row("a", 10.0, 10.0 * (1 + 1.1e-6))]))) == 1
+
+
+def test_gate_ignores_inadmissible_plans() -> None:
+    """A plan that breaks a constraint may cost less than any bound; it proves nothing."""
+    assert gate(Rows.of([row("a", 1.0, admissible=False), row("b", 10.0, 9.0)])) == []
+
+
+def test_gate_counts_plans_of_failed_rows() -> None:
+    """An admissible plan refutes a bound even if its method crashed afterwards."""
+    assert len(gate(Rows.of([row("a", 1.0, status="crashed"), row("b", 10.0, 9.0)]))) == 1
+
+
+def test_summary_of_a_learner_has_the_seed_as_its_unit() -> None:
+    """Interquartile mean over four seeds' means: excess 0, 10, 20, 60 % -> 15 %."""
+    rows = [row("best", 10.0), row("best", 10.0, instance_sha256="j")]
+    for seed, cost in enumerate((10.0, 11.0, 12.0, 16.0)):
+        for sha, shift in (("i", -0.5), ("j", 0.5)):
+            more = {"family": "learned", "seed": seed, "instance_sha256": sha}
+            rows.append(row("rl", max(cost + shift, 10.0), **more))
+    rows[2]["cost"] = rows[3]["cost"] = 10.0
+    line = next(v for v in summarise(Rows.of(rows)) if v.method == "rl")
+    assert (line.seeds, line.plans, line.cells) == (4, 8, 8)
+    assert line.excess_interval.value == pytest.approx(0.15)
+    assert line.excess == pytest.approx((0.0 + 0.1 + 0.2 + 0.6) / 4)
+
+
+def test_summary_counts_requests_not_rows() -> None:
+    """3 of 10 late and 0 of 30 late are 7.5 % late, whatever the number of rows."""
+    rows = [row("a", 1.0, deadline_misses=3), row("a", 1.0, requests=30, instance_sha256="j")]
+    (line,) = summarise(Rows.of(rows))
+    assert line.late == pytest.approx(0.075)
+
+
+def test_floor_is_the_cheapest_admissible_compute() -> None:
+    """By hand, device by device, from the catalogue and the weights."""
+    instance = generate(preset("tiny", n_slots=3, requests="as-printed"), 5)
+    s, models = instance.scenario, instance.scenario.models()
+    speed = [s.uav_TFLOPS] + [s.satellite_TFLOPS] * 2
+    watts = [s.uav_compute_W] + [s.satellite_compute_W] * 2
+    total = 0.0
+    for t, k in np.argwhere(instance.active):
+        costs = []
+        for server in range(3):
+            time_s = models.work_TFLOP[server] * instance.output_words[t, k] / speed[server]
+            if models.accuracy[server] >= instance.accuracy_floor[t, k]:
+                costs.append(0.5 * time_s + 0.5 * time_s * watts[server])
+        total += min(costs)
+    assert floor(instance) == pytest.approx(total / instance.active.size, rel=1e-12)
+
+
+def test_latency_counts_served_requests_and_energy_all(slot: Instance) -> None:
+    """Idle and unserved requests have no latency; energy is a sum over devices."""
+    k = slot.scenario.n_devices
+    nobody = Plan(
+        np.full((1, k), -1), np.zeros((1, k)), np.broadcast_to(slot.uav_xy_m, (1, 1, 2)).copy()
+    )
+    row = numbers(slot, nobody)
+    assert (row["latency_s"], row["energy_J"]) == (0.0, 0.0)
+    assert row["unserved"] == int(slot.active.sum())
+    assert not row["admissible"]
+    assert set(row["violations"]) == {"assignment"}
