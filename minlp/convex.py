@@ -1,8 +1,8 @@
 """Certified minimisation of the joint power and position problem (stated in `convex_terms`).
 
 `minimise` is the Python entry, `minimise_kernel` the one for compiled callers. The lower bound is
-proven by the gradient inequality at whatever point was reached, less a margin for rounding: it
-holds for stopped runs too. Steps: `convex_steps`.
+proven by the gradient inequality at whatever point was reached, less a margin for rounding
+(`convex_bound`): it holds for stopped runs too. Steps: `convex_steps`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from minlp.convex_steps import advance, direction, new_state, start
+from minlp.convex_bound import bound_at, rounding_margin
+from minlp.convex_start import new_state, start
+from minlp.convex_steps import advance, direction
 from minlp.convex_terms import (
     Array,
     ConvexProblem,
-    bound_at,
-    evaluate,
     gradients,
     inside,
     new_point,
-    rounding_margin,
 )
 
 CONVERGED, CUT_OFF, STOPPED = 0, 1, 2
@@ -62,12 +61,7 @@ def minimise_kernel(
     n, d = problem.load_s.shape[0], y.shape[0]
     point, state = new_point(n, d, problem.disc.shape[0]), new_state(problem)
     margin = rounding_margin(problem)
-    for i in range(d):
-        low, high = problem.lower[i], problem.upper[i]
-        inset = (0.003 if warm else 0.1) * (high - low)
-        y[i] = min(max(y[i], low + inset), high - inset)
-    cost = evaluate(problem, y, point)
-    start(problem, multiplier, warm, y, cost, point, state)
+    cost = start(problem, multiplier, warm, y, point, state)
     best, least, bound, iteration, status = y.copy(), np.inf, -np.inf, 0, STOPPED
     while np.isfinite(cost):
         gradients(problem, point)
@@ -78,16 +72,15 @@ def minimise_kernel(
         if cost < least and inside(problem, point):
             least = cost
             best[:] = y
+        near = max(relative_gap * min(cost, least), absolute_gap)
         if bound >= cutoff:
             status = CUT_OFF
-            break
-        if least < np.inf and least - bound <= max(relative_gap * abs(least), absolute_gap):
+        elif least - bound <= near:
             status = CONVERGED
-            break
-        if iteration >= max_iter:
+        if status != STOPPED or iteration >= max_iter:
             break
         iteration += 1
-        floor = 0.1 * relative_gap * abs(cost) / max(state.gap.shape[0], 1)
+        floor = 0.1 * max(near, 1e-11 * abs(cost)) / max(state.gap.shape[0], 1)
         primal, along = direction(problem, floor, point, state)
         if not primal > 0.0:
             break

@@ -16,90 +16,11 @@ their own duals is what keeps Newton's steps long; a stiff smooth penalty does n
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from minlp.convex_terms import Array, ConvexProblem, Point, evaluate, gradients, hessian_of
-
-
-class State(NamedTuple):
-    """Iterate and Newton step. Pairs lie in blocks: box below, box above, t, v, discs."""
-
-    free: NDArray[np.int64]  # (f,) variables whose edge has a length
-    late: NDArray[np.int64]  # (m,) devices whose overrun is priced and not constant
-    gap: Array  # (2 f + 2 m + Q,)
-    dual: Array
-    gap_step: Array
-    dual_step: Array
-    correction: Array  # Mehrotra's second-order term of each pair
-    aim: Array  # (m,) lateness that the linearised overrun pair asks to cancel
-    factor: Array  # (f, f) upper Cholesky factor
-    step: Array  # (f,) of the free variables
-    move: Array  # (d,) the same, 0 where an edge has no length
-
-
-@njit(cache=True, error_model="numpy")
-def new_state(problem: ConvexProblem) -> State:
-    width = problem.upper - problem.lower
-    free = np.flatnonzero(width > 0.0)
-    priced = (problem.overrun_weight > 0.0) & (problem.slack_s < np.inf)
-    late = np.flatnonzero(priced & (problem.load_s > 0.0))
-    f, m = free.shape[0], late.shape[0]
-    rows = np.zeros((5, 2 * f + 2 * m + problem.disc.shape[0]))
-    return State(
-        free, late, rows[0], rows[1], rows[2], rows[3], rows[4],
-        np.zeros(m), np.empty((f, f)), np.zeros(f), np.zeros(width.shape[0]),
-    )  # fmt: skip
-
-
-@njit(cache=True, error_model="numpy")
-def start(
-    problem: ConvexProblem,
-    multiplier: Array,
-    warm: bool,
-    y: Array,
-    cost: float,
-    point: Point,
-    state: State,
-) -> None:
-    """Pairs around an interior y: central, or (warm) near given multipliers and the gradient.
-
-    The cost F(y) sets the scale of their first products.
-    """
-    f, m = state.free.shape[0], state.late.shape[0]
-    gap, dual = state.gap, state.dual
-    centre = (0.01 if warm else 1.0) * cost / max(2 * f + 2 * m, 1)
-    for k in range(problem.load_s.shape[0]):
-        constant = problem.load_s[k] == 0.0 and problem.slack_s[k] < 0.0
-        point.multiplier[k] = problem.overrun_weight[k] if constant else 0.0
-    for b in range(m):
-        k, t, v = state.late[b], 2 * f + b, 2 * f + m + b
-        rho, h = problem.overrun_weight[k], point.upload[k]
-        x = h - problem.slack_s[k]
-        if warm:
-            share = min(max(multiplier[k] / rho, 1e-3), 1.0 - 1e-3)
-            room = centre / (rho * max(share, 1.0 - share))
-        else:
-            room = 0.1 * h
-            share = (max(x, 0.0) + room) / (abs(x) + 2.0 * room)
-        gap[t], gap[v] = max(-x, 0.0) + room, max(x, 0.0) + room
-        dual[t], dual[v] = rho * share, rho * (1.0 - share)
-        point.multiplier[k] = dual[t]
-    for i in range(problem.disc.shape[0]):
-        pair = 2 * f + 2 * m + i
-        gap[pair] = max(-point.excess[i], 0.1 * problem.disc[i, 3] ** 2)
-        dual[pair] = point.disc_multiplier[i] = centre / gap[pair]
-    gradients(problem, point)
-    for a in range(f):
-        i = state.free[a]
-        gap[a], gap[f + a] = y[i] - problem.lower[i], problem.upper[i] - y[i]
-        dual[a], dual[f + a] = centre / gap[a], centre / gap[f + a]
-        if warm:
-            dual[a] += max(point.gradient[i], 0.0)
-            dual[f + a] += max(-point.gradient[i], 0.0)
+from minlp.convex_linear import back_substitute, cholesky, longest_step
+from minlp.convex_start import State
+from minlp.convex_terms import Array, ConvexProblem, Point, evaluate, hessian_of
 
 
 @njit(cache=True, error_model="numpy")
@@ -116,44 +37,10 @@ def _factorise(point: Point, state: State) -> bool:
             for b in range(a, f):
                 factor[a, b] = hessian[i, free[b]]
             factor[a, a] += dual[a] / gap[a] + dual[f + a] / gap[f + a] + ridge * factor[a, a]
-        if _cholesky(factor):
+        if cholesky(factor):
             return True
         ridge = max(100.0 * ridge, 1e-15)
     return False
-
-
-@njit(cache=True, error_model="numpy")
-def _cholesky(factor: Array) -> bool:
-    """Upper triangle A -> U with A = U' U; the diagonal holds 1 / U_aa."""
-    size = factor.shape[0]
-    for a in range(size):
-        pivot = factor[a, a]
-        if not (pivot > 0.0 and pivot < np.inf):
-            return False
-        root = 1.0 / np.sqrt(pivot)
-        factor[a, a] = root
-        for b in range(a + 1, size):
-            factor[a, b] *= root
-        for c in range(a + 1, size):
-            lead = factor[a, c]
-            for b in range(c, size):
-                factor[c, b] -= lead * factor[a, b]
-    return True
-
-
-@njit(cache=True, error_model="numpy")
-def _back_substitute(factor: Array, x: Array) -> None:
-    """Solve U' U x = b in place."""
-    size = factor.shape[0]
-    for a in range(size):
-        x[a] *= factor[a, a]
-        for b in range(a + 1, size):
-            x[b] -= factor[a, b] * x[a]
-    for a in range(size - 1, -1, -1):
-        total = x[a]
-        for b in range(a + 1, size):
-            total -= factor[a, b] * x[b]
-        x[a] = total * factor[a, a]
 
 
 @njit(cache=True, error_model="numpy")
@@ -214,7 +101,7 @@ def _newton(problem: ConvexProblem, target: float, point: Point, state: State) -
     f, m = state.free.shape[0], state.late.shape[0]
     gap, dual, correction = state.gap, state.dual, state.correction
     _right_hand_side(problem, target, point, state)
-    _back_substitute(state.factor, state.step)
+    back_substitute(state.factor, state.step)
     state.move[:] = 0.0
     for a in range(f):
         step = state.step[a]
@@ -231,16 +118,6 @@ def _newton(problem: ConvexProblem, target: float, point: Point, state: State) -
     for a in range(2 * f):
         rest = target - correction[a] - dual[a] * state.gap_step[a]
         state.dual_step[a] = rest / gap[a] - dual[a]
-
-
-@njit(cache=True, error_model="numpy")
-def _longest(value: Array, step: Array, fraction: float) -> float:
-    """The longest multiple of the step, at most 1, that keeps value + it * step positive."""
-    length = 1.0
-    for a in range(value.shape[0]):
-        if step[a] * length < -fraction * value[a]:
-            length = -fraction * value[a] / step[a]
-    return length
 
 
 @njit(cache=True, error_model="numpy")
@@ -274,8 +151,8 @@ def direction(
         return 0.0, 0.0
     state.correction[:] = 0.0
     _newton(problem, 0.0, point, state)
-    primal = _longest(gap, state.gap_step, 1.0)
-    along = _longest(dual, state.dual_step, 1.0)
+    primal = longest_step(gap, state.gap_step, 1.0)
+    along = longest_step(dual, state.dual_step, 1.0)
     mean = _mean_product(state, 0.0, 0.0)
     ratio = _mean_product(state, primal, along) / mean if mean > 0.0 else 0.0
     target = max(mean * min(1.0, max(1e-6, ratio**3)), floor)
@@ -284,8 +161,8 @@ def direction(
             state.correction[a] = state.gap_step[a] * state.dual_step[a]
     _newton(problem, target, point, state)
     fraction = max(0.99, 1.0 - 0.1 * ratio)  # tends to 1 where the predictor is nearly exact
-    primal = _longest(gap, state.gap_step, fraction)
-    along = _longest(dual, state.dual_step, fraction)
+    primal = longest_step(gap, state.gap_step, fraction)
+    along = longest_step(dual, state.dual_step, fraction)
     return primal, along
 
 
