@@ -16,6 +16,9 @@ from drl.distributions import NEVER, Heads, TanhGaussian
 from drl.layout import Layout
 from drl.nets import MLP, Streams
 
+#: Scale of a policy's first output weights, as usual for DDPG and PPO: no decision is favoured.
+INDIFFERENT = 0.01
+
 
 class TwoAgents(nn.Module):
     """The policies of AD-SAC: `mu` gives the heads, `nu` the numbers; either may be missing."""
@@ -24,9 +27,11 @@ class TwoAgents(nn.Module):
         super().__init__()
         self.layout = layout
         size, out = layout.sizes.obs_dim, layout.n_heads * layout.n_options
-        self.mu = MLP(streams, size, hidden, out) if layout.n_heads else None
+        self.mu = MLP(streams, size, hidden, out, INDIFFERENT) if layout.n_heads else None
         self.nu = (
-            MLP(streams, size, hidden, 2 * layout.n_continuous) if layout.n_continuous else None
+            MLP(streams, size, hidden, 2 * layout.n_continuous, INDIFFERENT)
+            if layout.n_continuous
+            else None
         )
 
     def policies(
@@ -59,7 +64,7 @@ class ScoringActor(nn.Module):
     def __init__(self, layout: Layout, hidden: Sequence[int], streams: Streams) -> None:
         super().__init__()
         self.layout = layout
-        self.net = MLP(streams, layout.sizes.obs_dim, hidden, layout.n_continuous)
+        self.net = MLP(streams, layout.sizes.obs_dim, hidden, layout.n_continuous, INDIFFERENT)
 
     def forward(self, obs: Tensor) -> Tensor:
         """(R, B, Z) in (-1, 1)."""
@@ -107,7 +112,8 @@ class Trunk(nn.Module):
         super().__init__()
         self.layout = layout
         n_logits = layout.n_heads * layout.n_options
-        self.net = MLP(streams, layout.sizes.obs_dim, hidden, n_logits + layout.n_continuous)
+        out = n_logits + layout.n_continuous
+        self.net = MLP(streams, layout.sizes.obs_dim, hidden, out, INDIFFERENT)
         shape = (len(streams), 1, layout.n_continuous)
         self.log_std = nn.Parameter(torch.full(shape, log_std, device=streams.device))
 

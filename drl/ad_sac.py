@@ -219,7 +219,11 @@ class AdSac:
         bounds = [s.mpo_discrete_bound] * (self.layout.n_heads > 0)
         bounds += [s.mpo_continuous_bound] * (self.layout.n_continuous > 0)
         return Integration(
-            len(self.streams), bound=s.mpo_bound, policy_bounds=bounds, device=self.streams.device
+            len(self.streams),
+            bound=s.mpo_bound,
+            policy_bounds=bounds,
+            multiplier=s.mpo_multiplier,
+            device=self.streams.device,
         )
 
     def _optimisers(self) -> tuple[torch.optim.Adam, torch.optim.Adam]:

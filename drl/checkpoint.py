@@ -78,7 +78,8 @@ def _state(part: Any) -> Tensors:
     if isinstance(part, torch.optim.Optimizer):
         return _optimiser_state(part)
     if isinstance(part, list):
-        return {f"{i}.{k}": v for i, row in enumerate(part) for k, v in row.items()}
+        # Successive slots share memory, which the format refuses to store twice.
+        return {f"{i}.{k}": v.clone() for i, row in enumerate(part) for k, v in row.items()}
     assert isinstance(part, Replay | Streams)
     return part.state()
 

@@ -6,14 +6,23 @@ from torch import nn
 
 from drl.actors import BranchingQ, ScoringActor, Trunk, TwoAgents
 from drl.ad_sac import AdSac
+from drl.ad_sac_plus import AdSacPlus
 from drl.d3qn import D3qn
 from drl.ddpg import Ddpg
+from drl.device_nets import DeviceActor
 from drl.hybrid_ppo import hybrid_ppo
 from drl.layout import Kind, Layout, Sizes
 from drl.learner import Learner
 from drl.nets import Streams
 from drl.ppo import Ppo
-from drl.settings import AdSacSettings, D3qnSettings, DdpgSettings, PpoSettings, Settings
+from drl.settings import (
+    AdSacPlusSettings,
+    AdSacSettings,
+    D3qnSettings,
+    DdpgSettings,
+    PpoSettings,
+    Settings,
+)
 
 
 def layout_of(settings: Settings, sizes: Sizes) -> Layout:
@@ -23,6 +32,8 @@ def layout_of(settings: Settings, sizes: Sizes) -> Layout:
         kind = settings.layout  # type: ignore[assignment]
     elif isinstance(settings, D3qnSettings):
         kind = "discrete"
+    elif isinstance(settings, AdSacPlusSettings):
+        kind = "hybrid"
     elif isinstance(settings, PpoSettings) and settings.hybrid:
         kind = "hybrid"
     return Layout(kind, sizes)
@@ -33,6 +44,8 @@ def build_learner(settings: Settings, sizes: Sizes, streams: Streams) -> Learner
     layout = layout_of(settings, sizes)
     if isinstance(settings, AdSacSettings):
         return AdSac(settings, layout, streams)
+    if isinstance(settings, AdSacPlusSettings):
+        return AdSacPlus(settings, layout, streams)
     if isinstance(settings, DdpgSettings):
         return Ddpg(settings, layout, streams)
     if isinstance(settings, D3qnSettings):
@@ -48,6 +61,8 @@ def build_actor(settings: Settings, sizes: Sizes, streams: Streams) -> nn.Module
     layout = layout_of(settings, sizes)
     if isinstance(settings, AdSacSettings):
         return TwoAgents(layout, settings.hidden, streams)
+    if isinstance(settings, AdSacPlusSettings):
+        return DeviceActor(layout, settings.hidden, streams)
     if isinstance(settings, DdpgSettings):
         return ScoringActor(layout, settings.hidden, streams)
     if isinstance(settings, D3qnSettings):

@@ -54,7 +54,7 @@ class Policy:
         at = slot.uav_xy_m[None]
         table = self.encoder.exogenous(slot)
         mask = self.encoder.complete(table, slot, np.array([t]), at)
-        seen = torch.from_numpy(mask)[None], torch.from_numpy(slot.active)[None]
+        seen = torch.from_numpy(mask)[None], torch.from_numpy(slot.active.copy())[None]
         with torch.no_grad():
             choice, numbers = self.actor.decide(torch.from_numpy(table)[None], *seen)
             server, continuous = self.actor.layout.decode(choice, numbers, seen[0])

@@ -27,11 +27,12 @@ from drl.settings import Settings, settings_of
 from drl.vector_env import OffloadingBatch, StepResult
 from drl.versions import versions
 from satedge.problem.generate import generate
+from satedge.problem.instance import Instance
 from satedge.problem.scenario import Scenario, preset
 
 #: Episodes to train on and to choose policies by; those of tests are never generated here.
 TRAIN_SEEDS = range(1_000_000, 1_000_256)
-VALIDATION_SEEDS = range(20_000, 20_005)
+VALIDATION_SEEDS = range(10_000, 10_005)
 
 #: Figures of an episode that are logged: means over its slots.
 FIGURES = ("cost", "latency_s", "energy_J", "misses", "redrawn")
@@ -110,15 +111,16 @@ def train(
 class Trainer:
     """The state of a training and its loop."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, pool: Sequence[Instance] | None = None) -> None:
+        """`pool`: episodes to train on, instead of those of the plan's seeds."""
         torch.set_num_threads(1)
         self.plan, self.folder = plan, folder
         self.checkpoint = folder / "checkpoint.safetensors"
         self.epoch = 0
         streams = Streams(plan.seeds, plan.device)
         self.learner: Learner = build_learner(plan.settings, sizes_of(plan.scenario), streams)
-        pool = [generate(plan.scenario, s) for s in plan.train_seeds]
-        self.env = OffloadingBatch(pool, len(plan.seeds))
+        episodes = pool or [generate(plan.scenario, s) for s in plan.train_seeds]
+        self.env = OffloadingBatch(episodes, len(plan.seeds))
         self.view = self._view(*self.env.reset(seed=np.array(plan.seeds)))
         self.judges = [generate(plan.scenario, s) for s in plan.validation_seeds]
         self.best_cost = [float("inf")] * len(plan.seeds)
@@ -187,9 +189,8 @@ class Trainer:
             step = self.env.step(server[:, 0].cpu().numpy(), numbers[:, 0].cpu().numpy())
             following = self._view(step.final_obs, step.final_mask, step.final_active)
             ended = bool(step.truncated.all())
-            self.learner.observe(
-                Transition(self.view, action, self._reward(step), following, ended)
-            )
+            reward, cost = self._feedback(step)
+            self.learner.observe(Transition(self.view, action, reward, following, cost, ended))
             self.view = self._view(step.obs, step.mask, step.active)
             rewards.append(step.reward)
             infos.append(step.info)
@@ -243,13 +244,16 @@ class Trainer:
         parts = (torch.from_numpy(x)[:, None].to(device) for x in (obs, mask, active))
         return View(*parts)
 
-    def _reward(self, step: StepResult) -> Tensor:
-        return torch.from_numpy(step.reward).float()[:, None].to(self.plan.device)
+    def _feedback(self, step: StepResult) -> tuple[Tensor, Tensor]:
+        """Reward (R, 1) and the devices' costs (R, 1, K)."""
+        parts = (step.reward, step.verdict.device_cost)
+        reward, cost = (torch.from_numpy(x).float()[:, None].to(self.plan.device) for x in parts)
+        return reward, cost
 
 
 @torch.no_grad()
 def evaluate(
-    actor: Actor, episodes: Sequence[Any], runs: int, device: str = "cpu"
+    actor: Actor, episodes: Sequence[Instance], runs: int, device: str = "cpu"
 ) -> dict[str, np.ndarray]:
     """Play every run's deterministic policy through all episodes: means, (R,) each."""
     n = len(episodes)

@@ -179,7 +179,7 @@ def test_loss_gradients_of_critics_and_numbers_are_finite_differences() -> None:
     # V's target and the temperature's surplus are constants of their losses by definition, and
     # the policy's gradient goes through a frozen Q: each is checked against its own loss below.
     gradients = torch.autograd.grad(loss(), parameters, allow_unused=True)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
+    for gradient in gradients:
         assert gradient is not None
         assert torch.isfinite(gradient).all()
 
@@ -250,7 +250,7 @@ def test_ingredients_can_be_switched_off() -> None:
     for agent in (off, on):
         view = View(*(x[:, :1] for x in seen(batch(agent.layout))))
         action = agent.act(view)
-        agent.observe(Transition(view, action, torch.ones(1, 1), view, False))
+        agent.observe(Transition(view, action, torch.ones(1, 1), view, torch.ones(1, 1, K), False))
         before = [p.clone() for p in (*agent.integration.parameters(), agent.log_temperature)]
         agent.update(batch(agent.layout))
         after = [*agent.integration.parameters(), agent.log_temperature]

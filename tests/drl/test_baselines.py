@@ -222,7 +222,8 @@ def steps(learner: Any, n: int, runs: int, kind: str) -> None:
             data["obs"][:, j : j + 1], data["mask"][:, j : j + 1], data["active"][:, j : j + 1]
         )
         action = learner.act(view)
-        learner.observe(Transition(view, action, data["reward"][:, j : j + 1], view, i == n - 1))
+        reward = data["reward"][:, j : j + 1]
+        learner.observe(Transition(view, action, reward, view, view.active.float(), i == n - 1))
 
 
 def weights(learner: Any, run: int) -> list[Tensor]:
@@ -250,7 +251,7 @@ def test_runs_together_equal_runs_alone(method: str) -> None:
             view = View(*(data[n][:, j : j + 1] for n in ("obs", "mask", "active")))
             action = learner.act(view)
             reward = data["reward"][:, j : j + 1]
-            learner.observe(Transition(view, action, reward, view, j == B - 1))
+            learner.observe(Transition(view, action, reward, view, view.active.float(), j == B - 1))
         learner.learn(3)
         return learner
 

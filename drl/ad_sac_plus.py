@@ -1,0 +1,142 @@
+"""AD-SAC+: the two agents of AD-SAC with what this problem turned out to need.
+
+What differs from drl.ad_sac (docs/learning.md measures each):
+
+- every device's own cost is learned, not one number for all ten: the objective is their sum, so
+  the critic is a sum of per-device values (van Seijen et al. 2017), each seeing the joint action;
+- one set of weights serves all devices (drl.device_nets), so a slot teaches ten times;
+- a device's critic answers for each of its servers at once, so mu's gradient is an exact mean over
+  its own options (Delalleau et al. 2019, Christodoulou 2019); what its choice does to the others
+  still goes through the straight-through draw;
+- the discount is a setting; a slot's cost hardly depends on earlier ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from drl.device_nets import DeviceActor, DeviceCritic
+from drl.distributions import entropy_ceiling
+from drl.layout import Layout
+from drl.learner import Action, Transition, View
+from drl.nets import Streams, adam, clone, follow
+from drl.replay import Batch, Replay, flat
+from drl.settings import AdSacPlusSettings
+
+
+class AdSacPlus:
+    """R runs of AD-SAC+."""
+
+    def __init__(self, settings: AdSacPlusSettings, layout: Layout, streams: Streams) -> None:
+        self.settings, self.layout, self.streams = settings, layout, streams
+        s = settings
+        self.actor = DeviceActor(layout, s.hidden, streams)
+        self.critic = DeviceCritic(layout, s.hidden, streams)
+        self.slow = clone(self.critic, DeviceCritic(layout, s.hidden, streams))
+        start = torch.full((2, len(streams)), s.temperature, device=streams.device).log()
+        self.log_temperature = nn.Parameter(start)
+        self.optimiser = adam(
+            [
+                {"params": list(self.actor.parameters()), "lr": s.actor_rate},
+                {"params": list(self.critic.parameters()), "lr": s.critic_rate},
+                {"params": [self.log_temperature], "lr": s.entropy_rate},
+            ]
+        )
+        self.replay = Replay(s.buffer)
+
+    @torch.no_grad()
+    def act(self, view: View) -> Action:
+        """Draw from both policies."""
+        heads, numbers = self.actor.policies(view.obs, view.mask, view.active)
+        choice = heads.draw(self.streams.uniform(*heads.weight.shape[1:]))
+        raw = numbers.sample_raw(self.streams.normal(*numbers.mean.shape[1:]))
+        return Action(choice, raw.tanh())
+
+    def observe(self, transition: Transition) -> None:
+        """Keep the transition with every device's reward."""
+        s, cost = self.settings, transition.device_cost[:, 0]
+        reward = -cost.clamp(max=s.cost_cap) / s.cost_scale
+        if not s.device_costs:
+            reward = transition.reward.expand_as(cost)
+        self.replay.add(flat(transition) | {"device_reward": reward})
+
+    def learn(self, updates: int) -> dict[str, Tensor]:
+        """`updates` updates of every network."""
+        figures: dict[str, Tensor] = {}
+        for _ in range(updates):
+            figures = self.update(self.replay.sample(self.streams, self.settings.batch))
+        return figures
+
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        """One update. Returns figures, (R,) each."""
+        loss, figures = self.losses(batch)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        if self.settings.gamma > 0:
+            follow(self.slow, self.critic, self.settings.tau)
+        return figures
+
+    def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sum over runs of the critic's, the policies' and the temperatures' losses.
+
+        Devices are summed, as the objective is: the scale of a device's decision does not depend
+        on how many there are.
+        """
+        allowed, weight = self.layout.head_mask(batch["mask"], batch["active"])
+        hot = self.layout.one_hot(batch["choice"])
+        values = self.critic(batch["obs"], hot, batch["numbers"], weight)
+        q = (values * hot).sum(dim=-1)
+        q_loss = 0.5 * ((q - self._backup(batch)).square() * weight).sum(dim=-1).mean(dim=-1)
+        policy_loss, log_mu, log_nu, dims = self._policy_loss(batch, weight)
+
+        s, temperature = self.settings, self.log_temperature.exp()
+        surplus_mu = -log_mu - s.discrete_entropy * entropy_ceiling(allowed, weight)
+        surplus_nu = -log_nu - s.continuous_entropy * dims
+        surplus = torch.stack([surplus_mu, surplus_nu]).detach().mean(dim=-1)
+        loss = (q_loss + policy_loss).sum() + (temperature * surplus).sum()
+        figures = {"q_loss": q_loss, "entropy_mu": -log_mu.mean(-1), "entropy_nu": -log_nu.mean(-1)}
+        figures |= {"temperature_mu": temperature[0], "temperature_nu": temperature[1]}
+        return loss, {name: value.detach() for name, value in figures.items()}
+
+    def _policy_loss(self, batch: Batch, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(R,) minus the soft value; log-probabilities (R, B) and the count of numbers (R, B)."""
+        heads, numbers = self.actor.policies(batch["obs"], batch["mask"], batch["active"])
+        hot = heads.sample_straight_through(self.streams.gumbel(*heads.log_p.shape[1:]), 1.0)
+        raw = numbers.sample_raw(self.streams.normal(*numbers.mean.shape[1:]))
+        values = self.critic(batch["obs"], hot, raw.tanh(), weight, frozen=True)
+        mean_q = ((heads.log_p.exp() * values).sum(dim=-1) * weight).sum(dim=-1)
+        log_mu, log_nu = -heads.entropy(), numbers.log_prob(raw)
+        a_mu, a_nu = self.log_temperature.exp().detach()[..., None]
+        loss = (a_mu * log_mu + a_nu * log_nu - mean_q).mean(dim=-1)
+        return loss, log_mu, log_nu, numbers.weight.sum(dim=-1)
+
+    @torch.no_grad()
+    def _backup(self, batch: Batch) -> Tensor:
+        """(R, B, K) r_k + gamma times device k's value under the policies, without entropy."""
+        reward = batch["device_reward"]
+        if self.settings.gamma == 0:
+            return reward
+        seen = (batch["next_obs"], batch["next_mask"], batch["next_active"])
+        heads, numbers = self.actor.policies(*seen)
+        choice = heads.draw(self.streams.uniform(*heads.weight.shape[1:]))
+        raw = numbers.sample_raw(self.streams.normal(*numbers.mean.shape[1:]))
+        hot = self.layout.one_hot(choice)
+        values = self.slow(batch["next_obs"], hot, raw.tanh(), heads.weight)
+        mean: Tensor = (heads.log_p.exp() * values).sum(dim=-1) * heads.weight
+        return reward + self.settings.gamma * mean
+
+    def parts(self) -> dict[str, Any]:
+        """Everything that changes."""
+        return {
+            "actor": self.actor,
+            "critic": self.critic,
+            "slow": self.slow,
+            "temperature": nn.ParameterList([self.log_temperature]),
+            "optimiser": self.optimiser,
+            "replay": self.replay,
+            "streams": self.streams,
+        }

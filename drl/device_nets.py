@@ -1,0 +1,140 @@
+"""Networks that treat all devices alike: one set of weights, applied to each of them.
+
+The flat observation is cut into what belongs to a device (request, links, mask) and what belongs
+to all (UAVs, satellites, slot). A device sees its own part, the common part, and the mean of what
+the others make of theirs, so that it can see them crowd a server. Zaheer et al. 2017
+(arXiv:1703.06114).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from drl.distributions import Heads, TanhGaussian
+from drl.layout import Layout, Sizes
+from drl.nets import MLP, Linear, Streams
+
+
+def split(obs: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
+    """Flat observations (..., D) as devices' parts (..., K, 6 + M + 1 + 1 + S) and the common part
+    (..., 3M + 2N + 1). The order is that of drl.spaces.Encoder."""
+    k, s, m = sizes.n_devices, sizes.n_servers, sizes.n_uavs
+    lengths = (6 * k, k * (m + 1), 3 * m, 2 * (s - m), 1, k, k * s)
+    requests, links, uavs, satellites, slot, idle, available = obs.split(lengths, dim=-1)
+    own = [part.unflatten(-1, (k, -1)) for part in (requests, links, idle, available)]
+    return torch.cat(own, dim=-1), torch.cat([uavs, satellites, slot], dim=-1)
+
+
+class DeviceNet(nn.Module):
+    """Features of devices and of all -> (R, B, K, out) and, if asked for, (R, B, common_out)."""
+
+    def __init__(
+        self,
+        streams: Streams,
+        own: int,
+        acted: int,
+        common: int,
+        hidden: Sequence[int],
+        out: int,
+        common_out: int = 0,
+    ) -> None:
+        """`acted` features are those of actions: others see them, a device's own output does not."""
+        super().__init__()
+        width = hidden[0]
+        self.n_own = own
+        self.own = Linear(streams, own, width)
+        self.common = Linear(streams, common, width)
+        self.other = Linear(streams, own + acted, width)
+        self.body = MLP(streams, 2 * width, hidden[1:], out)
+        self.all = MLP(streams, 2 * width, hidden[1:], common_out) if common_out else None
+
+    def forward(
+        self,
+        own: Tensor,
+        acted: Tensor | None,
+        common: Tensor,
+        weight: Tensor,
+        frozen: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """own (R, B, K, F), acted (R, B, K, A), common (R, B, G), weight (R, B, K) of activity."""
+        shared = self.common(common, frozen)
+        mine = _rows(self.own, own, frozen) + shared[:, :, None]
+        seen = own if acted is None else torch.cat([own, acted], dim=-1)
+        told = (_rows(self.other, seen, frozen) + shared[:, :, None]).relu() * weight[..., None]
+        total = told.sum(dim=2, keepdim=True) / told.shape[2]
+        others = total - told / told.shape[2]
+        out = _rows(self.body, torch.cat([mine.relu(), others], dim=-1), frozen)
+        if self.all is None:
+            return out, None
+        return out, self.all(torch.cat([shared.relu(), total[:, :, 0]], dim=-1), frozen)
+
+
+def _rows(net: nn.Module, x: Tensor, frozen: bool) -> Tensor:
+    """A network of (R, rows, in) applied to (R, B, K, in)."""
+    out: Tensor = net(x.flatten(1, 2), frozen)
+    return out.unflatten(1, x.shape[1:3])
+
+
+class DeviceActor(nn.Module):
+    """Policies of AD-SAC+: mu's heads per device, nu's power per device and UAV displacements."""
+
+    def __init__(self, layout: Layout, hidden: Sequence[int], streams: Streams) -> None:
+        super().__init__()
+        self.layout = layout
+        own, common = feature_sizes(layout.sizes)
+        servers, moves = layout.sizes.n_servers, 2 * layout.sizes.n_uavs
+        self.mu = DeviceNet(streams, own, 0, common, hidden, servers)
+        self.nu = DeviceNet(streams, own, 0, common, hidden, 2, 2 * moves)
+
+    def policies(self, obs: Tensor, mask: Tensor, active: Tensor) -> tuple[Heads, TanhGaussian]:
+        """The distributions of both agents."""
+        own, common = split(obs, self.layout.sizes)
+        allowed, weight = self.layout.head_mask(mask, active)
+        logits, _ = self.mu(own, None, common, weight)
+        power, moves = self.nu(own, None, common, weight)
+        means, log_stds = (
+            torch.cat([power[..., i], moves.chunk(2, dim=-1)[i]], dim=-1) for i in (0, 1)
+        )
+        dims = self.layout.dim_weight(mask, active)
+        numbers = TanhGaussian.of(torch.cat([means, log_stds], dim=-1), dims)
+        return Heads.masked(logits, allowed, weight), numbers
+
+    def decide(self, obs: Tensor, mask: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+        """Most probable servers and the squeezed mean."""
+        heads, numbers = self.policies(obs, mask, active)
+        return heads.mode(), numbers.mode()
+
+
+class DeviceCritic(nn.Module):
+    """Q_k(s, c, a_-k, numbers) of every device k for each own server c, (R, B, K, S).
+
+    A device's own power and all displacements are inputs, and what the others choose and send.
+    """
+
+    def __init__(self, layout: Layout, hidden: Sequence[int], streams: Streams) -> None:
+        super().__init__()
+        self.layout = layout
+        own, common = feature_sizes(layout.sizes)
+        servers, moves = layout.sizes.n_servers, 2 * layout.sizes.n_uavs
+        self.net = DeviceNet(streams, own + 1, servers, common + moves, hidden, servers)
+
+    def forward(
+        self, obs: Tensor, hot: Tensor, numbers: Tensor, weight: Tensor, frozen: bool = False
+    ) -> Tensor:
+        """hot (R, B, K, S) one-hot servers, numbers (R, B, K + 2M), weight (R, B, K)."""
+        own, common = split(obs, self.layout.sizes)
+        k = self.layout.sizes.n_devices
+        mine = torch.cat([own, numbers[..., :k, None]], dim=-1)
+        shared = torch.cat([common, numbers[..., k:]], dim=-1)
+        out, _ = self.net(mine, hot, shared, weight, frozen)
+        q: Tensor = out
+        return q
+
+
+def feature_sizes(sizes: Sizes) -> tuple[int, int]:
+    """Features of a device, and of all."""
+    m, n = sizes.n_uavs, sizes.n_servers - sizes.n_uavs
+    return 6 + m + 1 + 1 + sizes.n_servers, 3 * m + 2 * n + 1

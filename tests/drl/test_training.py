@@ -1,0 +1,209 @@
+"""Truths about training: resumable to the bit, deterministic, and able to find an optimum."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from drl import checkpoint, train
+from drl.checkpoint import CheckpointError
+from drl.policy import PolicyError, load, solve, solve_random
+from drl.settings import METHODS, SettingsError, settings_of
+from satedge.problem.generate import generate
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Plan
+from satedge.problem.referee import available, judge
+from satedge.problem.scenario import Scenario, preset
+
+SMALL = preset("tiny", n_slots=5)
+LIMITS: dict[str, Any] = {
+    "scenario": SMALL,
+    "train_seeds": range(1_000_000, 1_000_004),
+    "validation_seeds": range(20_000, 20_002),
+    "updates_per_epoch": 2,
+    "validate_every": 2,
+    "checkpoint_every": 1,
+    "progress": False,
+}
+QUICK: dict[str, Any] = {"hidden": (16, 16), "batch": 8}
+PPO: dict[str, Any] = QUICK | {"rollout_epochs": 3, "passes": 2}
+
+
+def run(method: str, folder: Path, epochs: int = 6, **more: Any) -> Path:
+    quick = PPO if "ppo" in method else QUICK
+    limits = {"seeds": (0, 5), "settings": quick} | LIMITS | more
+    return train.train(method, out_dir=folder, epochs=epochs, **limits)
+
+
+def curve(folder: Path) -> dict[tuple[str, ...], float]:
+    with open(folder / "curve.csv", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return {(e, s, f): float(v) for e, s, f, v in rows if f != "seconds"}
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_killed_training_resumes_to_the_bit(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the fifth epoch and resumed, it ends with the weights and log of one not stopped."""
+    whole = run(method, tmp_path / "whole")
+    episode, played = train.Trainer._episode, 0
+
+    def stopping(self: train.Trainer) -> dict[str, np.ndarray]:
+        nonlocal played
+        played += 1
+        if played == 5:
+            raise KeyboardInterrupt
+        return episode(self)
+
+    monkeypatch.setattr(train.Trainer, "_episode", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run(method, tmp_path / "cut")
+    run(method, tmp_path / "cut")
+    expected, _ = checkpoint.read(whole / "checkpoint.safetensors")
+    found, _ = checkpoint.read(tmp_path / "cut" / "checkpoint.safetensors")
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert curve(tmp_path / "cut") == curve(whole)
+
+
+def test_the_same_seed_gives_the_same_policy(tmp_path: Path) -> None:
+    """Two trainings write the same bytes; another seed writes others."""
+    files = [run("adsac", tmp_path / n, 4) / "policies/adsac/seed-0.safetensors" for n in "ab"]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    other = files[0].with_name("seed-5.safetensors")
+    assert other.read_bytes() != files[0].read_bytes()
+
+
+def test_a_run_does_not_depend_on_those_beside_it(tmp_path: Path) -> None:
+    """The figures of seed 5 are the same with and without seed 0, up to rounding."""
+    both = curve(run("adsac", tmp_path / "both", 3))
+    alone = curve(run("adsac", tmp_path / "alone", 3, seeds=(5,)))
+    for key, value in alone.items():
+        assert both[key] == pytest.approx(value, rel=1e-3, abs=1e-4), key
+
+
+def test_divergence_stops_with_the_last_good_checkpoint(tmp_path: Path) -> None:
+    """A learning rate beyond all reason ends in one clear error, not in a policy of NaN."""
+    run("ddpg", tmp_path, 2)
+    good = (tmp_path / "checkpoint.safetensors").read_bytes()
+    state, text = checkpoint.read(tmp_path / "checkpoint.safetensors")
+    state["actor/net.layers.0.weight"][:] = torch.nan
+    checkpoint.write(tmp_path / "checkpoint.safetensors", state, text)
+    with pytest.raises(train.TrainingError, match=r"ddpg diverged in epoch 3: .* is not finite"):
+        run("ddpg", tmp_path, 4)
+    assert len(good) == len((tmp_path / "checkpoint.safetensors").read_bytes())
+
+
+def test_checkpoints_of_other_trainings_and_damaged_ones_are_refused(tmp_path: Path) -> None:
+    """One line says which file and why."""
+    run("ddpg", tmp_path, 2)
+    with pytest.raises(CheckpointError, match="of another training"):
+        run("ddpg", tmp_path, 4, updates_per_epoch=3)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="damaged or not one of ours"):
+        run("ddpg", tmp_path, 4)
+
+
+def test_unknown_names_and_bad_values_are_refused() -> None:
+    """The message names the setting and what is allowed."""
+    with pytest.raises(SettingsError, match=r"method = 'sac': allowed is one of adsac"):
+        settings_of("sac")
+    with pytest.raises(SettingsError, match=r"gamma = 1.0: allowed is 0 up to below 1"):
+        settings_of("adsac", gamma=1.0)
+    with pytest.raises(SettingsError, match=r"gama = 0.9: allowed is one of hidden"):
+        settings_of("adsac", gama=0.9)
+    assert settings_of("adsac", "section-5.1").batch == 128
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_policy_file_plays_what_was_trained(method: str, tmp_path: Path) -> None:
+    """Through the rollout of instances, the file costs what the batch evaluation says."""
+    folder = run(method, tmp_path, 3)
+    path = folder / "policies" / method / "seed-0.safetensors"
+    policy = load(str(path))
+    episodes = [generate(SMALL, s) for s in LIMITS["validation_seeds"]]
+    found = train.evaluate(policy.actor, episodes, 1)["validation_cost"]
+    costs = []
+    for i, episode in enumerate(episodes):
+        outcome = solve(episode, seed=i, policy=str(path))
+        verdict = judge(episode, outcome.plan)  # type: ignore[arg-type]
+        assert verdict.admissible
+        costs.append(float(verdict.cost))
+    assert np.mean(costs) == pytest.approx(float(found[0]), rel=1e-5)
+    assert policy.provenance["validation_cost"] == pytest.approx(np.mean(costs), rel=0.05)
+
+
+def test_damaged_foreign_and_misfitting_policies_are_refused(tmp_path: Path) -> None:
+    """A flipped bit, a missing file, another format, another number of devices: one line each."""
+    folder = run("ddpg", tmp_path, 2) / "policies" / "ddpg"
+    path = folder / "seed-0.safetensors"
+    bigger = generate(SMALL.replace(n_devices=4), 0)
+    with pytest.raises(PolicyError, match=r"is for n_devices = 3: the instance has 4"):
+        solve(bigger, policy=str(path))
+    load.cache_clear()
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(PolicyError, match="does not match the hash"):
+        load(str(path))
+    path.with_suffix(".json").write_text('{"format": "other", "version": 1}')
+    with pytest.raises(PolicyError, match="allowed is format satedge-policy"):
+        load(str(path))
+    with pytest.raises(PolicyError, match="or a path"):
+        load(str(tmp_path / "nothing"))
+
+
+def test_random_play_is_admissible_and_seeded() -> None:
+    """The Random baseline repeats itself under a seed and differs under another."""
+    instance = generate(SMALL, 3)
+    plans = [solve_random(instance, seed=s).plan for s in (1, 1, 2)]
+    assert all(judge(instance, p).admissible for p in plans if p is not None)
+    powers = [p.power_W for p in plans if p is not None]
+    assert np.array_equal(powers[0], powers[1])
+    assert not np.array_equal(powers[0], powers[2])
+
+
+def separable_optimum(instance: Instance) -> float:
+    """Without leakage and motion every request is alone: its best server, its best power."""
+    s = instance.scenario
+    power_W = np.geomspace(s.power_min_W, s.power_max_W, 3000)
+    shape = (len(power_W), instance.n_slots, s.n_devices)
+    at = np.broadcast_to(instance.uav_xy_m, (len(power_W), instance.n_slots, s.n_uavs, 2))
+    allowed = available(instance, at[0])
+    best = np.full(shape[1:], np.inf)
+    for server in range(s.n_servers):
+        plan = Plan(np.full(shape, server), np.broadcast_to(power_W[:, None, None], shape), at)
+        cost = judge(instance, plan).device_cost.min(axis=0)
+        best = np.where(allowed[..., server], np.minimum(best, cost), best)
+    return float(np.where(instance.active, best, 0.0).mean())
+
+
+@pytest.mark.parametrize(("method", "changes"), [("adsac+", {}), ("adsac", {"gamma": 0.0})])
+def test_a_tiny_instance_is_solved_within_one_percent(
+    method: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    """The learned policy costs at most 1 % more than the proven optimum of the instance."""
+    changed: dict[str, Any] = {
+        "n_slots": 3,
+        "interference_leakage": 0.0,
+        "uav_speed_max_mps": 0.0,
+        "arrivals": "every-slot",
+    }
+    scenario: Scenario = preset("tiny", **changed)
+    settings = {"hidden": (64, 64), "buffer": 2000} | changes
+    limits = LIMITS | {"scenario": scenario, "updates_per_epoch": 6, "validate_every": 10}
+    limits |= {"train_seeds": range(7, 8), "validation_seeds": range(7, 8), "checkpoint_every": 999}
+    train.train(method, out_dir=tmp_path, seeds=(0,), epochs=400, settings=settings, **limits)
+    path = tmp_path / "policies" / method / "seed-0.safetensors"
+    instance = generate(scenario, 7)
+    cost = float(judge(instance, solve(instance, policy=str(path)).plan).cost)  # type: ignore[arg-type]
+    optimum = separable_optimum(instance)
+    assert optimum <= cost * (1 + 1e-6)
+    assert cost <= 1.01 * optimum
