@@ -1,0 +1,153 @@
+"""A general solver's word counts for nothing: its plan is judged, its failures are recorded."""
+
+import os
+import stat
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from minlp import general, general_solvers
+from satedge.problem.generate import generate
+from satedge.problem.plan import Plan
+from satedge.problem.referee import judge
+from satedge.problem.scenario import preset
+
+pytest.importorskip("pyscipopt")
+
+
+def tiny(seed=0, **changes):
+    return generate(preset("tiny", n_slots=1).replace(**changes), seed)
+
+
+@pytest.fixture
+def fake_solver(tmp_path, monkeypatch):
+    """Put an AMPL solver of one's own making on the path; returns the name Pyomo has for it."""
+
+    def make(body):
+        script = tmp_path / "knitroampl"
+        version = "import sys\nif '-v' in sys.argv: sys.exit(print('Fake Knitro 1.2.3'))\n"
+        script.write_text(f"#!{sys.executable}\n{version}{body}")
+        script.chmod(script.stat().st_mode | stat.S_IEXEC)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+        return "knitroampl"
+
+    return make
+
+
+def test_scip_solves_a_tiny_slot():
+    """SCIP proves its optimum of a tiny slot; the claim agrees with the referee."""
+    instance = tiny()
+    outcome = general.solve(instance, budget_s=20, seed=0)
+    cost = float(judge(instance, outcome.plan).cost)
+    (slot,) = outcome.info["slots"]
+    assert outcome.status == "optimal"
+    assert slot["cost"] == pytest.approx(cost, rel=1e-5)
+    assert slot["bound"] <= cost * (1 + 1e-6)
+    assert slot["wrong"] == []
+    assert slot["nodes"] >= 1
+    assert cost <= float(judge(instance, general.start_plan(instance)).cost)
+
+
+def test_a_claimed_bound_is_no_certified_bound():
+    """What the solver says of its bound is kept apart from `lower_bound`."""
+    outcome = general.solve(tiny(1), budget_s=20, seed=0)
+    assert outcome.lower_bound is None
+    assert outcome.certificate["claimed_bound"] > 0
+
+
+def test_episodes_go_slot_by_slot():
+    """UAVs fly on from where they were, and every slot has a record."""
+    instance = generate(preset("tiny", n_slots=2), 3)
+    seen = []
+    outcome = general.solve(instance, budget_s=30, seed=0, report=seen.append)
+    assert judge(instance, outcome.plan).admissible
+    assert [r["slot"] for r in outcome.info["slots"]] == [0, 1]
+    assert (seen[-1].plan.server == outcome.plan.server).all()
+
+
+def test_both_formulations_have_one_optimum():
+    """Rates in powers and in log-powers lead SCIP to the same cost."""
+    instance = tiny(2)
+    costs = [
+        float(judge(instance, general.solve(
+            instance, budget_s=4, seed=0, formulation=name
+        ).plan).cost)
+        for name in ("log-power", "power")
+    ]  # fmt: skip
+    assert costs[0] == pytest.approx(costs[1], rel=1e-5)
+
+
+def test_unknown_solver_fails_with_a_reason():
+    """A solver that Pyomo does not know is a failure with its reason, and a start plan."""
+    outcome = general.solve(tiny(), budget_s=5, seed=0, solver="oracle")
+    assert outcome.status == "failed"
+    assert "oracle" in outcome.info["slots"][0]["error"]
+    assert judge(tiny(), outcome.plan).admissible
+
+
+def test_availability_is_told():
+    """What can be used says nothing; what cannot says why."""
+    assert general_solvers.availability("scip") == ""
+    assert "baron" in general_solvers.availability("baron")
+    assert "no solver of that name" in general_solvers.availability("oracle")
+
+
+def test_a_hanging_solver_is_killed(fake_solver):
+    """A solver that ignores its limit is killed soon after, and the slot keeps a plan."""
+    name = fake_solver("import time\ntime.sleep(60)")
+    began = time.perf_counter()
+    outcome = general.solve(tiny(), budget_s=3, seed=0, solver=name, grace_s=0.5)
+    assert time.perf_counter() - began < 8
+    assert outcome.status == "failed"
+    assert "killed" in outcome.info["slots"][0]["error"]
+    assert judge(tiny(), outcome.plan).admissible
+
+
+def test_a_crash_is_recorded(fake_solver):
+    """A solver that takes its process with it is a failure, not an exception."""
+    name = fake_solver("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)")
+    outcome = general.solve(tiny(), budget_s=10, seed=0, solver=name)
+    assert outcome.status == "failed"
+    assert "died" in outcome.info["slots"][0]["error"]
+
+
+LIAR = """
+stub = [a for a in sys.argv[1:] if not a.startswith('-')][0]
+stub = stub if stub.endswith('.nl') else stub + '.nl'
+header = open(stub, errors='replace').read().split(chr(10))
+n_vars, n_rows = (int(word) for word in header[1].split()[:2])
+with open(stub[:-3] + '.sol', 'w') as sol:
+    sol.write('all zero: optimal' + chr(10) * 2 + 'Options' + chr(10))
+    sol.write(chr(10).join(['3', '1', '1', '0', str(n_rows), '0', str(n_vars), str(n_vars)]))
+    sol.write(chr(10) + chr(10).join(['0'] * n_vars) + chr(10) + 'objno 0 0' + chr(10))
+"""
+
+
+def test_a_lie_is_found_out(fake_solver):
+    """A solution that breaks the model has another cost before the referee."""
+    outcome = general.solve(tiny(), budget_s=10, seed=0, solver=fake_solver(LIAR))
+    (slot,) = outcome.info["slots"]
+    assert "error" not in slot
+    assert slot["wrong"]
+    assert outcome.status == "feasible"
+    verdict = judge(tiny(), outcome.plan)
+    assert verdict.admissible
+    assert float(verdict.cost) <= float(judge(tiny(), general.start_plan(tiny())).cost)
+
+
+def test_rounding_beyond_coverage_is_tidied():
+    """A position that misses coverage by a solver's tolerance is moved in, a farther one not."""
+    instance = tiny(5)
+    w, z = instance.device_xy_m[0, 0], instance.scenario.uav_coverage_m
+    near = instance.window(0, 1, np.clip(w[None] + [[0.6 * z, 0.8 * z]], 0, 500))
+    away = near.uav_xy_m[0] - w
+    for excess, moved in ((1e-6, True), (1e-2, False)):
+        at = w + away * (z * (1 + excess) / np.hypot(*away))
+        raw = Plan(np.array([[0, 1, 1]]), np.ones((1, 3)), at[None, None])
+        near = instance.window(0, 1, np.clip(at[None], 0, 500))
+        if not (near.uav_xy_m[0] == at).all():
+            pytest.fail("choose another seed: the edge lies outside the area")
+        tidied = general.tidy(near, raw).uav_xy_m[0, 0]
+        assert (np.hypot(*(tidied - w)) <= z) == moved
