@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -71,8 +72,7 @@ def write_report(
 
 
 def _title(store: Store) -> str:
-    found = re.search(r'^title\s*=\s*"(.*)"', _study_text(store), re.MULTILINE)
-    return found.group(1) if found else store.root.name
+    return str(tomllib.loads(_study_text(store)).get("title", store.root.name))
 
 
 def _study_text(store: Store) -> str:
