@@ -31,13 +31,20 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 	@echo "[satedge] environment ready"
 
-benchmark: $(READY) ## Run the quick study (STUDY=name for another) and print its table.
+# Kernels are compiled once after each change of their sources, not inside somebody's time limit.
+KERNELS := $(VENV)/.kernels
+$(KERNELS): $(READY) $(wildcard minlp/*.py)
+	@echo "[satedge] compiling kernels (about a minute, once)"
+	@$(BIN)/python -c "from minlp.branch_and_bound import prepare; prepare()"
+	@touch $(KERNELS)
+
+benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print its table.
 	@$(BIN)/satedge benchmark $(STUDY) --jobs $(JOBS)
 
-test: $(READY) ## Run the tests.
+test: $(KERNELS) ## Run the tests.
 	@$(BIN)/pytest -q -n $(JOBS) -m "not slow and not browser"
 
-test-slow: $(READY) ## Run the tests that take minutes.
+test-slow: $(KERNELS) ## Run the tests that take minutes.
 	@$(BIN)/pytest -q -m slow
 
 lint: $(READY)
@@ -57,8 +64,8 @@ instances: $(READY) ## Regenerate every suite and check it against its manifest.
 report: $(READY) ## Rebuild tables and figures of results/runs/$(STUDY).
 	@$(BIN)/satedge report results/runs/$(STUDY)
 
-bench: $(READY) ## Measure speed against peers in the same run.
-	@$(BIN)/pytest -q benchmarks --benchmark-disable-gc -p no:xdist
+bench: $(KERNELS) ## Measure speed against peers in the same run.
+	@$(BIN)/pytest -q benchmarks/bench_*.py -s --benchmark-disable-gc -p no:xdist
 
 clean-env: ## Remove the environment.
 	@rm -rf $(VENV)

@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 
-from minlp.branch_and_bound import Limits, prepare, solve_slot
+from minlp.branch_and_bound import prepare, solve_slot
+from minlp.tree import Limits
 from satedge.bench.suites import load_suite
 from satedge.problem.generate import generate
 from satedge.problem.instance import Instance

@@ -25,6 +25,9 @@ from minlp.convex_terms import (
 )
 
 CONVERGED, CUT_OFF, STOPPED = 0, 1, 2
+
+#: A bound that cannot reach the cutoff need only be this sharp, as a share of what is missing.
+HOPELESS = 0.03
 STATUS = ("converged", "cutoff", "stopped")
 
 
@@ -56,7 +59,8 @@ def minimise_kernel(
 
     In and out: y (n + 2M,) start, then the best point; multiplier (n,) of the overruns in
     [0, rho], read if `warm`. Out: gradient (n + 2M,) of F_lambda where the bound was attained.
-    `warm` trusts y and multiplier: for a start from the minimum of a similar problem.
+    `warm` trusts y and multiplier: for a start from the minimum of a similar problem. Where F(y)
+    shows that the bound cannot reach a finite `cutoff`, it ends sooner, with a looser bound.
     """
     n, d = problem.load_s.shape[0], y.shape[0]
     point, state = new_point(n, d, problem.disc.shape[0]), new_state(problem)
@@ -73,6 +77,8 @@ def minimise_kernel(
             least = cost
             best[:] = y
         near = max(relative_gap * min(cost, least), absolute_gap)
+        if least < cutoff < np.inf:
+            near = max(near, HOPELESS * (cutoff - least))
         if bound >= cutoff:
             status = CUT_OFF
         elif least - bound <= near:

@@ -22,54 +22,14 @@ from numba import njit
 
 from minlp.convex_terms import ConvexProblem
 from minlp.geometry import gain_interval, gain_tangent, squared_distances
+from minlp.receivers import may_be_unserved, receivers, surely_disturbs
 from minlp.slot_data import NOT_SENT, Array, IntArray, SlotData
+
+#: Logs of gains carry errors of some 1e-14; rounding them outward by this keeps bounds valid.
+OUTWARD = 1e-12
 
 #: Admissible positions may exceed a disc by the referee's rounding slack; bounds allow for it.
 RADIUS_SLACK = 1 + 4e-9
-
-MIXED = -2
-"""Receiver of a device whose allowed options have several."""
-
-
-@njit(cache=True, error_model="numpy")
-def receivers(data: SlotData, allowed: IntArray) -> tuple[IntArray, IntArray]:
-    """(the one receiver, NOT_SENT, or MIXED (n,); bits of all allowed receivers (n,))."""
-    n = allowed.shape[0]
-    single, bits = np.empty(n, np.int64), np.zeros(n, np.int64)
-    for k in range(n):
-        single[k] = MIXED
-        first = True
-        for o in range(data.n_options[k]):
-            if allowed[k] >> o & 1:
-                r = data.receiver[k, o]
-                if first:
-                    single[k], first = r, False
-                elif single[k] != r:
-                    single[k] = MIXED
-                if r != NOT_SENT:
-                    bits[k] |= 1 << r
-                else:
-                    bits[k] |= 1 << 62
-    return single, bits
-
-
-@njit(cache=True, error_model="numpy")
-def may_be_unserved(bits: int) -> bool:
-    """Whether the device has the option of not sending."""
-    return (bits >> 62) & 1 == 1
-
-
-@njit(cache=True, error_model="numpy")
-def surely_disturbs(scope: int, bits: int, receiver: int, n_uavs: int) -> bool:
-    """Whether a sender with these allowed receivers disturbs a receiver whatever it chooses."""
-    if bits == 0 or may_be_unserved(bits):
-        return False
-    if scope == 0:
-        return True
-    satellite = 1 << n_uavs
-    if scope == 2:
-        return bits == 1 << receiver
-    return bits == satellite if receiver == n_uavs else (bits & satellite) == 0
 
 
 @njit(cache=True, error_model="numpy")
@@ -156,6 +116,9 @@ def assemble(
             problem.lower[i + 1], problem.upper[i + 1] = boxes[r, 2], boxes[r, 3]
         else:
             _interval_row(data, k, bits, low, high, problem)
+        problem.log_noise[k] -= OUTWARD
+        problem.log_interference[k] -= OUTWARD
+        problem.slack_s[k] += OUTWARD * abs(problem.slack_s[k])
     return problem, constant
 
 

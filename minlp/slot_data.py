@@ -137,7 +137,7 @@ def _options(
             alone_s = 0.0
         cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
         slack_s = c.overrun_from_s[slot, k, server] - latency_s
-        rows.append((m if above else server, server, cost, alone_s, slack_s))
+        rows.append((float(m if above else server), float(server), cost, alone_s, slack_s))
     if s.compute_sharing == "dedicated":
         rows = _undominated(rows, m)
     if not mask[m:].any():

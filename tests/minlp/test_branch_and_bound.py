@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 from plain_model import slot_cost
 from scipy.optimize import minimize_scalar
 
-from minlp.branch_and_bound import Limits, prepare, rolling, solve, solve_slot
+from minlp.branch_and_bound import prepare, rolling, solve, solve_slot
 from minlp.geometry import common_point, gain_interval, gain_tangent, in_all, log_gain
-from minlp.local import device_costs
-from minlp.node import evaluate_node, least_powers, lone_costs, root_boxes, tighten
+from minlp.local import device_costs, reach_boxes
+from minlp.node import evaluate_node
+from minlp.presolve import least_powers, lone_costs, tighten
 from minlp.search import staying_options
 from minlp.slot_data import plan_of, slot_data
+from minlp.tree import Limits
 from satedge.problem.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
@@ -87,7 +89,7 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, seed
     for k in range(n):
         keep = rng.integers(1, 1 << slot.n_options[k])
         allowed[k] &= keep
-    boxes = root_boxes(slot)
+    boxes = reach_boxes(slot)
     shrink = data.draw(st.sampled_from([1.0, 0.3, 0.01, 0.0]))
     for box in boxes:
         for axis in (0, 2):
@@ -96,7 +98,7 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, seed
             box[axis + 1] = box[axis] + width
     before = allowed.copy()
     if not tighten(slot, allowed, boxes):
-        boxes = root_boxes(slot)
+        boxes = reach_boxes(slot)
         allowed = before
         if not tighten(slot, allowed, boxes):
             return
@@ -132,7 +134,7 @@ def test_compiled_costs_equal_the_referee(name, changes, fleet, seed):
     instance = one_slot(name, seed, fleet, **changes)
     slot = slot_data(instance)
     n = len(slot.n_options)
-    choice = staying_options(slot, lone_costs(slot, root_boxes(slot)))
+    choice = staying_options(slot, lone_costs(slot, reach_boxes(slot)))
     rng = np.random.default_rng(seed)
     power = rng.uniform(slot.log_power_min, slot.log_power_max, n)
     power = np.where(slot.server[np.arange(n), choice] >= 0, power, slot.log_power_min)
@@ -220,7 +222,7 @@ def test_powers_below_the_floor_cost_more_than_the_budget():
     for seed in range(20):
         instance = one_slot("paper", seed)
         slot = slot_data(instance)
-        boxes = root_boxes(slot)
+        boxes = reach_boxes(slot)
         lone = lone_costs(slot, boxes)
         budget = lone.min(axis=1).sum() * 1.01
         floor = least_powers(slot, lone, boxes, budget)
