@@ -41,7 +41,7 @@ class DeviceNet(nn.Module):
         out: int,
         common_out: int = 0,
     ) -> None:
-        """`acted` features are those of actions: others see them, a device's own output does not."""
+        """`acted` features are of actions: the others see them, a device's own output does not."""
         super().__init__()
         width = hidden[0]
         self.n_own = own

@@ -32,9 +32,7 @@ def layout_of(settings: Settings, sizes: Sizes) -> Layout:
         kind = settings.layout  # type: ignore[assignment]
     elif isinstance(settings, D3qnSettings):
         kind = "discrete"
-    elif isinstance(settings, AdSacPlusSettings):
-        kind = "hybrid"
-    elif isinstance(settings, PpoSettings) and settings.hybrid:
+    elif isinstance(settings, AdSacPlusSettings) or getattr(settings, "hybrid", False):
         kind = "hybrid"
     return Layout(kind, sizes)
 

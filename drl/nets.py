@@ -82,11 +82,16 @@ class Linear(nn.Module):
 class MLP(nn.Module):
     """R fully connected ReLU networks (R, B, in) -> (R, B, out)."""
 
-    def __init__(self, streams: Streams, n_in: int, hidden: Sequence[int], n_out: int) -> None:
+    def __init__(
+        self, streams: Streams, n_in: int, hidden: Sequence[int], n_out: int, last: float = 1.0
+    ) -> None:
+        """`last` scales the first weights of the output layer: small, nothing is favoured."""
         super().__init__()
-        sizes = [n_in, *hidden, n_out]
-        pairs = itertools.pairwise(sizes)
+        pairs = itertools.pairwise([n_in, *hidden, n_out])
         self.layers = nn.ModuleList([Linear(streams, a, b) for a, b in pairs])
+        with torch.no_grad():
+            for parameter in self.layers[-1].parameters():
+                parameter.mul_(last)
 
     def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
         *body, last = self.layers

@@ -160,6 +160,10 @@ class PpoSettings(Settings):
 
     hybrid: bool = False
     """Hybrid-PPO; else scores of servers."""
+    actor_rate: float = 3e-4
+    """Of the policy; Schulman et al. 2017 for continuous control."""
+    critic_rate: float = 3e-4
+    """Of the value network; likewise."""
     rollout_epochs: int = 10
     """Episodes of 100 slots between updates. Open."""
     passes: int = 10

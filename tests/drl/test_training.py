@@ -50,7 +50,7 @@ def curve(folder: Path) -> dict[tuple[str, ...], float]:
 def test_a_killed_training_resumes_to_the_bit(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped in the fifth epoch and resumed, it ends with the weights and log of one not stopped."""
+    """Stopped in the fifth epoch and resumed, it ends with the weights and log of the whole."""
     whole = run(method, tmp_path / "whole")
     episode, played = train.Trainer._episode, 0
 
