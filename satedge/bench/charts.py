@@ -42,7 +42,7 @@ def excess_chart(lines: Sequence[Line]) -> Figure | None:
         )  # fmt: skip
     ax.set_xscale("symlog", linthresh=1e-3, linscale=0.6)
     ax.set_xlim(left=0)
-    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
+    _few_decades(ax)
     ax.set(xlabel="excess over best known cost, %")
     ax.annotate("cost", (1.01, 1.01), xycoords="axes fraction", va="bottom", fontsize=8,
                 fontweight="bold")  # fmt: skip
@@ -136,6 +136,16 @@ def _name_rows(ax: Axes, shown: Sequence[Line], lines: Sequence[Line]) -> None:
     ax.set_yticks(range(len(shown)), labels)
     ax.set_ylim(-0.6, len(shown) - 0.4)
     ax.tick_params(axis="y", length=0)
+
+
+def _few_decades(ax: Axes) -> None:
+    """At most eight marks on an axis that starts at 0 and goes on in powers of ten."""
+    top = math.ceil(math.log10(max(ax.get_xlim()[1], 1e-2)))
+    step = max(1, math.ceil((top + 3) / 6))
+    powers = list(range(-3, top + 1, step))
+    ax.set_xticks([0.0, *(10.0**p for p in powers)], minor=False)
+    ax.minorticks_off()
+    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
 
 
 def _family_legend(ax: Axes, shown: Sequence[Line]) -> None:
