@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from satedge.bench import cluster as cluster_module
 from satedge.bench.store import Store
 from satedge.problem.files import write_instance
 from satedge.problem.generate import generate
@@ -114,19 +115,23 @@ def test_cluster_gives_the_local_table_and_survives_a_lost_worker(
     assert {r["row"]["host"] for r in Store(far).records()} == {socket.gethostname()}
 
 
-def test_unreachable_scheduler_is_one_clear_error(tmp_path: Path) -> None:
-    """A scheduler that does not answer, or whose file is missing, is said in one line."""
-    (tmp_path / "instances").mkdir()
-    path = study(tmp_path, "'greedy'", 1)
+def test_unreachable_scheduler_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler that does not answer is said in one line, with its address."""
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 0.5)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    for options in (
-        ("--cluster", f"tcp://127.0.0.1:{port}"),
-        ("--scheduler-file", tmp_path / "none.json"),
-    ):
-        process = benchmark(path, tmp_path / "run", *options)
-        _, told = process.communicate(timeout=60)
-        assert process.returncode == 2
-        assert len(told.strip().splitlines()) == 1
-        assert str(options[1]) in told
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(cluster_module.ClusterError, match=f"{address} cannot be reached") as told:
+        cluster_module.on_cluster(address, None)
+    assert "\n" not in str(told.value)
+
+
+def test_missing_scheduler_file_is_one_clear_error(tmp_path: Path) -> None:
+    """On the command line: exit code 2 and one line."""
+    (tmp_path / "instances").mkdir()
+    file = tmp_path / "none.json"
+    process = benchmark(study(tmp_path, "'greedy'", 1), tmp_path / "run", "--scheduler-file", file)
+    _, told = process.communicate(timeout=60)
+    assert (process.returncode, told) == (2, f"satedge: {file}: no such scheduler file\n")
