@@ -60,10 +60,13 @@ def gap_chart(lines: Sequence[Line], rows: Rows, gap: Any) -> Figure | None:
     if not shown:
         return None
     figure, ax = _rows_figure(len(shown))
-    names = np.array(rows.text("method"), object)
     jitter = np.random.default_rng(0)
     for y, line in enumerate(reversed(shown)):
-        mine = (names == line.method) & (rows["budget_s"] == line.budget_s) & np.isfinite(gap)
+        mine = (
+            rows.equals("method", line.method)
+            & (rows["budget_s"] == line.budget_s)
+            & np.isfinite(gap)
+        )
         values = np.maximum(gap[mine], LEAST_GAP) * 100
         colour = style.FAMILIES.get(line.family, style.ORANGE)
         offset = jitter.uniform(-0.22, 0.22, len(values))
@@ -87,13 +90,12 @@ def phase_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None
         return None
     figure = style.new_figure(7.4, 1.15 + 0.27 * len(shown))
     left, right = figure.subplots(1, 2, sharey=True)
-    names = np.array(rows.text("method"), object)
     for ax, unit, label in (
         (left, "s", "latency per request, s"),
         (right, "J", "energy per slot, J"),
     ):
         for y, line in enumerate(reversed(shown)):
-            mine = usable & (names == line.method) & (rows["budget_s"] == line.budget_s)
+            mine = usable & rows.equals("method", line.method) & (rows["budget_s"] == line.budget_s)
             start = 0.0
             for phase in PHASES:
                 width = float(rows[f"{phase}_{unit}"][mine].mean())

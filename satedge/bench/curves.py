@@ -131,16 +131,14 @@ def profile_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | No
 def _measure(lines: Sequence[Line], rows: Rows, usable: Any) -> tuple[Array, list[str]]:
     """(instances, methods) cost minus floor, the mean over seeds; inf without a plan."""
     shown = [v for v in lines if v.plans]
-    instances = {sha: i for i, sha in enumerate(dict.fromkeys(rows.text("instance_sha256")))}
+    _, instance = np.unique(rows["instance_sha256"], return_inverse=True)
     columns = {(v.method, v.budget_s): j for j, v in enumerate(shown)}
-    total, count = np.zeros((2, len(instances), len(columns)))
+    total, count = np.zeros((2, int(instance.max(initial=-1)) + 1, len(columns)))
     above = rows["cost"] - rows["floor"]
-    keys = zip(rows.text("instance_sha256"), rows.text("method"), rows["budget_s"], strict=True)
-    for r, (sha, method, budget_s) in enumerate(keys):
-        column = columns.get((method, float(budget_s)))
-        if column is not None and usable[r]:
-            total[instances[sha], column] += above[r]
-            count[instances[sha], column] += 1
+    for (method, budget_s), column in columns.items():
+        mine = usable & rows.equals("method", method) & (rows["budget_s"] == budget_s)
+        np.add.at(total[:, column], instance[mine], above[mine])
+        np.add.at(count[:, column], instance[mine], 1)
     with np.errstate(invalid="ignore"):
         measure = np.where(count > 0, total / count, np.inf)
     return measure, [tables.name(v, lines) for v in shown]

@@ -42,7 +42,7 @@ def write_figures(store: Store, rows: Rows, scores: Scores, lines: list[Line]) -
     drawn = []
     with style.house():
         for group, part in tables.by_comparison(lines):
-            chosen = np.array(rows.text("group"), object) == group
+            chosen = rows.equals("group", group)
             drawings = _comparison(store, rows, scores, part, chosen)
             for name, title, caption, figure in drawings:
                 stem = f"{_slug(group)}-{name}"
@@ -137,9 +137,8 @@ def _best_map(store: Store, rows: Rows, usable: np.ndarray) -> Figure | None:
     """The first instance's first slot under its cheapest plan."""
     if not usable.any():
         return None
-    names = np.array(rows.text("instance_sha256"), object)
-    first = names[usable][0]
-    mine = np.flatnonzero(usable & (names == first))
+    shas = rows["instance_sha256"]
+    mine = np.flatnonzero(usable & (shas == shas[usable][0]))
     best = rows.row(int(mine[rows["cost"][mine].argmin()]))
     plan, instance = plan_of(store.read(best["key"])), store.instance(best["instance_sha256"])
     assert plan is not None

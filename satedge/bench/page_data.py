@@ -78,7 +78,7 @@ class _Page:
 
     def instance(self, group: str, members: list[int]) -> dict[str, Any] | None:
         """One instance with its cells; None when no cell of it ran."""
-        ran = [i for i in members if str(self.rows["status"][i]) != "skipped"]
+        ran = [i for i in members if self.rows.row(i)["status"] != "skipped"]
         if not ran:
             return None
         first = self.rows.row(ran[0])

@@ -6,7 +6,6 @@ method holds for every plan of the same instance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,17 +77,9 @@ class Scores:
     normalised: Array
 
 
-def codes(values: Iterable[str]) -> tuple[list[str], NDArray[np.int64]]:
-    """Distinct texts in order of appearance, and the index of each row's."""
-    seen: dict[str, int] = {}
-    index = np.array([seen.setdefault(v, len(seen)) for v in values], np.int64)
-    return list(seen), index
-
-
 def score(rows: Rows) -> Scores:
     """All scores of a run's rows."""
-    _, instance = codes(rows.text("instance_sha256"))
-    n = int(instance.max(initial=-1)) + 1
+    instance, n = rows["instance_sha256"], len(rows.words["instance_sha256"])
     cost, bound = rows["cost"], rows["lower_bound"]
     usable = _usable(rows)
     best_bound = _extreme(np.maximum, -np.inf, instance, n, bound, np.isfinite(bound))
@@ -116,8 +107,9 @@ def score(rows: Rows) -> Scores:
 
 
 def _usable(rows: Rows) -> NDArray[np.bool_]:
-    answered = np.isin(np.array(rows.text("status"), object), np.array(ANSWERED, object))
-    usable: NDArray[np.bool_] = answered & rows["admissible"] & np.isfinite(rows["cost"])
+    usable: NDArray[np.bool_] = (
+        rows.equals("status", *ANSWERED) & rows["admissible"] & np.isfinite(rows["cost"])
+    )
     return usable
 
 
@@ -139,7 +131,7 @@ def _extreme(
 def _random_cost(
     rows: Rows, usable: NDArray[np.bool_], instance: NDArray[np.int64], n: int
 ) -> Array:
-    mask = usable & (np.array(rows.text("entry"), object) == RANDOM)
+    mask = usable & rows.equals("entry", RANDOM)
     count = np.bincount(instance[mask], minlength=n)
     total = np.bincount(instance[mask], weights=rows["cost"][mask], minlength=n)
     with np.errstate(invalid="ignore"):
@@ -180,13 +172,13 @@ def gate(rows: Rows, tolerance: float = GATE) -> list[Breach]:
 
     All admissible plans count, those of failed rows too: a bound must hold for any of them.
     """
-    names, instance = codes(rows.text("instance_sha256"))
+    present, instance = np.unique(rows["instance_sha256"], return_inverse=True)
     cost = np.where(rows["admissible"] & np.isfinite(rows["cost"]), rows["cost"], np.inf)
     bound = np.where(np.isfinite(rows["lower_bound"]), rows["lower_bound"], -np.inf)
     breaches = []
     order = np.argsort(instance, kind="stable")
-    starts = np.searchsorted(instance[order], np.arange(len(names) + 1))
-    for i in range(len(names)):
+    starts = np.searchsorted(instance[order], np.arange(len(present) + 1))
+    for i in range(len(present)):
         member = order[starts[i] : starts[i + 1]]
         low, high = member[cost[member].argmin()], member[bound[member].argmax()]
         if bound[high] <= cost[low] + tolerance * abs(cost[low]):

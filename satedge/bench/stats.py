@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 #: Resamples of every bootstrap, and its confidence.
-RESAMPLES = 2000
+RESAMPLES = 1000
 CONFIDENCE = 0.95
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from satedge.bench import stats
-from satedge.bench.score import Scores, codes, score
+from satedge.bench.score import Scores, score
 from satedge.bench.stats import Interval
 from satedge.bench.table_data import Rows
 
@@ -72,12 +73,13 @@ COLUMNS = {f.name: f.metadata for f in fields(Line) if "head" in f.metadata}
 def summarise(rows: Rows, scores: Scores | None = None) -> list[Line]:
     """Lines of all groups; within a group the best excess first."""
     scores = scores or score(rows)
-    keys = zip(rows.text("group"), rows["budget_s"], rows.text("method"), strict=True)
-    names, index = codes(f"{g}\0{b:g}\0{m}" for g, b, m in keys)
+    budgets_s, budget = np.unique(rows["budget_s"], return_inverse=True)
+    key = rows["group"] * len(rows.words["method"]) + rows["method"]
+    names, index = np.unique(key * len(budgets_s) + budget, return_inverse=True)
     order = np.argsort(index, kind="stable")
     starts = np.searchsorted(index[order], np.arange(len(names) + 1))
-    lines = [_line(rows, scores, order[starts[i] : starts[i + 1]]) for i in range(len(names))]
-    groups = list(dict.fromkeys(line.group for line in lines))
+    lines = [_line(rows, scores, order[a:b]) for a, b in pairwise(starts)]
+    groups = rows.words["group"]
     return sorted(lines, key=lambda v: (groups.index(v.group), _rank(v), v.budget_s))
 
 
@@ -87,7 +89,7 @@ def _rank(line: Line) -> tuple[bool, float, str]:
 
 def _line(rows: Rows, s: Scores, member: NDArray[np.int64]) -> Line:
     part = rows.where(member)
-    ran = np.array(part.text("status"), object) != "skipped"
+    ran = ~part.equals("status", "skipped")
     good = member[s.usable[member]]
     kept = rows.where(good)
     first = part.row(0)
@@ -133,10 +135,9 @@ def _interval(kept: Rows, excess: NDArray[np.float64], family: str) -> Interval:
     if not len(kept):
         return Interval(NAN, NAN, NAN)
     learned = family == "learned"
-    units = [f"{v:g}" for v in kept["seed"]] if learned else kept.text("instance_sha256")
-    names, index = codes(units)
-    count = np.bincount(index, minlength=len(names))
-    means = np.bincount(index, weights=excess, minlength=len(names)) / count
+    units = kept["seed" if learned else "instance_sha256"]
+    _, index = np.unique(units, return_inverse=True)
+    means = np.bincount(index, weights=excess) / np.bincount(index)
     if learned:
         return stats.interquartile_interval(means[:, None])
     return stats.mean_interval(means)

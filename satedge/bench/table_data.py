@@ -1,6 +1,7 @@
-"""Rows of a run as columns: numpy arrays by name, read from and written to Parquet.
+"""Rows of a run as columns, read from and written to Parquet.
 
-One schema for every run: numbers that are unknown are NaN, words that are unknown are "".
+Numbers and flags are arrays; words are codes into a list of distinct words. One
+schema for every run: numbers that are unknown are NaN, words that are unknown are "".
 """
 
 from __future__ import annotations
@@ -69,37 +70,50 @@ FLAGS = ("hindsight", "admissible", "feasible", "contended")
 class Rows:
     """Columns of equal length."""
 
-    def __init__(self, columns: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(
+        self, columns: Mapping[str, NDArray[Any]], words: Mapping[str, Sequence[str]]
+    ) -> None:
         self.columns = dict(columns)
+        self.words = dict(words)
 
     def __len__(self) -> int:
         return len(self.columns["key"])
 
     def __getitem__(self, name: str) -> NDArray[Any]:
+        """A column of numbers or flags; of words, their codes."""
         return self.columns[name]
 
     def text(self, name: str) -> list[str]:
-        """A text column as a list."""
-        return [str(value) for value in self.columns[name]]
+        """A column of words."""
+        words = self.words[name]
+        return [words[code] for code in self.columns[name]]
+
+    def equals(self, name: str, *wanted: str) -> NDArray[np.bool_]:
+        """Which rows have one of some words in a column."""
+        places = [i for i, word in enumerate(self.words[name]) if word in wanted]
+        return np.isin(self.columns[name], places)
 
     def where(self, chosen: Any) -> Rows:
         """Some rows, by mask or index."""
         mask = np.asarray(chosen)
         if mask.size == 0:
             mask = mask.astype(np.int64)
-        return Rows({name: values[mask] for name, values in self.columns.items()})
+        return Rows({name: values[mask] for name, values in self.columns.items()}, self.words)
 
     def ordered(self) -> Rows:
         """By group, instance, method, budget and seed; numbers inside names count as numbers."""
-        names = ("group", "instance", "method")
-        parts = [[_natural(text) for text in self.text(name)] for name in names]
-        keys = list(zip(*parts, self["budget_s"], self["seed"], strict=True))
-        return self.where(sorted(range(len(self)), key=keys.__getitem__))
+        keys = [self["seed"], self["budget_s"]]
+        for name in ("method", "instance", "group"):
+            words = self.words[name]
+            rank = np.empty(len(words), np.int64)
+            rank[sorted(range(len(words)), key=lambda i: _natural(words[i]))] = range(len(words))
+            keys.append(rank[self[name]])
+        return self.where(np.lexsort(keys))
 
     def row(self, index: int) -> dict[str, Any]:
         """One row as Python values."""
         return {
-            name: str(values[index]) if name in TEXT else values[index].item()
+            name: self.words[name][values[index]] if name in TEXT else values[index].item()
             for name, values in self.columns.items()
         }
 
@@ -107,20 +121,30 @@ class Rows:
     def of(rows: Sequence[Mapping[str, Any]]) -> Rows:
         """From flat records; unknown names in them are left out."""
         columns: dict[str, NDArray[Any]] = {}
+        words: dict[str, list[str]] = {}
         for name in TEXT:
-            columns[name] = _texts(r.get(name) or "" for r in rows)
+            words[name], columns[name] = _coded(str(r.get(name) or "") for r in rows)
         for name in NUMBERS:
             given = (r.get(name) for r in rows)
             columns[name] = np.array([np.nan if v is None else v for v in given], float)
         for name in FLAGS:
             columns[name] = np.array([bool(r.get(name)) for r in rows], bool)
-        return Rows(columns)
+        return Rows(columns, words)
 
     @staticmethod
     def join(*parts: Rows) -> Rows:
         """Rows one after the other."""
-        names = (*TEXT, *NUMBERS, *FLAGS)
-        return Rows({n: np.concatenate([part[n] for part in parts]) for n in names})
+        names = (*NUMBERS, *FLAGS)
+        columns = {n: np.concatenate([part[n] for part in parts]) for n in names}
+        words: dict[str, list[str]] = {}
+        for name in TEXT:
+            place: dict[str, int] = {}
+            codes = []
+            for part in parts:
+                new = [place.setdefault(word, len(place)) for word in part.words[name]]
+                codes.append(np.array(new, np.int64)[part[name]] if new else part[name])
+            columns[name], words[name] = np.concatenate(codes), list(place)
+        return Rows(columns, words)
 
 
 def _natural(text: str) -> list[tuple[int, int | str]]:
@@ -129,9 +153,11 @@ def _natural(text: str) -> list[tuple[int, int | str]]:
     return [(0, int(p)) if p.isdigit() else (1, p) for p in pieces]
 
 
-def _texts(values: Iterable[str]) -> NDArray[Any]:
-    found = list(values)
-    return np.array(found, dtype=np.dtypes.StringDType())
+def _coded(values: Iterable[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Distinct words in order of appearance, and every row's code."""
+    place: dict[str, int] = {}
+    codes = np.array([place.setdefault(v, len(place)) for v in values], np.int64)
+    return list(place), codes
 
 
 def write_parquet(rows: Rows) -> bytes:
@@ -139,11 +165,14 @@ def write_parquet(rows: Rows) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    arrays = {}
-    for name, values in rows.columns.items():
-        arrays[name] = pa.array(values.tolist() if name in TEXT else values)
-        if name in TEXT:
-            arrays[name] = arrays[name].cast(pa.string()).dictionary_encode()
+    arrays = {
+        name: pa.DictionaryArray.from_arrays(
+            pa.array(values, pa.int32()), pa.array(rows.words[name], pa.string())
+        )
+        if name in TEXT
+        else pa.array(values)
+        for name, values in rows.columns.items()
+    }
     buffer = io.BytesIO()
     pq.write_table(pa.table(arrays), buffer, compression="zstd")
     return buffer.getvalue()
@@ -154,10 +183,16 @@ def read_parquet(path: Path) -> Rows:
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
-    empty = Rows.of([{}] * table.num_rows)
-    for name in table.column_names:
+    n = table.num_rows
+    columns: dict[str, NDArray[Any]] = {name: np.full(n, np.nan) for name in NUMBERS}
+    columns |= {name: np.zeros(n, bool) for name in FLAGS}
+    columns |= {name: np.zeros(n, np.int64) for name in TEXT}
+    words = {name: [""] for name in TEXT}
+    for name in set(table.column_names) & set(columns):
+        column = table.column(name).combine_chunks()
         if name in TEXT:
-            empty.columns[name] = _texts(table.column(name).to_pylist())
-        elif name in empty.columns:
-            empty.columns[name] = table.column(name).to_numpy()
-    return empty
+            column = column.dictionary_encode()
+            words[name] = column.dictionary.to_pylist()
+            column = column.indices
+        columns[name] = column.to_numpy(zero_copy_only=False).astype(columns[name].dtype)
+    return Rows(columns, words)
