@@ -26,10 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minlp.p1_start import start_plan
 from satedge.problem.instance import Instance
-from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore, stack
+from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
 from satedge.problem.projector import project
-from satedge.problem.referee import available, judge
+from satedge.problem.referee import judge
 from satedge.problem.rollout import rollout
 
 Array = NDArray[np.float64]
@@ -77,26 +78,6 @@ def solve(
 
         outcome = rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
     return _outcome(outcome, records, settings)
-
-
-def start_plan(slot: Instance) -> Plan:
-    """UAVs stay, everybody uses the server that is cheapest alone, at the best common power.
-
-    Powers are those best alone times one of a few factors; what the referee likes best.
-    """
-    from minlp.p1_data import slot_terms
-
-    terms = slot_terms(slot, 0)
-    stay = slot.uav_xy_m[None]
-    cost = np.where(available(slot, stay)[0], terms.lone_least, np.inf)
-    finite = np.isfinite(cost).any(axis=1)
-    server = np.where(finite, cost.argmin(axis=1), -1)[None]
-    trials = [
-        Plan(server, np.where(server >= 0, power_W, 0.0), stay)
-        for power_W in np.geomspace(slot.scenario.power_max_W, slot.scenario.power_min_W, 25)
-    ]
-    best = int(np.argmin(judge(slot, stack(trials)).cost))
-    return project(slot, trials[best])[0]
 
 
 def _solve_slot(

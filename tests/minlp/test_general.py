@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from minlp import general, general_solvers
+from minlp.p1_start import start_plan
 from satedge.problem.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
@@ -47,7 +48,7 @@ def test_scip_solves_a_tiny_slot():
     assert slot["bound"] <= cost * (1 + 1e-6)
     assert slot["wrong"] == []
     assert slot["nodes"] >= 1
-    assert cost <= float(judge(instance, general.start_plan(instance)).cost)
+    assert cost <= float(judge(instance, start_plan(instance)).cost)
 
 
 def test_a_claimed_bound_is_no_certified_bound():
@@ -134,7 +135,7 @@ def test_a_lie_is_found_out(fake_solver):
     assert outcome.status == "feasible"
     verdict = judge(tiny(), outcome.plan)
     assert verdict.admissible
-    assert float(verdict.cost) <= float(judge(tiny(), general.start_plan(tiny())).cost)
+    assert float(verdict.cost) <= float(judge(tiny(), start_plan(tiny())).cost)
 
 
 def test_rounding_beyond_coverage_is_tidied():

@@ -1,0 +1,179 @@
+"""The enumeration is an oracle: its bound lies below every plan, its plan at its bound."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minlp import enumerate as oracle
+from minlp import general
+from minlp.enumerate_box import evaluate, root_box, split
+from minlp.enumerate_point import Combination
+from minlp.p1_data import slot_terms
+from satedge.problem.generate import generate
+from satedge.problem.plan import Plan, stack
+from satedge.problem.projector import project
+from satedge.problem.referee import judge
+from satedge.problem.scenario import preset
+
+SCENARIOS = st.fixed_dictionaries(
+    {
+        "interference_scope": st.sampled_from(["all", "tier", "server"]),
+        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
+        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
+        "path_loss_exponent": st.sampled_from([2.0, 2.4]),
+        "uav_coverage_m": st.sampled_from([80.0, 250.0]),
+        "latency_weight_per_s": st.sampled_from([0.5, 2.0]),
+        "energy_weight_per_J": st.sampled_from([0.0, 0.0125, 0.5]),
+    }
+)
+
+
+def tiny(seed=0, **changes):
+    return generate(preset("tiny", n_slots=1).replace(**changes), seed)
+
+
+def around(instance, plan, rng, count):
+    """Admissible plans near a plan and far from it."""
+    s = instance.scenario
+    scale = 10 ** rng.uniform(-4, 0, (count, 1, 1))
+    server = np.broadcast_to(plan.server, (count, *plan.server.shape)).copy()
+    anew = rng.random(server.shape) < 0.3 * (rng.random((count, 1, 1)) < 0.5)
+    server[anew] = rng.integers(0, s.n_servers, anew.sum())
+    power_W = np.maximum(plan.power_W, 1e-6) * np.exp(3 * scale * rng.normal(size=server.shape))
+    xy = plan.uav_xy_m + 50 * scale[..., None] * rng.normal(size=(count, *plan.uav_xy_m.shape))
+    return project(instance, Plan(server, power_W, xy))[0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(SCENARIOS, st.integers(0, 1000))
+def test_no_plan_lies_below_the_bound(changes, seed):
+    """Plans near the optimum and far from it cost at least the bound; the gap is as asked."""
+    instance = tiny(seed, **changes)
+    proof = oracle.prove(instance, relative_gap=1e-5, budget_s=5)
+    costs = judge(instance, around(instance, proof.plan, np.random.default_rng(seed), 300)).cost
+    assert proof.lower_bound <= costs.min() * (1 + 1e-9)
+    assert proof.cost == float(judge(instance, proof.plan).cost)
+    assert proof.gap <= 1e-5
+
+
+@settings(max_examples=40, deadline=None)
+@given(SCENARIOS, st.integers(0, 1000), st.integers(0, 5))
+def test_every_box_bounds_its_plans(changes, seed, depth):
+    """With given servers, the bound of a box lies below plans at any positions inside it."""
+    instance = generate(
+        preset("tiny", n_slots=1, n_uavs=2, n_satellites=1, accuracy_max=0.5).replace(**changes),
+        seed,
+    )
+    rng = np.random.default_rng(seed)
+    terms = slot_terms(instance, 0)
+    servers = np.array([
+        rng.choice(options) if (options := np.flatnonzero(terms.pair[k])).size else -1
+        for k in range(3)
+    ])  # fmt: skip
+    box = root_box(Combination.of(terms, servers))
+    if box is None:
+        return
+    for _ in range(depth):
+        parts = split(evaluate(box))
+        if not parts:
+            return
+        box = parts[rng.integers(len(parts))]
+    box = evaluate(box)
+    xy = rng.uniform(box.low, box.high, (200, *box.low.shape))[:, None]
+    power_W = np.where(servers >= 0, box.plan.power_W * np.exp(rng.normal(size=(200, 1, 3))), 0.0)
+    plans = Plan(np.broadcast_to(servers, (200, 1, 3)), np.clip(power_W, 1e-6, 1), xy)
+    plans = Plan(plans.server, np.where(servers >= 0, plans.power_W, 0.0), xy)
+    verdict = judge(instance, stack([Plan(*parts) for parts in zip(
+        plans.server, plans.power_W, plans.uav_xy_m, strict=True
+    )]))  # fmt: skip
+    costs = verdict.cost[verdict.admissible]
+    assert box.bound / 3 <= costs.min(initial=np.inf) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_scip_finds_the_same_optimum(seed):
+    """A general solver on the Pyomo model ends at the enumerated optimum."""
+    pytest.importorskip("pyscipopt")
+    instance = tiny(seed, latency_weight_per_s=1 / 3, energy_weight_per_J=1 / 80)
+    proof = oracle.prove(instance)
+    assert proof.gap <= 1e-6
+    outcome = general.solve(instance, budget_s=5, seed=0)
+    assert float(judge(instance, outcome.plan).cost) == pytest.approx(proof.cost, rel=5e-6)
+    assert outcome.info["slots"][0]["bound"] <= proof.cost * (1 + 1e-5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from(["balanced", "paper", "published"]))
+def test_separable_case_equals_enumeration(seed, name):
+    """Without leakage and motion, device by device is the enumeration over all at once."""
+    scenario = preset(name, n_devices=3, n_uavs=1, n_satellites=2, n_slots=1)
+    instance = generate(scenario.replace(interference_leakage=0.0), seed)
+    alone = oracle.separable(instance)
+    together = oracle.prove(instance, fixed=True, relative_gap=1e-8)
+    assert alone.gap <= 2e-9
+    assert together.gap <= 1e-8
+    assert together.cost == pytest.approx(alone.cost, rel=2e-8)
+
+
+def test_motion_never_hurts():
+    """Fixed positions cost at least as much as free ones."""
+    for seed in range(4):
+        instance = tiny(seed)
+        free, fixed = oracle.prove(instance), oracle.prove(instance, fixed=True)
+        assert fixed.gap <= 1e-6
+        assert free.lower_bound <= fixed.cost
+        assert (fixed.plan.uav_xy_m[0] == instance.uav_xy_m).all()
+
+
+def test_dominated_satellites_never_help():
+    """Combinations with a dominated satellite are enumerated, and never win."""
+    wins = 0
+    for seed in range(12):
+        instance = tiny(seed, n_satellites=3, n_devices=2)
+        dominated = slot_terms(instance, 0).dominated
+        plan = oracle.prove(instance).plan
+        chosen = [dominated[k, b] for k, b in enumerate(plan.server[0]) if b >= 0]
+        wins += any(chosen)
+        assert dominated.any() or seed > 0
+    assert wins == 0
+
+
+def test_solve_states_its_certificate():
+    """As a method: optimal, with a bound below its cost; over several slots without a bound."""
+    outcome = oracle.solve(tiny(2), budget_s=10, seed=0)
+    assert outcome.status == "optimal"
+    assert outcome.certificate["kind"] == "enumeration"
+    cost = float(judge(tiny(2), outcome.plan).cost)
+    assert cost * (1 - 1e-6) <= outcome.lower_bound <= cost
+    two = generate(preset("tiny", n_slots=2), 2)
+    assert oracle.solve(two, budget_s=10, seed=0).lower_bound is None
+
+
+def test_when_time_is_up_the_bound_still_holds():
+    """A search cut short has a worse bound, not a wrong one."""
+    instance = tiny(4)
+    cut, full = oracle.prove(instance, budget_s=0.0), oracle.prove(instance)
+    assert cut.lower_bound <= full.lower_bound <= full.cost <= cut.cost
+
+
+def test_too_many_combinations_are_refused():
+    """Large slots are not enumerated."""
+    large = generate(preset("balanced", n_slots=1, n_devices=40, interference_leakage=0.3), 0)
+    with pytest.raises(ValueError, match="combinations"):
+        oracle.prove(large)
+    with pytest.raises(ValueError, match="leakage = 0"):
+        oracle.separable(tiny())
+
+
+def test_idle_slots_cost_nothing():
+    """Nobody asks, nothing is paid."""
+    instance = tiny(0)
+    idle = {
+        name: np.zeros_like(getattr(instance, name))
+        for name in ("active", "input_bit", "output_words", "deadline_s", "accuracy_floor")
+    }
+    proof = oracle.prove(dataclasses.replace(instance, **idle))
+    assert proof.cost == proof.lower_bound == 0
