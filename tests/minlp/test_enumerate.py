@@ -52,7 +52,7 @@ def around(instance, plan, rng, count):
 def test_no_plan_lies_below_the_bound(changes, seed):
     """Plans near the optimum and far from it cost at least the bound; the gap is as asked."""
     instance = tiny(seed, **changes)
-    proof = oracle.prove(instance, relative_gap=1e-5, budget_s=5)
+    proof = oracle.prove(instance, relative_gap=1e-5)
     costs = judge(instance, around(instance, proof.plan, np.random.default_rng(seed), 300)).cost
     assert proof.lower_bound <= costs.min() * (1 + 1e-9)
     assert proof.cost == float(judge(instance, proof.plan).cost)
