@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from satedge.bench import charts, curves, maps, style, tables
+from satedge.bench import charts, curves, learning, maps, style, sweeps, tables
 from satedge.bench.records import plan_of
 from satedge.bench.score import Scores
 from satedge.bench.store import Store
@@ -36,115 +37,154 @@ class Picture:
     """PDF and SVG."""
 
 
+@dataclass(frozen=True)
+class Sketch:
+    """A figure that can be drawn."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[], Figure | None]
+    """None when the run has no data for it."""
+
+
 def write_figures(store: Store, rows: Rows, scores: Scores, lines: list[Line]) -> list[Picture]:
     """Draw everything the run has data for into figures/. Returns what was drawn."""
-    folder = store.root / "figures"
-    drawn = []
+    drawn: list[Picture] = []
     with style.house():
-        for group, part in tables.by_comparison(lines):
-            chosen = rows.equals("group", group)
-            drawings = _comparison(store, rows, scores, part, chosen)
-            for name, title, caption, figure in drawings:
-                stem = f"{_slug(group)}-{name}"
-                files = tuple(style.save_both(figure, folder, stem))
-                drawn.append(Picture(stem, group, title, caption, files))
+        for group, sketches in _all(store, rows, scores, lines):
+            for sketch in sketches:
+                figure = sketch.draw()
+                if figure is None:
+                    continue
+                stem = f"{_slug(group)}-{sketch.name}"
+                files = tuple(style.save_both(figure, store.root / "figures", stem))
+                drawn.append(Picture(stem, group, sketch.title, sketch.caption, files))
     return drawn
 
 
-def _comparison(
-    store: Store, rows: Rows, scores: Scores, lines: list[Line], chosen: np.ndarray
-) -> Iterator[tuple[str, str, str, Figure]]:
-    """(name, title, caption, figure) of every figure of one group."""
-    here = rows.where(chosen)
-    usable = scores.usable[chosen]
-    figure = charts.excess_chart(lines)
-    if figure is not None:
-        yield (
+def _all(
+    store: Store, rows: Rows, scores: Scores, lines: list[Line]
+) -> Iterator[tuple[str, list[Sketch]]]:
+    """Groups with their sketches, then what belongs to the whole run."""
+    for group, part in tables.by_comparison(lines):
+        chosen = np.flatnonzero(rows.equals("group", group))
+        yield group, _comparison(_Group(store, rows.where(chosen), scores, part, chosen))
+    found = learning.trainings(rows)
+    caption = (
+        "Cost on the validation episodes during training: mean over seeds and a 95 % interval."
+    )
+    draw = lambda: learning.learning_chart(found)  # noqa: E731
+    yield "training", [Sketch("curves", "Learning curves", caption, draw)]
+    yield (
+        "paper",
+        [
+            Sketch(
+                f"figure-{sweeps.FIGURES[sweep.axis]}",
+                f"Figure {sweeps.FIGURES[sweep.axis]}: {sweeps.LABELS[sweep.axis]}",
+                "Mean latency per request and energy per slot, the same draws at every point. "
+                "Learned methods are retrained for each number of devices, and evaluated without "
+                "retraining along the other axes.",
+                lambda sweep=sweep: sweeps.sweep_chart(sweep),  # type: ignore[misc]
+            )
+            for sweep in sweeps.sweeps(rows, scores.usable)
+        ],
+    )
+
+
+class _Group:
+    """The rows of one group with what the charts need of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        rows: Rows,
+        scores: Scores,
+        lines: list[Line],
+        chosen: NDArray[np.int64],
+    ) -> None:
+        self.store, self.rows, self.lines = store, rows, lines
+        self.usable = scores.usable[chosen]
+        self.gap = scores.gap[chosen]
+        self.bound = scores.best_bound[chosen]
+
+    def traces(self) -> dict[tuple[str, float], list[tuple[curves.Trace, float]]]:
+        """Traces by (method, budget), with the best bound of each cell's instance."""
+        found: dict[tuple[str, float], list[tuple[curves.Trace, float]]] = {}
+        for i in np.flatnonzero(np.isfinite(self.bound)):
+            row = self.rows.row(int(i))
+            cells = found.setdefault((row["method"], row["budget_s"]), [])
+            if row["status"] != "skipped" and len(cells) < TRACES:
+                trace = self.store.read(row["key"])["trace"]
+                if any(point[1] is not None for point in trace):
+                    cells.append((trace, float(self.bound[i])))
+        return {key: cells for key, cells in found.items() if cells}
+
+    def best_map(self) -> Figure | None:
+        """The first instance's busiest slot under its cheapest plan."""
+        if not self.usable.any():
+            return None
+        shas = self.rows["instance_sha256"]
+        mine = np.flatnonzero(self.usable & (shas == shas[self.usable][0]))
+        best = self.rows.row(int(mine[self.rows["cost"][mine].argmin()]))
+        plan = plan_of(self.store.read(best["key"]))
+        instance = self.store.instance(best["instance_sha256"])
+        assert plan is not None
+        slot = int(instance.active.sum(axis=1).argmax())
+        return maps.draw_map(instance, plan, slot, f"{instance.name} under {best['method']}")
+
+
+def _comparison(group: _Group) -> list[Sketch]:
+    lines, rows = group.lines, group.rows
+    training_s = learning.training_times(learning.trainings(rows))
+    return [
+        Sketch(
             "excess",
             "Cost per method",
             "Mean excess over the best known cost of each instance, with its 95 % interval; "
             "the mean cost stands at the right.",
-            figure,
-        )
-    figure = charts.gap_chart(lines, here, scores.gap[chosen])
-    if figure is not None:
-        yield (
+            lambda: charts.excess_chart(lines),
+        ),
+        Sketch(
             "gap",
             "Certified gap per method",
             "Each dot is one cell: how far its cost can be from the optimum at most, by the best "
             "certified bound of its instance. The bar is the median.",
-            figure,
-        )
-    cells = _traces(store, here, scores.best_bound[chosen])
-    figure = curves.time_chart(lines, cells, training_times(here))
-    if figure is not None:
-        yield (
+            lambda: charts.gap_chart(lines, rows, group.gap),
+        ),
+        Sketch(
             "time",
             "Gap against time",
             "Median certified gap of the incumbent against computing time. A hollow mark is the "
             "training time of a learned method, spent once before.",
-            figure,
-        )
-    figure = curves.profile_chart(lines, here, usable)
-    if figure is not None:
-        yield (
+            lambda: curves.time_chart(lines, group.traces(), training_s),
+        ),
+        Sketch(
             "profile",
             "Performance profile",
             "Share of instances on which a method is within a factor of the best, measured on "
             "the part of the cost that decisions change.",
-            figure,
-        )
-    figure = charts.phase_chart(lines, here, usable)
-    if figure is not None:
-        yield (
+            lambda: curves.profile_chart(lines, rows, group.usable),
+        ),
+        Sketch(
+            "scaling",
+            "Scaling",
+            "Median certified gap and median time against the number of devices.",
+            lambda: sweeps.scaling_chart(rows, group.gap),
+        ),
+        Sketch(
             "phases",
             "Where latency and energy come from",
             "Mean latency per request and mean energy per slot, by phase.",
-            figure,
-        )
-    figure = _best_map(store, here, usable)
-    if figure is not None:
-        yield (
+            lambda: charts.phase_chart(lines, rows, group.usable),
+        ),
+        Sketch(
             "map",
             "One slot, as the best plan serves it",
             "Devices, UAVs before and after moving, links with transmit powers, and satellites.",
-            figure,
-        )
-
-
-def _traces(
-    store: Store, rows: Rows, bound: np.ndarray
-) -> dict[tuple[str, float], list[tuple[curves.Trace, float]]]:
-    """Traces by (method, budget), with the best bound of each cell's instance."""
-    found: dict[tuple[str, float], list[tuple[curves.Trace, float]]] = {}
-    for i in np.flatnonzero(np.isfinite(bound)):
-        row = rows.row(int(i))
-        cells = found.setdefault((row["method"], row["budget_s"]), [])
-        if row["status"] != "skipped" and len(cells) < TRACES:
-            trace = store.read(row["key"])["trace"]
-            if any(point[1] is not None for point in trace):
-                cells.append((trace, float(bound[i])))
-    return {key: cells for key, cells in found.items() if cells}
-
-
-def training_times(rows: Rows) -> dict[str, float]:
-    """Training seconds of learned methods, from the provenance of their policies."""
-    del rows
-    return {}
-
-
-def _best_map(store: Store, rows: Rows, usable: np.ndarray) -> Figure | None:
-    """The first instance's first slot under its cheapest plan."""
-    if not usable.any():
-        return None
-    shas = rows["instance_sha256"]
-    mine = np.flatnonzero(usable & (shas == shas[usable][0]))
-    best = rows.row(int(mine[rows["cost"][mine].argmin()]))
-    plan, instance = plan_of(store.read(best["key"])), store.instance(best["instance_sha256"])
-    assert plan is not None
-    slot = int(instance.active.sum(axis=1).argmax())
-    title = f"{instance.name} under {best['method']}"
-    return maps.draw_map(instance, plan, slot, title)
+            group.best_map,
+        ),
+    ]
 
 
 def _slug(text: str) -> str:

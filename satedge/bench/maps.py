@@ -221,7 +221,8 @@ def _draw_sky(ax: Axes, instance: Instance, slot: int, server: Any) -> None:
         x, y = place[n]
         ax.text(x, y + 0.22, head, ha="center", va="bottom", fontsize=8, color=colour,
                 fontweight="bold")  # fmt: skip
-        ax.text(x, y - 0.2, note, ha="center", va="top", fontsize=7, color=style.GREY)
+        ax.text(x, y - 0.2, note, ha="center", va="top", fontsize=7, color=style.GREY,
+                path_effects=_halo())  # fmt: skip
 
 
 def _satellites_to_show(instance: Instance, slot: int, server: Any) -> list[int]:

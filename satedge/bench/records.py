@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from satedge.bench import provenance
 from satedge.bench.cells import Cell
@@ -56,6 +57,7 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
         "energy_J": float(v.energy_J.sum(axis=-1).mean()),
         "deadline_misses": int(v.missed.sum()),
         "overrun_s": float(v.overrun_s.sum()),
+        "reward": float(_reward(instance, v).mean()),
         "unserved": int(v.unserved.sum()),
     }
     for phase in PHASES:
@@ -64,6 +66,13 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
         row[f"{phase}_J"] = float(getattr(v, f"{phase}_J").sum(axis=-1).mean())
     row["violations"] = violations(v)
     return row
+
+
+def _reward(instance: Instance, verdict: Verdict) -> NDArray[np.float64]:
+    """(T,) K beta_r / sum_k C_k, eq. (34) with the elastic cost; 0 where all are idle."""
+    total = verdict.device_cost.sum(axis=-1)
+    scale = instance.scenario.n_devices * instance.scenario.reward_scale
+    return np.where(total > 0, scale / np.where(total > 0, total, 1.0), 0.0)
 
 
 def violations(verdict: Verdict) -> dict[str, float]:

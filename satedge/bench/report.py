@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from satedge.bench import tables
+from satedge.bench.claims import Claim
 from satedge.bench.figures import Picture
 from satedge.bench.page_data import embed, page_data
 from satedge.bench.score import DEFINITIONS, Scores
@@ -23,7 +24,7 @@ from satedge.bench.words import sentences
 #: Columns of the page's comparison tables.
 WIDE = (
     "cost", "excess", "causal_excess", "gap", "gap_max", "part_gap", "own_gap", "normalised",
-    "latency_s", "energy_J", "late", "unserved", "feasible", "redrawn", "time_s",
+    "latency_s", "energy_J", "reward", "late", "unserved", "feasible", "redrawn", "time_s",
     "time_per_slot_s", "peak_MB",
 )  # fmt: skip
 
@@ -42,6 +43,7 @@ def write_report(
     scores: Scores,
     lines: list[Line],
     pictures: list[Picture],
+    stated: list[Claim],
     broken: list[str],
 ) -> Path:
     """Write report.html into the run's folder."""
@@ -60,6 +62,7 @@ def write_report(
         data=embed(page_data(store, rows, scores)),
         sentences=sentences(lines, broken),
         broken=broken,
+        claims=stated,
         columns=[{"head": tables.heading(c), "doc": _meaning(c)} for c in columns],
         groups=[_group(group, part, columns) for group, part in tables.by_comparison(lines)],
         families=sorted({v.family for v in lines}),

@@ -44,6 +44,10 @@ DEFINITIONS: dict[str, str] = {
     "normalised": "(cost - best known) / (cost of random - best known): 0 best, 1 random.",
     "latency": "Mean over served requests of upload, execution, relay and download.",
     "energy": "Sum over devices, mean over slots.",
+    "reward": (
+        "Mean over slots of beta_r over the slot's cost, eq. (34): more is better, and the mean "
+        "of 1/cost is not 1 over the mean cost."
+    ),
     "late": "Share of requests whose latency overruns the deadline or the satellite's window.",
     "feasible": "No constraint is broken, every request is served, and none is late.",
     "time": "Shifted geometric mean (shift 1 s) of the elapsed time on one thread.",

@@ -8,6 +8,7 @@
     [[part]]
     name = "tiny"                  # cells of a part are compared with each other
     suites = ["tiny"]              # names of suites, or folders and files of instances
+    generate = [{ preset = "paper", seeds = [5000], set = { n_devices = 20, n_slots = 1 } }]
     take = 5                       # at most so many instances of each, evenly spread; default all
     slots = [0, 20]                # only these slots of each; default all
     methods = [
@@ -33,7 +34,9 @@ from satedge.bench import methods
 from satedge.bench.cells import Cell
 from satedge.bench.methods import Method, MethodError
 from satedge.bench.process import Limits
+from satedge.bench.suites import Recipe, build, load_suite
 from satedge.problem.instance import Instance
+from satedge.problem.scenario import ScenarioError
 
 
 class StudyError(ValueError):
@@ -58,6 +61,8 @@ class Part:
     suites: tuple[str, ...]
     entries: tuple[Entry, ...]
     limits: Limits
+    made: tuple[Recipe, ...] = ()
+    """Instances generated for this part."""
     take: int | None = None
     slots: tuple[int, int] | None = None
 
@@ -102,6 +107,7 @@ class Study:
 _PART_KEYS = {
     "name": str,
     "suites": list,
+    "generate": list,
     "methods": list,
     "take": int,
     "slots": list,
@@ -111,6 +117,7 @@ _PART_KEYS = {
     "grace_s": (int, float),
 }
 _DEFAULT_KEYS = {k: _PART_KEYS[k] for k in ("take", "seeds", "budgets_s", "memory_MB", "grace_s")}
+_RECIPE_KEYS = {"preset": str, "seeds": list, "set": dict}
 _METHOD_KEYS = {"name": str, "label": str, "settings": dict, "seeds": list, "budgets_s": list}
 _TOP_KEYS = {"title": str, "defaults": dict, "part": list}
 
@@ -162,7 +169,8 @@ def parse_study(text: str, name: str, where: str = "") -> Study:
 
 def _part(given: Mapping[str, Any], place: str) -> Part:
     suites = given.get("suites", [])
-    if not suites:
+    made = tuple(r for g in given.get("generate", []) for r in _recipes(g, place))
+    if not suites and not made:
         raise StudyError(f"{place}: suites is missing: allowed is a list of suites or folders")
     limits = Limits(
         grace_s=float(given.get("grace_s", Limits.grace_s)),
@@ -172,13 +180,31 @@ def _part(given: Mapping[str, Any], place: str) -> Part:
     if slots is not None and (len(slots) != 2 or not 0 <= slots[0] < slots[1]):
         raise StudyError(f"{place}: slots = {slots}: allowed is [first, beyond the last]")
     return Part(
-        name=given.get("name") or "+".join(suites),
+        name=given.get("name") or "+".join(suites) or "generated",
         suites=tuple(suites),
         entries=tuple(_entry(m, given, place) for m in given.get("methods", [])),
         limits=limits,
+        made=made,
         take=given.get("take"),
         slots=tuple(slots) if slots else None,
     )
+
+
+def _recipes(given: Any, place: str) -> list[Recipe]:
+    """Instances to generate: a preset, changes to it, and seeds."""
+    _check(given, _RECIPE_KEYS, f"{place}: generate")
+    changes = given.get("set", {})
+    world = "-".join([given.get("preset", "paper"), *(f"{k}={v}" for k, v in changes.items())])
+    recipes = [
+        Recipe(f"{world}-{seed}", given.get("preset", "paper"), seed, changes)
+        for seed in given.get("seeds", [])
+    ]
+    try:
+        for recipe in recipes:
+            recipe.scenario()
+    except ScenarioError as error:
+        raise StudyError(f"{place}: generate: {error}") from error
+    return recipes
 
 
 def _entry(given: Any, part: Mapping[str, Any], place: str) -> Entry:
@@ -226,9 +252,7 @@ def cells(study: Study) -> list[Cell]:
 
 def instances(part: Part) -> list[Instance]:
     """The instances of a part: its share of every suite, cut to its slots."""
-    from satedge.bench.suites import load_suite
-
-    chosen: list[Instance] = []
+    chosen: list[Instance] = list(build(part.made))
     for suite in part.suites:
         whole = load_suite(suite)
         count = len(whole) if part.take is None else min(part.take, len(whole))

@@ -51,6 +51,7 @@ class Line:
     normalised: float = column("normalised", form=".4f", doc="normalised")
     latency_s: float = column("latency", "s", ".4f", "latency")
     energy_J: float = column("energy", "J", ".2f", "energy")
+    reward: float = column("reward", form=".4f", doc="reward")
     late: float = column("late", "%", ".2f", "late")
     unserved: float = column("unserved", "%", ".2f")
     feasible: float = column("feasible", "%", ".0f", "feasible")
@@ -119,6 +120,7 @@ def _line(rows: Rows, s: Scores, member: NDArray[np.int64]) -> Line:
         normalised=_mean(s.normalised[good]),
         latency_s=_mean(kept["latency_s"]),
         energy_J=_mean(kept["energy_J"]),
+        reward=_mean(kept["reward"]),
         late=_share(kept["deadline_misses"], requests),
         unserved=_share(kept["unserved"], requests),
         feasible=_mean(kept["feasible"].astype(float)),

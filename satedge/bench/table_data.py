@@ -48,6 +48,7 @@ NUMBERS = (
     "energy_J",
     "deadline_misses",
     "overrun_s",
+    "reward",
     "unserved",
     "upload_s",
     "execute_s",

@@ -14,6 +14,7 @@ from satedge.bench.summary import COLUMNS, Line
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from satedge.bench.claims import Claim
     from satedge.bench.runner import Work
 
 #: What a reader compares first; CSV has every column.
@@ -192,6 +193,13 @@ def _tex(text: str) -> str:
     ):
         text = text.replace(mark, said)
     return text
+
+
+def claims_markdown(stated: Sequence[Claim]) -> str:
+    """The paper's statements beside ours."""
+    heads = ["figure", "the paper states", "this run", "verdict"]
+    rows = [[c.figure, c.paper, c.ours, c.verdict] for c in stated]
+    return "\n".join([_pipe(heads), "| --- " * 4 + "|", *(_pipe(r) for r in rows)]) + "\n"
 
 
 def dry_run_table(work: Work) -> Table:

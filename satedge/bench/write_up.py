@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from satedge.bench import tables
+from satedge.bench.claims import Claim, claims
 from satedge.bench.rejudge import rejudge
 from satedge.bench.score import gate, score
 from satedge.bench.store import Store
 from satedge.bench.summary import Line, summarise
+from satedge.bench.sweeps import sweeps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +24,7 @@ class WriteUp:
 
     root: Path
     lines: list[Line]
+    claims: list[Claim]
     broken: list[str]
     """Bounds above judged costs, and plans that judged otherwise than recorded."""
     files: list[Path] = field(default_factory=list)
@@ -34,6 +37,7 @@ class WriteUp:
             "folder": str(self.root),
             "gate": self.broken,
             "lines": [asdict(line) for line in self.lines],
+            "claims": [asdict(claim) for claim in self.claims],
             "files": [str(path) for path in self.files],
         }
 
@@ -44,24 +48,27 @@ def write(store: Store, report: bool = True) -> WriteUp:
     broken = [str(breach) for breach in gate(rows)] + rejudge(store, rows)
     scores = score(rows)
     lines = summarise(rows, scores)
-    files = write_tables(store, lines)
+    stated = claims(lines, sweeps(rows, scores.usable))
+    files = write_tables(store, lines, stated)
     if report:
         from satedge.bench.figures import write_figures
         from satedge.bench.report import write_report
 
         pictures = write_figures(store, rows, scores, lines)
         files += [path for picture in pictures for path in picture.files]
-        files.append(write_report(store, rows, scores, lines, pictures, broken))
-    return WriteUp(store.root, lines, broken, files)
+        files.append(write_report(store, rows, scores, lines, pictures, stated, broken))
+    return WriteUp(store.root, lines, stated, broken, files)
 
 
-def write_tables(store: Store, lines: list[Line]) -> list[Path]:
-    """tables/comparison.csv, .md and .tex."""
+def write_tables(store: Store, lines: list[Line], stated: list[Claim]) -> list[Path]:
+    """tables/comparison.csv, .md and .tex; and claims.md where the paper says something."""
     texts = {
         "csv": tables.as_csv(lines),
         "md": tables.as_markdown(lines),
         "tex": tables.as_latex(lines),
     }
+    if stated:
+        store.write_text("tables/claims.md", tables.claims_markdown(stated))
     return [store.write_text(f"tables/comparison.{ending}", text) for ending, text in texts.items()]
 
 
@@ -71,6 +78,9 @@ def show(written: WriteUp, out: Console) -> None:
 
     for table in tables.terminal(written.lines):
         out.print(table)
+    for claim in written.claims:
+        text = f"{claim.figure}, {claim.paper}: {claim.ours}"
+        out.print(f"{escape(text)}  [bold]{claim.verdict}[/]")
     for reason in _reasons(written.lines):
         out.print(f"[yellow]{escape(reason)}[/]")
     for broken in written.broken:

@@ -1,4 +1,4 @@
-"""`satedge judge`: the referee on anyone's plan."""
+"""`satedge judge` and `draw`: the referee on anyone's plan, and a look at it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from satedge.commands import common
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands."""
     app.command()(judge)
+    app.command()(draw)
 
 
 def judge(
@@ -50,3 +51,33 @@ def judge(
         )
     if not row["admissible"]:
         raise typer.Exit(1)
+
+
+def draw(
+    file: common.InstanceFile,
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="A map: .svg, .pdf, .png. A film: .gif, .mp4."),
+    ],
+    slot: Annotated[int, typer.Option("--slot", min=0, help="Slot of a map, from 0.")] = 0,
+    frames: Annotated[
+        float, typer.Option("--frames", min=0.1, help="Slots a second in a film.")
+    ] = 4.0,
+) -> None:
+    """Draw a plan: the map of one slot, or the whole episode as a film."""
+    from satedge.problem.files import read_plan
+
+    instance = common.read(file, None)
+    plan = read_plan(plan_file, instance)
+    if slot >= instance.n_slots:
+        raise typer.BadParameter(f"{slot}: allowed is 0..{instance.n_slots - 1}")
+    if out.suffix in (".gif", ".mp4"):
+        from satedge.bench.film import save_film
+
+        save_film(instance, plan, out, frames)
+    else:
+        from satedge.bench.maps import save_map
+
+        save_map(instance, plan, slot, out)
+    print(out)
