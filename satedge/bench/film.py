@@ -50,7 +50,7 @@ def _gif(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
     from PIL import Image
 
     palette = Image.Palette.ADAPTIVE
-    images = [Image.fromarray(f).convert("P", palette=palette, colors=64) for f in frames]
+    images = [Image.fromarray(f).convert("P", palette=palette, colors=256) for f in frames]
     images[0].save(
         path, save_all=True, append_images=images[1:], duration=1000 / frames_per_s, loop=0
     )

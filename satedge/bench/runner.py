@@ -73,7 +73,7 @@ def sort_out(study: Study, store: Store | None, again: frozenset[str] = frozense
     reasons: dict[str, str] = {}
     work = Work([], [], [])
     for cell in cells(study):
-        known = f"{cell.method.entry} {cell.method.settings.get('policy')}"
+        known = f"{cell.method.entry} {sorted(cell.method.settings.items())}"
         if cell.key in finished:
             work.done.append(cell)
         elif reasons.setdefault(known, methods.missing(cell.method)):

@@ -14,21 +14,23 @@
     methods = [
       "greedy",
       { name = "general", label = "scip", settings = { solver = "scip" }, budgets_s = [10] },
-      { name = "adsac", seeds = [0, 1], settings = { policy = "paper/adsac-{seed}" } },
+      { name = "adsac", seeds = [0, 1], settings = { policy = "adsac/seed-{seed}" } },
     ]
 
-`{seed}` in a setting is the cell's seed: trained policies are units of their own.
+`{seed}` in a setting is the cell's seed (trained policies are units of their own), and
+`{n_devices}` the instance's number of devices. A method may have a `take` of its own.
 """
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from satedge.bench import methods
 from satedge.bench.cells import Cell
@@ -37,6 +39,8 @@ from satedge.bench.process import Limits
 from satedge.bench.suites import Recipe, build, load_suite
 from satedge.problem.instance import Instance
 from satedge.problem.scenario import ScenarioError
+
+_T = TypeVar("_T")
 
 
 class StudyError(ValueError):
@@ -51,6 +55,7 @@ class Entry:
     label: str
     seeds: tuple[int, ...]
     budgets_s: tuple[float, ...]
+    take: int | None = None
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,14 @@ _PART_KEYS = {
 }
 _DEFAULT_KEYS = {k: _PART_KEYS[k] for k in ("take", "seeds", "budgets_s", "memory_MB", "grace_s")}
 _RECIPE_KEYS = {"preset": str, "seeds": list, "set": dict}
-_METHOD_KEYS = {"name": str, "label": str, "settings": dict, "seeds": list, "budgets_s": list}
+_METHOD_KEYS = {
+    "name": str,
+    "label": str,
+    "settings": dict,
+    "seeds": list,
+    "budgets_s": list,
+    "take": int,
+}
 _TOP_KEYS = {"title": str, "defaults": dict, "part": list}
 
 
@@ -224,7 +236,7 @@ def _entry(given: Any, part: Mapping[str, Any], place: str) -> Entry:
     except MethodError as error:
         raise StudyError(f"{place}: {error}") from error
     label = given.get("label", given["name"])
-    return Entry(method, label, tuple(seeds), tuple(float(b) for b in budgets))
+    return Entry(method, label, tuple(seeds), tuple(map(float, budgets)), given.get("take"))
 
 
 def _check(given: Any, allowed: Mapping[str, Any], place: str) -> None:
@@ -241,32 +253,43 @@ def cells(study: Study) -> list[Cell]:
     """All cells of a study, instance by instance; equal cells appear once."""
     found: dict[str, Cell] = {}
     for part in study.parts:
-        for instance in instances(part):
-            for entry in part.entries:
-                for budget_s in entry.budgets_s:
-                    for seed in entry.seeds:
-                        cell = _cell(part, entry, instance, seed, budget_s)
-                        found.setdefault(cell.key, cell)
+        whole = instances(part)
+        shares = [set(_spread(range(len(whole)), e.take)) for e in part.entries]
+        for place, instance in enumerate(whole):
+            for entry, share in zip(part.entries, shares, strict=True):
+                if place not in share:
+                    continue
+                for budget_s, seed in product(entry.budgets_s, entry.seeds):
+                    cell = _cell(part, entry, instance, seed, budget_s)
+                    found.setdefault(cell.key, cell)
     return list(found.values())
+
+
+def _spread(items: Sequence[_T], count: int | None) -> list[_T]:
+    """At most `count` of the items, evenly spread."""
+    n = len(items) if count is None else min(count, len(items))
+    return [items[i * len(items) // n] for i in range(n)]
 
 
 def instances(part: Part) -> list[Instance]:
     """The instances of a part: its share of every suite, cut to its slots."""
     chosen: list[Instance] = list(build(part.made))
     for suite in part.suites:
-        whole = load_suite(suite)
-        count = len(whole) if part.take is None else min(part.take, len(whole))
-        chosen += [whole[i * len(whole) // count] for i in range(count)]
+        chosen += _spread(load_suite(suite), part.take)
     if part.slots is None:
         return chosen
     start, stop = part.slots
     return [i.window(start, min(stop, i.n_slots)) for i in chosen]
 
 
+def _filled(value: Any, places: Mapping[str, str]) -> Any:
+    for mark, text in places.items() if isinstance(value, str) else ():
+        value = value.replace(mark, text)
+    return value
+
+
 def _cell(part: Part, entry: Entry, instance: Instance, seed: int, budget_s: float) -> Cell:
-    settings = {
-        name: value.replace("{seed}", str(seed)) if isinstance(value, str) else value
-        for name, value in entry.method.settings.items()
-    }
+    places = {"{seed}": str(seed), "{n_devices}": str(instance.scenario.n_devices)}
+    settings = {n: _filled(v, places) for n, v in entry.method.settings.items()}
     method = replace(entry.method, settings=settings)
     return Cell(method, instance, seed, budget_s, entry.label, part.name, part.limits)
