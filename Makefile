@@ -35,7 +35,7 @@ $(READY): pyproject.toml constraints.txt
 KERNELS := $(VENV)/.kernels
 $(KERNELS): $(READY) $(wildcard minlp/*.py)
 	@echo "[satedge] compiling kernels (about a minute, once)"
-	@$(BIN)/python -c "from minlp.branch_and_bound import prepare; prepare()"
+	@$(BIN)/python -c "from minlp.branch_and_bound import warm_up; warm_up()"
 	@touch $(KERNELS)
 
 benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print its table.

@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from minlp.branch_and_bound import prepare, solve_slot
+from minlp.branch_and_bound import warm_up, solve_slot
 from minlp.tree import Limits
 from satedge.bench.suites import load_suite
 from satedge.problem.generate import generate
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few slots of each case")
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     options = parser.parse_args()
-    prepare()
+    warm_up()
     heads = ("case", "slots", "solved", "median s", "max s", "worst gap")
     print("{:28s} {:>5s} {:>6s} {:>9s} {:>8s} {:>10s}".format(*heads))
     for name, slots, gap, budget_s in cases(options.quick):

@@ -51,7 +51,7 @@ def solve(
 
     `hard` asks for punctual plans and ends "infeasible" with a cause where there is none.
     """
-    prepare()
+    warm_up()
     if instance.n_slots > 1:
         return rolling(instance, budget_s=budget_s, seed=seed, report=report, gap=gap)
     limits = Limits(gap=gap, budget_s=budget_s, hard=hard, max_nodes=max_nodes)
@@ -72,7 +72,7 @@ def rolling(
     Bounds hold for each slot from where its UAVs then are, not for the horizon, so the outcome
     has none; `info["slot_gaps"]` holds the certified gap of every slot.
     """
-    prepare()
+    warm_up()
     gaps: list[float] = []
 
     def act(slot: Instance, _: int) -> Plan:
@@ -85,7 +85,7 @@ def rolling(
 
 
 @cache
-def prepare() -> None:
+def warm_up() -> None:
     """Compile or load the kernels, so that their first use is not charged to a slot."""
     scenario = preset("tiny", n_slots=1, n_devices=2, arrivals="every-slot")
     search = Search(generate(scenario, 0), 0, Limits(budget_s=np.inf, max_nodes=20), ignore)

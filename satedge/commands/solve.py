@@ -58,7 +58,8 @@ def solve(
         common.print_json(_summary(record, slot))
     else:
         _show(instance, record, plan, log)
-    if record["row"]["status"] in ("failed", "crashed", "killed-memory"):
+    failed = record["row"]["status"] in ("failed", "crashed", "killed-memory")
+    if failed or (record["row"]["status"] == "timeout" and plan is None):
         raise typer.Exit(1)
 
 

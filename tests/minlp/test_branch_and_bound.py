@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plain_model import slot_cost
 from scipy.optimize import minimize_scalar
 
-from minlp.branch_and_bound import prepare, rolling, solve, solve_slot
+from minlp.branch_and_bound import warm_up, rolling, solve, solve_slot
 from minlp.geometry import common_point, gain_interval, gain_tangent, in_all, log_gain
 from minlp.local import device_costs, reach_boxes
 from minlp.node import evaluate_node
@@ -40,7 +40,7 @@ FLEETS = st.sampled_from([(3, 4), (1, 2), (2, 0), (0, 3)])
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiled():
-    prepare()
+    warm_up()
 
 
 def one_slot(name, seed, fleet=(3, 4), **changes):
