@@ -56,7 +56,7 @@ class Limits:
 
     grace_s: float = 2.0
     memory_MB: float = 4096.0
-    startup_s: float = 120.0
+    startup_s: float = 900.0
     """For imports and compilation, before the clock of the budget starts."""
 
 
