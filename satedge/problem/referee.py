@@ -11,13 +11,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from satedge.problem.constraints import (
+    TOLERANCE,
+    available,
+    ground_squared_m2,
+    pick,
+    violations,
+)
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan, PlanError
 
-Array = NDArray[np.float64]
+__all__ = [
+    "TOLERANCE",
+    "Verdict",
+    "available",
+    "judge",
+    "previous_positions",
+    "uav_downlink_sinr",
+    "uav_gains",
+    "uplink_sinr",
+]
 
-#: Relative slack within which a constraint counts as kept: room for rounding, not for cheating.
-TOLERANCE = 1e-9
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +121,8 @@ def judge(instance: Instance, plan: Plan, previous_xy_m: Array | None = None) ->
         phases = _phases(instance, served, power_W, gains)
         if previous_xy_m is None:
             previous_xy_m = previous_positions(instance, uav_xy_m)
-        violations = _violations(instance, plan, served, previous_xy_m)
-        return _verdict(instance, phases, served, violations)
+        broken = violations(instance, plan, served, previous_xy_m)
+        return _verdict(instance, phases, served, broken)
 
 
 def previous_positions(instance: Instance, uav_xy_m: Array) -> Array:
@@ -122,14 +137,6 @@ def uav_gains(instance: Instance, uav_xy_m: Array) -> Array:
     squared = ground_squared_m2(instance, uav_xy_m) + instance.uav_altitude_m[:, None, :] ** 2
     decay = 1 / squared if s.path_loss_exponent == 2 else squared ** (-s.path_loss_exponent / 2)
     return 10 ** (s.uav_reference_gain_dB / 10) * decay * instance.uav_fading
-
-
-def ground_squared_m2(instance: Instance, uav_xy_m: Array) -> Array:
-    """Squared horizontal distance between devices and UAVs: (..., T, K, M)."""
-    east = instance.device_xy_m[:, :, None, 0] - uav_xy_m[..., None, :, 0]
-    north = instance.device_xy_m[:, :, None, 1] - uav_xy_m[..., None, :, 1]
-    squared: Array = east**2 + north**2
-    return squared
 
 
 def uplink_sinr(
@@ -182,15 +189,6 @@ def _fitted(instance: Instance, plan: Plan) -> tuple[NDArray[np.int64], Array, A
     return server, power_W, uav_xy_m
 
 
-def _pick(table: Array, server: NDArray[np.int64]) -> Array:
-    """Entries (..., T, K) of a table (T, K, S) or (..., T, K, S) at the servers; 0 where none."""
-    n_servers = table.shape[-1]
-    if n_servers == 0:
-        return np.zeros(server.shape)
-    row = np.arange(0, table.size, n_servers).reshape(table.shape[:-1])
-    return np.where(server >= 0, table.reshape(-1)[row + np.maximum(server, 0)], 0.0)
-
-
 def _phases(
     instance: Instance, server: NDArray[np.int64], power_W: Array, gains: Array
 ) -> dict[str, Array]:
@@ -202,24 +200,24 @@ def _phases(
     upload_s = np.where(server >= 0, instance.input_bit / rate_bps, 0.0)
     upload_s = upload_s + np.where(above, c.up_propagation_s[:, None], 0.0)
 
-    execute_s = _pick(c.execute_s, server)
+    execute_s = pick(c.execute_s, server)
     if s.compute_sharing == "shared":
         crowd = server[..., :, None] == server[..., None, :]
         execute_s = execute_s * crowd.sum(axis=-1)
 
     answer_bit = s.token_bit * instance.output_words
     below = np.where(above, NO_SERVER, server)
-    down_sinr = _pick(uav_downlink_sinr(instance, gains), below)
+    down_sinr = pick(uav_downlink_sinr(instance, gains), below)
     down_rate = s.uav_bandwidth_Hz * (np.log1p(down_sinr) / np.log(2))
     down_uav_s = np.where(below >= 0, answer_bit / down_rate, 0.0)
     return {
         "upload_s": upload_s,
         "execute_s": execute_s,
-        "relay_s": _pick(c.relay_s, server),
+        "relay_s": pick(c.relay_s, server),
         "download_s": np.where(above, c.download_s, down_uav_s),
         "upload_J": np.where(server >= 0, power_W * upload_s, 0.0),
-        "execute_J": _pick(c.execute_J, server),
-        "relay_J": _pick(c.relay_J, server),
+        "execute_J": pick(c.execute_J, server),
+        "relay_J": pick(c.relay_J, server),
         "download_J": np.where(above, c.download_J, s.uav_power_W * down_uav_s),
     }
 
@@ -228,12 +226,12 @@ def _verdict(
     instance: Instance,
     phases: dict[str, Array],
     served: NDArray[np.int64],
-    violations: dict[str, Array],
+    broken: dict[str, Array],
 ) -> Verdict:
     s, c = instance.scenario, instance.coefficients
     latency_s = sum(phases[p] for p in ("upload_s", "execute_s", "relay_s", "download_s"))
     energy_J = sum(phases[p] for p in ("upload_J", "execute_J", "relay_J", "download_J"))
-    overrun = np.maximum(0.0, latency_s - _pick(c.overrun_from_s, served))
+    overrun = np.maximum(0.0, latency_s - pick(c.overrun_from_s, served))
     overrun = np.where(overrun > TOLERANCE * latency_s, overrun, 0.0)
     unserved = (served < 0) & instance.active
     cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
@@ -245,73 +243,5 @@ def _verdict(
         overrun_s=overrun,
         device_cost=cost,
         unserved=unserved,
-        violations=violations,
+        violations=broken,
     )
-
-
-def available(instance: Instance, uav_xy_m: Array) -> NDArray[np.bool_]:
-    """Servers a request may use with UAVs at given positions: (..., T, K, S). Eqs. (2), (3)."""
-    s, c = instance.scenario, instance.coefficients
-    near = np.ones((*uav_xy_m.shape[:-2], *c.accurate.shape[1:]), bool)
-    radius_m = s.uav_coverage_m * (1 + TOLERANCE)
-    near[..., : s.n_uavs] = ground_squared_m2(instance, uav_xy_m) <= radius_m**2
-    return near & c.accurate & c.linked[:, None, :]
-
-
-def _distance(away: Array) -> Array:
-    return np.hypot(away[..., 0], away[..., 1])
-
-
-def _violations(
-    instance: Instance, plan: Plan, served: NDArray[np.int64], previous_xy_m: Array
-) -> dict[str, Array]:
-    """Every constraint by name: (..., T) amounts. Positions in m, powers in W, else counts."""
-    s, c = instance.scenario, instance.coefficients
-    server, power_W, uav_xy_m = plan.server, plan.power_W, plan.uav_xy_m
-    sends = served >= 0
-    refused = instance.active & ~sends
-    if refused.any():
-        refused &= available(instance, uav_xy_m).any(axis=-1)
-    out_of_place = np.where(
-        instance.active, (server < NO_SERVER) | (server >= s.n_servers), server != NO_SERVER
-    )
-    accuracy = instance.server_accuracy[np.maximum(served, 0)]
-    linked = np.broadcast_to(c.linked[:, None, :], c.accurate.shape)
-    above = served >= s.n_uavs
-    own_uav = np.where(sends & ~above, served, NO_SERVER)
-    distance = np.sqrt(ground_squared_m2(instance, uav_xy_m))
-    step = _distance(uav_xy_m - previous_xy_m)
-    side = s.area_side_m
-    outside = np.maximum(np.maximum(-uav_xy_m, uav_xy_m - side), 0.0).max(axis=-1, initial=0.0)
-    low = np.where(sends, s.power_min_W, 0.0)
-    high = np.where(sends, s.power_max_W, 0.0)
-    amounts = {
-        "assignment": (refused | out_of_place).sum(axis=-1).astype(float),
-        "accuracy": _worst(np.where(sends, instance.accuracy_floor - accuracy, 0.0), 0.0),
-        "coverage": _worst(_pick(distance, own_uav) - s.uav_coverage_m, s.uav_coverage_m),
-        "visibility": (above & ~_pick(linked.astype(float), served).astype(bool))
-        .sum(axis=-1)
-        .astype(float),
-        "power_min": _worst(low - power_W, s.power_min_W),
-        "power_max": _worst(power_W - high, s.power_max_W),
-        "motion": _worst(step - s.uav_reach_m, s.uav_reach_m),
-        "area": _worst(outside, side),
-    }
-    if s.uav_separation_m > 0:
-        amounts["separation"] = _worst(_crowding(uav_xy_m, s.uav_separation_m), s.uav_separation_m)
-    return amounts
-
-
-def _crowding(uav_xy_m: Array, separation_m: float) -> Array:
-    """How much too near each UAV is to another: (..., T, M)."""
-    apart = _distance(uav_xy_m[..., :, None, :] - uav_xy_m[..., None, :, :])
-    apart[..., np.eye(apart.shape[-1], dtype=bool)] = np.inf
-    return separation_m - apart.min(axis=-1, initial=np.inf)
-
-
-def _worst(amount: Array, scale: float) -> Array:
-    """(..., T) Greatest amount over devices or UAVs; rounding is forgiven, NaN is not."""
-    amount = np.where(np.isnan(amount), np.inf, amount)
-    amount = np.where(amount > TOLERANCE * scale, amount, 0.0)
-    worst: Array = amount.max(axis=-1, initial=0.0)
-    return worst
