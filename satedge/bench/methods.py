@@ -84,14 +84,14 @@ TABLE: tuple[Method, ...] = (
         "local-search",
         "minlp.heuristics:local_search",
         "heuristic",
-        "",
+        "numba",
         "Moves and swaps of servers, powers and positions until none helps.",
     ),
     _row(
         "alternate",
         "minlp.alternate:solve",
         "classical",
-        "pyomo highspy",
+        "numba pyomo highspy",
         "Servers by MILP, powers by convex optimisation, positions, in turn.",
     ),
     _row(

@@ -69,7 +69,8 @@ class Store:
         return record
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Forget cells, so that they run again."""
+        """Forget cells, so that they run again; the gathered table forgets them too."""
+        (self.root / "rows.parquet").unlink(missing_ok=True)
         for key in keys:
             self._path(key).unlink(missing_ok=True)
 

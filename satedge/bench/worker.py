@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,6 +25,9 @@ from satedge.bench import methods
 from satedge.bench.methods import Method, MethodError
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Progress
+
+#: Budget of the run that warms a method up.
+WARM_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,28 @@ def _serve(link: Connection, job: Job, warm: set[str]) -> None:
 
 
 def _prepared(job: Job, warm: set[str]) -> Callable[..., Any]:
-    """The callable, imported, with its settings checked and its module warmed up once."""
+    """The callable, imported, with its settings checked, warm before its first timed cell."""
     sys.path += [p for p in job.search_path if p not in sys.path]
     function = methods.load(job.method)
     methods.check_settings(job.method, job.method.settings)
-    module = job.method.entry.partition(":")[0]
-    if module not in warm:
-        warm.add(module)
-        getattr(sys.modules[module], "warm_up", lambda: None)()
+    if job.method.entry not in warm:
+        warm.add(job.method.entry)
+        _warm_up(function, job)
     return function
+
+
+def _warm_up(function: Callable[..., Any], job: Job) -> None:
+    """Compile before the clock starts: a fresh clone must not lose its budget to numba.
+
+    A module may offer `warm_up()`; methods that need numba without it run shortly on one slot.
+    """
+    module = sys.modules[job.method.entry.partition(":")[0]]
+    if hasattr(module, "warm_up"):
+        module.warm_up()
+    elif "numba" in job.method.needs:
+        slot = job.instance.rows(slice(0, 1), name="warm-up")
+        with suppress(Exception):
+            function(slot, budget_s=WARM_S, seed=0, **job.method.settings)
 
 
 def _call(function: Callable[..., Any], job: Job, watch: Stopwatch, link: Connection) -> Outcome:

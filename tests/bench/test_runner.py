@@ -139,6 +139,7 @@ def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     assert sort_out(study, store).todo == []
     again = sort_out(study, store, frozenset(["crashed"]))
     assert {c.name for c in again.todo} == {"toys:crashes"}
+    assert "crashed" not in store.gather().text("status")
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
