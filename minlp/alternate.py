@@ -24,7 +24,7 @@ import numpy as np
 
 from minlp.assignment import Assignment, Costs
 from minlp.bounds import independent_bound, independent_certificate
-from minlp.flight import polish
+from minlp.flight import polish, start_reach
 from minlp.heuristics import greedy_decision
 from minlp.lift import lift
 from minlp.neighbourhood import kick, neighbour_count, place, sweep
@@ -39,6 +39,9 @@ from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
 POWER_GAP = 1e-8
 POSITION_GAP = 1e-6
 POSITION_STEPS = 40
+
+#: Steps that a hopeful neighbour's positions get.
+HOPE_STEPS = 8
 
 #: To this the planar search locates positions before they are polished.
 SEARCH_M = 0.5
@@ -97,6 +100,7 @@ class Search:
 
     def __post_init__(self) -> None:
         self.data: SlotData = slot_data(self.slot)
+        self.reach: Array = start_reach(self.data)
         self.best: Point = new_point(len(self.data.n_options), self.slot.scenario.n_uavs)
 
     def run(self) -> Plan:
@@ -130,8 +134,8 @@ class Search:
 
     def settle(self, point: Point) -> None:
         """Powers and positions of a point with new servers."""
-        if np.isfinite(place(self.data, point, POWER_GAP, np.inf)):
-            polish(self.data, point, POSITION_GAP, POSITION_STEPS)
+        if np.isfinite(place(self.data, self.reach, point, POWER_GAP, np.inf)):
+            polish(self.data, self.reach, point, POSITION_GAP, POSITION_STEPS)
 
     def turn(self, point: Point, priced: bool) -> None:
         """Servers, powers and positions in turn from a point, until no block gains.
@@ -148,7 +152,7 @@ class Search:
             if radius == 0 or not self.in_time() or not self.reassign(trial, priced, radius):
                 break
             self.settle(trial)
-            planar_search(self.data, trial, SEARCH_M)
+            planar_search(self.data, self.reach, trial, SEARCH_M)
             self.settle(trial)
             gains = trial.value[0] < point.value[0] - 1e-9 * abs(trial.value[0])
             if gains or not priced:
@@ -179,8 +183,15 @@ class Search:
         """Neighbourhoods of a placed point until none improves."""
         count = neighbour_count(self.data)
         while self.in_time():
-            improved = sweep(self.data, point, self.rng.permutation(count), self.settings.hope)
-            polish(self.data, point, POSITION_GAP, POSITION_STEPS)
+            improved = sweep(
+                self.data,
+                self.reach,
+                point,
+                self.rng.permutation(count),
+                self.settings.hope,
+                HOPE_STEPS,
+            )
+            polish(self.data, self.reach, point, POSITION_GAP, POSITION_STEPS)
             self.keep(point)
             if not improved:
                 break

@@ -26,13 +26,23 @@ from minlp.slot_value import (
 
 
 @njit(cache=True, error_model="numpy")
-def discs_of(data: SlotData, choice: IntArray, m: int) -> Array:
-    """Rows (x, y, radius): the reach of UAV m, then the coverage around each of its devices."""
-    n = choice.shape[0]
-    rows = np.empty((n + 1, 3))
-    rows[0, 0], rows[0, 1] = data.start_xy_m[m]
-    rows[0, 2] = data.reach_m
-    count = 1
+def start_reach(data: SlotData) -> Array:
+    """(M, 1, 3) rows (x, y, radius): the reach of every UAV from where it starts."""
+    reach = np.empty((data.start_xy_m.shape[0], 1, 3))
+    reach[:, 0, :2] = data.start_xy_m
+    reach[:, 0, 2] = data.reach_m
+    return reach
+
+
+@njit(cache=True, error_model="numpy")
+def discs_of(data: SlotData, reach: Array, choice: IntArray, m: int) -> Array:
+    """Rows (x, y, radius): the reach of UAV m, then the coverage around each of its devices.
+
+    `reach` (M, R, 3) holds the discs in which every UAV has to end, whatever it serves.
+    """
+    n, count = choice.shape[0], reach.shape[1]
+    rows = np.empty((n + count, 3))
+    rows[:count] = reach[m]
     for k in range(n):
         if data.receiver[k, choice[k]] == m:
             rows[count, 0], rows[count, 1] = data.device_xy_m[k]
@@ -124,14 +134,14 @@ def nearest_position(discs: Array, side_m: float, x: float, y: float) -> tuple[f
 
 
 @njit(cache=True, error_model="numpy")
-def repair(data: SlotData, choice: IntArray, uav_xy_m: Array) -> bool:
+def repair(data: SlotData, reach: Array, choice: IntArray, uav_xy_m: Array) -> bool:
     """Bring every UAV to the nearest place where it may serve its devices; False if none is.
 
     Also False where UAVs are too near each other, or where a device is refused by a UAV above it.
     """
     n_uavs = uav_xy_m.shape[0]
     for m in range(n_uavs):
-        discs = discs_of(data, choice, m)
+        discs = discs_of(data, reach, choice, m)
         x, y, fine = nearest_position(discs, data.side_m, uav_xy_m[m, 0], uav_xy_m[m, 1])
         if not fine:
             return False
@@ -226,7 +236,7 @@ def _add_download_slope(
 
 
 @njit(cache=True, error_model="numpy")
-def polish(data: SlotData, point: Point, relative_gap: float, max_steps: int) -> None:
+def polish(data: SlotData, reach: Array, point: Point, relative_gap: float, max_steps: int) -> None:
     """Descend V over positions in place, from admissible positions with settled powers.
 
     Stops when a projected step promises less than relative_gap of the value.
@@ -236,15 +246,15 @@ def polish(data: SlotData, point: Point, relative_gap: float, max_steps: int) ->
         point.choice.copy(), point.log_power.copy(), point.multiplier.copy(),
         point.uav_xy_m.copy(), point.value.copy(),
     )  # fmt: skip
-    if n_uavs == 0 or data.reach_m == 0.0:
+    if n_uavs == 0 or reach[:, :, 2].max() == 0.0:
         return
     slope = position_slope(data, point)
     steepest = np.sqrt((slope**2).sum())
-    length = 0.3 * data.reach_m / max(steepest, 1e-300)
+    length = 0.3 * reach[:, :, 2].max() / max(steepest, 1e-300)
     for _ in range(max_steps):
         target = point.uav_xy_m - length * slope
         for m in range(n_uavs):
-            discs = discs_of(data, point.choice, m)
+            discs = discs_of(data, reach, point.choice, m)
             x, y, _fine = nearest_position(discs, data.side_m, target[m, 0], target[m, 1])
             target[m, 0], target[m, 1] = x, y
         step = target - point.uav_xy_m
@@ -255,8 +265,8 @@ def polish(data: SlotData, point: Point, relative_gap: float, max_steps: int) ->
         for _halving in range(12):
             copy_point(point, trial)
             trial.uav_xy_m[:] = point.uav_xy_m + scale * step
-            if repair(data, trial.choice, trial.uav_xy_m):
-                value = settle_powers(data, trial, True, 0.1 * relative_gap, np.inf)
+            if repair(data, reach, trial.choice, trial.uav_xy_m):
+                value = settle_powers(data, trial, 0.1 * relative_gap, np.inf)
                 if value <= point.value[0] + 1e-4 * scale * promised:
                     moved = True
                     break

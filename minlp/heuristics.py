@@ -238,6 +238,6 @@ def with_best_powers(slot: Instance, plan: Plan) -> Plan:
 
     data = slot_data(slot)
     point = point_of(data, slot, plan)
-    if not np.isfinite(settle_powers(data, point, False, 1e-8, np.inf)):
+    if not np.isfinite(settle_powers(data, point, 1e-8, np.inf)):
         return plan
     return plan_at(slot, data, point)

@@ -60,17 +60,22 @@ def change(data: SlotData, index: int, choice: IntArray) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def place(data: SlotData, point: Point, relative_gap: float, cutoff: float) -> float:
+def place(data: SlotData, reach: Array, point: Point, relative_gap: float, cutoff: float) -> float:
     """Positions repaired and powers settled after a change of servers; inf if impossible."""
     point.value[0] = np.inf
-    if repair(data, point.choice, point.uav_xy_m):
-        settle_powers(data, point, False, relative_gap, cutoff)
+    if repair(data, reach, point.choice, point.uav_xy_m):
+        settle_powers(data, point, relative_gap, cutoff)
     return point.value[0]
 
 
 @njit(cache=True, error_model="numpy")
-def sweep(data: SlotData, best: Point, order: IntArray, hope: float) -> int:
-    """Try neighbours in the given order, moving on at once; returns how many improved."""
+def sweep(
+    data: SlotData, reach: Array, best: Point, order: IntArray, hope: float, steps: int
+) -> int:
+    """Try neighbours in the given order, moving on at once; returns how many improved.
+
+    A neighbour within `hope` of the best gets that many steps of its positions.
+    """
     trial = new_point(best.choice.shape[0], best.uav_xy_m.shape[0])
     improved = 0
     for index in order:
@@ -78,9 +83,9 @@ def sweep(data: SlotData, best: Point, order: IntArray, hope: float) -> int:
         if not change(data, index, trial.choice):
             continue
         cutoff = best.value[0] + hope * abs(best.value[0])
-        if not place(data, trial, POWER_GAP, cutoff) < cutoff:
+        if not place(data, reach, trial, POWER_GAP, cutoff) < cutoff:
             continue
-        polish(data, trial, POLISH_GAP, 8)
+        polish(data, reach, trial, POLISH_GAP, steps)
         if trial.value[0] < best.value[0] - GAIN * abs(best.value[0]):
             copy_point(trial, best)
             improved += 1

@@ -158,13 +158,12 @@ def power_problem(
 
 
 @njit(cache=True, error_model="numpy")
-def settle_powers(
-    data: SlotData, point: Point, warm: bool, relative_gap: float, cutoff: float
-) -> float:
+def settle_powers(data: SlotData, point: Point, relative_gap: float, cutoff: float) -> float:
     """Optimal powers in place; returns the value, or inf once it is proven above the cutoff.
 
-    `warm` starts from the point's own powers and multipliers.
+    A point that has a value starts from its own powers and multipliers.
     """
+    warm = np.isfinite(point.value[0])
     gains = log_gains(data, point.uav_xy_m)
     problem, senders, constant = power_problem(data, point.choice, gains)
     count = senders.shape[0]

@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from minlp.convex_terms import upload_time
-from minlp.flight import discs_of, nearest_position, repair
+from minlp.flight import discs_of, nearest_position, repair, start_reach
 from minlp.slot_data import Array, IntArray, SlotData
 from minlp.slot_value import Point, disturbs, log_gains, power_problem
 
@@ -96,19 +96,20 @@ def _cost_near(
 
 @njit(cache=True, error_model="numpy")
 def best_position(
-    data: SlotData, point: Point, slack: Array, m: int, resolution_m: float
+    data: SlotData, reach: Array, point: Point, slack: Array, m: int, resolution_m: float
 ) -> tuple[float, float, float]:
     """(x, y, uplink cost) of the best place of UAV m, located to the resolution."""
-    discs = discs_of(data, point.choice, m)
-    reach = data.reach_m
+    discs = discs_of(data, reach, point.choice, m)
+    radius = reach[m, :, 2].min()
+    centre = reach[m, reach[m, :, 2].argmin()]
     xy = point.uav_xy_m[m].copy()
     bx, by = xy
     best = _cost_near(data, point, slack, discs, m, xy)
     cells = np.full((CELLS, 3), np.inf)
     for i in range(GRID):
         for j in range(GRID):
-            xy[0] = data.start_xy_m[m, 0] + reach * (2.0 * i / (GRID - 1) - 1.0)
-            xy[1] = data.start_xy_m[m, 1] + reach * (2.0 * j / (GRID - 1) - 1.0)
+            xy[0] = centre[0] + radius * (2.0 * i / (GRID - 1) - 1.0)
+            xy[1] = centre[1] + radius * (2.0 * j / (GRID - 1) - 1.0)
             cost = _cost_near(data, point, slack, discs, m, xy)
             last = cells[CELLS - 1]
             if cost < last[0]:
@@ -122,7 +123,7 @@ def best_position(
         if cells[c, 0] == np.inf:
             continue
         cost, cx, cy = cells[c]
-        width = 2.0 * reach / (GRID - 1)
+        width = 2.0 * radius / (GRID - 1)
         while width > resolution_m:
             mx, my = cx, cy
             for i in range(-2, 3):
@@ -138,17 +139,17 @@ def best_position(
 
 
 @njit(cache=True, error_model="numpy")
-def planar_search(data: SlotData, point: Point, resolution_m: float) -> None:
+def planar_search(data: SlotData, reach: Array, point: Point, resolution_m: float) -> None:
     """Send every UAV with requests to its best place for the point's powers, one by one."""
-    if data.reach_m == 0.0 or not np.isfinite(point.value[0]):
+    if not np.isfinite(point.value[0]):
         return
     slack = upload_slack(data, point)
     before = point.uav_xy_m.copy()
     for m in range(before.shape[0]):
         if (data.receiver[np.arange(len(point.choice)), point.choice] == m).any():
-            x, y, _cost = best_position(data, point, slack, m, resolution_m)
+            x, y, _cost = best_position(data, reach, point, slack, m, resolution_m)
             point.uav_xy_m[m, 0], point.uav_xy_m[m, 1] = x, y
-    if not repair(data, point.choice, point.uav_xy_m):
+    if not repair(data, reach, point.choice, point.uav_xy_m):
         point.uav_xy_m[:] = before
 
 
@@ -199,6 +200,7 @@ class SuccessiveConvex:
         self, data: SlotData, point: Point, m: int, *, tol: float = 1e-9, max_programs: int = 60
     ) -> tuple[Array, float]:
         """(position (2,), uplink cost) reached from the point's position of UAV m."""
+        self.reach = start_reach(data)
         slack = upload_slack(data, point)
         xy = point.uav_xy_m[m].copy()
         cost = uplink_cost(data, point, slack, m, *xy)
@@ -211,7 +213,7 @@ class SuccessiveConvex:
             if self.move.value is None:
                 break
             x, y, fine = nearest_position(
-                discs_of(data, point.choice, m), data.side_m, *(xy + self.move.value)
+                discs_of(data, self.reach, point.choice, m), data.side_m, *(xy + self.move.value)
             )
             reached = uplink_cost(data, point, slack, m, x, y) if fine else np.inf
             if reached >= cost - tol * abs(cost):
@@ -249,7 +251,7 @@ class SuccessiveConvex:
 
     def _limits(self, data: SlotData, choice: IntArray, m: int, xy: Array) -> None:
         """Discs and area relative to `xy`; unused discs are as wide as the area."""
-        discs = discs_of(data, choice, m)
+        discs = discs_of(data, self.reach, choice, m)
         centre, radius = np.zeros((self.n + 1, 2)), np.full(self.n + 1, 10 * data.side_m)
         centre[: len(discs)] = discs[:, :2] - xy
         radius[: len(discs)] = discs[:, 2]

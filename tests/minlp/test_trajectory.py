@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minlp.flight import discs_of, inside, nearest_position, polish, position_slope, repair
+from minlp.flight import (
+    discs_of,
+    inside,
+    nearest_position,
+    polish,
+    position_slope,
+    repair,
+    start_reach,
+)
 from minlp.heuristics import greedy_decision, random_decision
 from minlp.slot_data import slot_data
 from minlp.slot_value import copy_point, new_point, plan_at, point_of, settle_powers
@@ -38,7 +46,7 @@ def settled(slot, decision=greedy_decision, gap=1e-10):
     """(data, point) of a decision with optimal powers."""
     data = slot_data(slot)
     point = point_of(data, slot, decision(slot))
-    settle_powers(data, point, False, gap, np.inf)
+    settle_powers(data, point, gap, np.inf)
     return data, point
 
 
@@ -91,7 +99,7 @@ def test_the_slope_of_the_value_is_that_of_finite_differences(name, changes, see
             moved = new_point(len(point.choice), len(slope))
             copy_point(point, moved)
             moved.uav_xy_m[m, axis] += sign * 2e-3
-            ends.append(settle_powers(data, moved, False, 1e-13, np.inf))
+            ends.append(settle_powers(data, moved, 1e-13, np.inf))
         assert (ends[0] - ends[1]) / 4e-3 == pytest.approx(slope[m, axis], abs=2e-3 * scale)
 
 
@@ -104,12 +112,12 @@ def test_planar_search_and_successive_convex_programs_reach_the_same_cost():
         data, point = settled(one_slot("paper", seed, interference_leakage=leakage))
         slack = upload_slack(data, point)
         for m in used_uavs(data, point):
-            x, y, planar = best_position(data, point, slack, m, 1e-5)
+            x, y, planar = best_position(data, start_reach(data), point, slack, m, 1e-5)
             xy, convex = programs.solve(data, point, m)
             start = uplink_cost(data, point, slack, m, *point.uav_xy_m[m])
             assert convex == pytest.approx(planar, rel=1e-6)
             assert uplink_cost(data, point, slack, m, x, y) == planar <= start
-            assert inside(discs_of(data, point.choice, m), data.side_m, *xy)
+            assert inside(discs_of(data, start_reach(data), point.choice, m), data.side_m, *xy)
             compared += 1
     assert compared >= 8
 
@@ -121,8 +129,8 @@ def test_planar_search_beats_every_point_of_a_finer_grid(seed, leakage):
     data, point = settled(one_slot("balanced", seed, interference_leakage=leakage, n_satellites=1))
     slack = upload_slack(data, point)
     for m in used_uavs(data, point)[:1]:
-        _x, _y, best = best_position(data, point, slack, m, 1e-3)
-        discs = discs_of(data, point.choice, m)
+        _x, _y, best = best_position(data, start_reach(data), point, slack, m, 1e-3)
+        discs = discs_of(data, start_reach(data), point.choice, m)
         for step in np.stack(np.meshgrid(*[np.linspace(-1, 1, 80)] * 2), -1).reshape(-1, 2):
             x, y = data.start_xy_m[m] + data.reach_m * step
             if inside(discs, data.side_m, x, y):
@@ -141,13 +149,13 @@ def test_descent_over_positions_only_gains_and_stays_admissible(name, separation
     data = slot_data(slot)
     point = point_of(data, slot, random_decision(slot, np.random.default_rng(seed)))
     point.uav_xy_m[:] = slot.uav_xy_m
-    if not repair(data, point.choice, point.uav_xy_m):
+    if not repair(data, start_reach(data), point.choice, point.uav_xy_m):
         return
-    before = settle_powers(data, point, False, 1e-9, np.inf)
-    planar_search(data, point, 1.0)
-    settle_powers(data, point, False, 1e-9, np.inf)
+    before = settle_powers(data, point, 1e-9, np.inf)
+    planar_search(data, start_reach(data), point, 1.0)
+    settle_powers(data, point, 1e-9, np.inf)
     start = point.value[0]
-    polish(data, point, 1e-7, 40)
+    polish(data, start_reach(data), point, 1e-7, 40)
     verdict = judge(slot, plan_at(slot, data, point))
     assert verdict.admissible
     assert point.value[0] <= start <= before * (1 + 1e-3)
@@ -160,5 +168,5 @@ def test_a_uav_that_nobody_hears_from_but_one_flies_to_it():
     changes |= {"accuracy_max": 0.3, "uav_speed_max_mps": 300.0, "uav_coverage_m": 700.0}
     slot = one_slot("balanced", 3, requests="as-printed", **changes)
     data, point = settled(slot)
-    polish(data, point, 1e-12, 200)
+    polish(data, start_reach(data), point, 1e-12, 200)
     assert point.uav_xy_m[0] == pytest.approx(slot.device_xy_m[0, 0], abs=0.05)
