@@ -71,16 +71,25 @@ def _definition(path: Path, name: str, _modified: int) -> Definition:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         return Definition(missing=f"{path.name} does not parse: line {error.lineno}")
-    for node in tree.body:
+    for node in reversed(tree.body):
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            if node.decorator_list:
-                return Definition()
-            taken = node.args
-            names = [a.arg for a in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
-            return Definition(parameters=tuple(names[1:]), open=taken.kwarg is not None)
+            return Definition() if node.decorator_list else _signature(node)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
+            if any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+                return _definition(path, node.value.id, _modified)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            origin = {a.asname or a.name: a.name for a in node.names}
+            if name in origin:
+                return definition(f"{node.module}:{origin[name]}")
     if name in _bound_names(tree):
         return Definition()
     return Definition(missing=f"{path.stem} has no function {name}")
+
+
+def _signature(node: ast.FunctionDef) -> Definition:
+    taken = node.args
+    names = [a.arg for a in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
+    return Definition(parameters=tuple(names[1:]), open=taken.kwarg is not None)
 
 
 def _bound_names(tree: ast.Module) -> set[str]:

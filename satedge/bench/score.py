@@ -34,7 +34,10 @@ DEFINITIONS: dict[str, str] = {
         "of the run proved for the instance."
     ),
     "gap": "(cost - lower bound) / |cost|: how far the plan can be from the optimum at most.",
-    "own gap": "The same with the bound that the method itself proved.",
+    "own gap": (
+        "The same with the bound that the method itself proved; for methods that give a bound "
+        "only, (best known cost - bound) / best known cost."
+    ),
     "gap in the part decisions change": (
         "(cost - lower bound) / (cost - floor); the floor is the cheapest compute cost of each "
         "request among servers that meet its accuracy, which nobody can avoid."
@@ -99,7 +102,7 @@ def score(rows: Rows) -> Scores:
             best_cost=best_cost,
             best_causal=best_causal,
             gap=_gap(cost, best_bound),
-            own_gap=_gap(cost, bound),
+            own_gap=_gap(np.where(usable, cost, best_cost), bound),
             part_gap=np.where(
                 cost > rows["floor"], (cost - best_bound) / (cost - rows["floor"]), 0.0 * cost
             ),

@@ -115,7 +115,7 @@ def _line(rows: Rows, s: Scores, member: NDArray[np.int64]) -> Line:
         gap_median=float(np.nanmedian(gap)) if np.isfinite(gap).any() else NAN,
         gap_max=float(np.nanmax(gap)) if np.isfinite(gap).any() else NAN,
         part_gap=_mean(s.part_gap[good]),
-        own_gap=_mean(s.own_gap[good]),
+        own_gap=_mean(s.own_gap[member]),
         bound=_mean(part["lower_bound"]),
         normalised=_mean(s.normalised[good]),
         latency_s=_mean(kept["latency_s"]),

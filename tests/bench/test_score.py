@@ -54,6 +54,15 @@ def test_gap_uses_the_best_bound_of_any_method() -> None:
     assert_allclose(s.own_gap, [0.3, 0.5])
 
 
+def test_own_gap_of_a_bare_bound_is_to_the_best_known_cost() -> None:
+    """A relaxation without a plan proves 9 where 10 is the best known: 10 %."""
+    bare = row("relax", math.nan, 9.0, admissible=False)
+    rows = Rows.of([row("a", 10.0), row("b", 12.0), bare])
+    assert score(rows).own_gap[2] == pytest.approx(0.1)
+    line = next(v for v in summarise(rows) if v.method == "relax")
+    assert (line.plans, line.own_gap) == (0, pytest.approx(0.1))
+
+
 def test_gap_in_the_part_that_decisions_change() -> None:
     """Floor 6, bound 8, cost 10: two of the four units above the floor are uncertain."""
     s = score(Rows.of([row("a", 10.0, 8.0)]))

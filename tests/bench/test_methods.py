@@ -1,0 +1,119 @@
+"""The methods table: lazy, open to users, and clear about what is missing."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+
+import pytest
+
+from satedge.bench import lookup, methods
+from satedge.bench.methods import Method, MethodError
+
+
+def test_table_loads_without_heavy_packages() -> None:
+    """Naming methods, their settings and what is missing imports none of their packages."""
+    script = (
+        "import sys; from satedge.bench import methods\n"
+        "for m in methods.table().values(): methods.missing(m) or methods.parameters(m)\n"
+        "heavy = {'torch', 'pyomo', 'cvxpy', 'numba', 'matplotlib', 'pyscipopt', 'scipy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_missing_package_is_a_reason() -> None:
+    """A method that needs what is not installed says so, and is not replaced by anything."""
+    method = Method("x", "minlp.heuristics:greedy", "exact", "", ("no_such_package",))
+    assert methods.missing(method) == "needs the module no_such_package"
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("no_such_module:solve", "the module no_such_module is not there"),
+        ("minlp.no_such:solve", "the module minlp.no_such is not there"),
+        ("toys:no_such", "toys has no function no_such"),
+        ("nonsense", "'nonsense' is not of the form module:function"),
+        ("toys:", "'toys:' is not of the form module:function"),
+    ],
+)
+def test_missing_entry_is_a_reason(entry: str, reason: str) -> None:
+    """An entry that leads nowhere is told without an import."""
+    assert methods.missing(Method("x", entry, "user", "")) == reason
+
+
+def test_broken_source_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that does not parse is missing, with the line."""
+    (tmp_path / "half_written.py").write_text("def solve(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert lookup.definition("half_written:solve").missing == (
+        "half_written.py does not parse: line 1"
+    )
+
+
+def test_settings_are_read_from_the_source() -> None:
+    """Keyword arguments beyond what the bench gives are the settings."""
+    assert methods.parameters(methods.find("toys:good")) == (("note", "pause_s"), False)
+
+
+def test_settings_behind_a_decorator_are_found_by_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the source does not tell, the callable does."""
+    (tmp_path / "wrapped.py").write_text(
+        "from functools import partial\n"
+        "def base(instance, *, budget_s, seed, depth=1, width=2): ...\n"
+        "solve = partial(base, width=3)\n"
+        "def anything(instance, *, budget_s, seed, **settings): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    names, anything = methods.parameters(methods.find("wrapped:solve"))
+    assert (set(names), anything) == ({"depth", "width"}, False)
+    methods.check_settings(methods.find("wrapped:anything"), {"whatever": 1})
+
+
+def test_users_join_through_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package adds rows; a name that is taken is refused."""
+    own = EntryPoint("own", "toys:good", methods.GROUP)
+    monkeypatch.setattr(
+        methods.importlib.metadata, "entry_points", lambda group: EntryPoints([own])
+    )
+    methods.table.cache_clear()
+    try:
+        assert methods.find("own").entry == "toys:good"
+        taken = EntryPoint("greedy", "toys:good", methods.GROUP)
+        monkeypatch.setattr(
+            methods.importlib.metadata, "entry_points", lambda group: EntryPoints([taken])
+        )
+        methods.table.cache_clear()
+        with pytest.raises(MethodError, match="the name is taken"):
+            methods.table()
+    finally:
+        monkeypatch.undo()
+        methods.table.cache_clear()
+
+
+def test_unknown_method_is_refused_with_what_is_allowed() -> None:
+    """The error lists the table and the form of a user's method."""
+    with pytest.raises(MethodError, match=r"allowed is one of random, .* or module:function"):
+        methods.find("gredy")
+
+
+def test_policy_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A policy is a folder or a pair of files in the library, or a path; all its files count."""
+    monkeypatch.setattr(methods, "POLICIES", tmp_path)
+    folder = tmp_path / "paper" / "adsac"
+    folder.mkdir(parents=True)
+    files = [folder / "seed-0.json", folder / "seed-0.safetensors"]
+    for file in files:
+        file.write_text("x")
+    adsac = methods.find("adsac")
+    assert methods.policy_files(adsac) == files
+    assert methods.policy_files(adsac.with_settings(policy="adsac/seed-0")) == files
+    assert methods.policy_files(adsac.with_settings(policy=str(files[1]))) == [files[1]]
+    assert methods.policy_files(adsac.with_settings(policy="adsac/seed-1")) == []
+    assert "no trained policy 'adsac/seed-1'" in methods.missing(
+        adsac.with_settings(policy="adsac/seed-1")
+    )
