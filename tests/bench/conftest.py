@@ -28,6 +28,7 @@ def episode() -> Instance:
     """Four slots of the tiny preset."""
     return generate(preset("tiny", n_slots=4), 1, name="tiny-episode")
 
+
 #: Names that would do harm if they reached a page, a table or a paper as they are.
 NASTY_METHOD = '<img src=x onerror="boom()"> & $x_1$ | 100%'
 NASTY_INSTANCE = "</script><script>boom()</script>"
