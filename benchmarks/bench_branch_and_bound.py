@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from minlp.branch_and_bound import warm_up, solve_slot
+from minlp.branch_and_bound import solve_slot, warm_up
 from minlp.tree import Limits
 from satedge.bench.suites import load_suite
 from satedge.problem.generate import generate

@@ -4,7 +4,7 @@ All are causal: they see one slot and where the UAVs are, and are carried throug
 `rollout`. Their raw decisions pass the shared projector like everybody's.
 
 - random: UAVs go anywhere within reach, uniformly; then servers uniformly among the available
-  ones and powers log-uniformly between their limits.
+  ones and powers between their limits (the paper's Random).
 - nearest: UAVs stay; a request goes to the nearest available UAV, without one to the satellite
   the fewest hops away, with the power that is optimal for a lone sender.
 - greedy: a request goes to the server that is cheapest for a lone sender (with shared compute:
@@ -33,7 +33,7 @@ Servers = NDArray[np.int64]
 
 
 def random(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
-    """Uniform motion, servers and log-powers."""
+    """Uniform motion, servers and powers."""
 
     def act(slot: Instance, t: int) -> Plan:
         return random_decision(slot, np.random.default_rng([seed, t]))
@@ -66,8 +66,8 @@ def random_decision(slot: Instance, rng: np.random.Generator) -> Plan:
     uav_xy_m = np.clip(slot.uav_xy_m + step, 0.0, s.area_side_m)[None]
     ranks = np.where(available(slot, uav_xy_m), rng.random((1, s.n_devices, s.n_servers)), -1.0)
     server = np.where(ranks.max(axis=-1) >= 0, ranks.argmax(axis=-1), NO_SERVER)
-    log_power = rng.uniform(np.log(s.power_min_W), np.log(s.power_max_W), (1, s.n_devices))
-    return Plan(server, np.where(server >= 0, np.exp(log_power), 0.0), uav_xy_m)
+    power_W = rng.uniform(s.power_min_W, s.power_max_W, (1, s.n_devices))
+    return Plan(server, np.where(server >= 0, power_W, 0.0), uav_xy_m)
 
 
 def nearest_decision(slot: Instance) -> Plan:
