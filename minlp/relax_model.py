@@ -23,7 +23,6 @@ Every line is lowered by MARGIN times the size of its parts, for rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,8 +30,9 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from minlp.p1_data import SlotTerms
-from minlp.p1_limits import Limits, limits
+from minlp.p1_limits import limits
 from minlp.relax_lines import Line, capacity_lines, tangent_energy, tangent_power
+from minlp.relax_pairs import Pair, disturbing_servers, pairs_of
 
 Array = NDArray[np.float64]
 
@@ -42,41 +42,11 @@ N_TANGENTS = 4
 UNIT_M = 100.0
 
 
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """Ranges of one admissible pair."""
-
-    device: int
-    server: int
-    receiver: int
-    load_s: float
-    gain: float  # greatest own gain over noise
-    upload_s: tuple[float, float]
-    stretch: float  # greatest delta, 1 for satellites
-    around: tuple[int, ...]  # devices that may disturb
-    disturbance: tuple[float, float]  # range of z
-
-    @property
-    def power_W(self) -> tuple[float, float]:
-        """Range of gamma(h) / g."""
-        return self.curve(tangent_power)
-
-    @property
-    def energy_J(self) -> tuple[float, float]:
-        """Range of h gamma(h) / g."""
-        return self.curve(tangent_energy)
-
-    def curve(self, tangent: Any) -> tuple[float, float]:
-        """Range over the upload times of a decreasing curve."""
-        low, high = (tangent(self.load_s, self.gain, h) for h in self.upload_s[::-1])
-        return low.at(self.upload_s[1]), high.at(self.upload_s[0]) * (1 + 1e-9)
-
-
 def build_relaxation(terms: SlotTerms, cutoff: float | None = None) -> pyo.ConcreteModel:
     """The relaxation; with `cutoff` it holds for plans of at most that mean cost."""
     model = pyo.ConcreteModel(name=f"relaxation of P1 {terms.instance.name}")
     model.terms, model.limits = terms, limits(terms, cutoff)
-    model.pairs = _pairs(terms, model.limits)
+    model.pairs = pairs_of(terms, model.limits)
     keys = list(model.pairs)
     model.x = pyo.Var(keys, domain=pyo.Binary)
     refusable = [k for k in terms.devices if model.limits.refusal[k]]
@@ -95,42 +65,6 @@ def build_relaxation(terms: SlotTerms, cutoff: float | None = None) -> pyo.Concr
         if pair.stretch > 1:
             add_stretch(model, key, terms.instance.uav_xy_m[key[1]])
     return model
-
-
-def _pairs(terms: SlotTerms, box: Limits) -> dict[tuple[int, int], Pair]:
-    s = terms.scenario
-    gain_low, gain_high = terms.gain_range
-    pairs = {}
-    for k in terms.devices:
-        for b in np.flatnonzero(box.allowed[k]):
-            r = int(terms.receiver[b])
-            around = tuple(j for j in terms.devices if j != k and _group(terms, box, j, r).size)
-            sure = [j for j in around if s.interference_scope == "all" and not box.refusal[j]]
-            low = sum(box.least(box.power_low_W, j) * gain_low[j, r] for j in sure)
-            high = sum(
-                box.power_high_W[j][_group(terms, box, j, r)].max() * gain_low[j, r] for j in around
-            )
-            stretch = 1.0
-            if r < s.n_uavs:
-                ratio = terms.squared_high_m2[k, r] / terms.squared_low_m2[k, r]
-                stretch = float(ratio ** (s.path_loss_exponent / 2))
-            pairs[k, int(b)] = Pair(
-                k, int(b), r, float(terms.load_s[k, b]), float(gain_high[k, r]),
-                (float(box.upload_low_s[k, b]), float(box.upload_high_s[k, b])), stretch, around,
-                (float(low) * (1 - 1e-9), float(high) * (1 + 1e-9)),
-            )  # fmt: skip
-    return pairs
-
-
-def _group(terms: SlotTerms, box: Limits, j: int, r: int) -> NDArray[np.int64]:
-    """Servers of device j whose signal disturbs those served by receiver r."""
-    s = terms.scenario
-    allowed = np.flatnonzero(box.allowed[j])
-    if s.interference_scope == "all":
-        return allowed
-    if s.interference_scope == "tier":
-        return allowed[(terms.receiver[allowed] == s.n_uavs) == (r == s.n_uavs)]
-    return allowed[terms.receiver[allowed] == r]
 
 
 def _add_pair_variables(model: pyo.ConcreteModel, keys: list[tuple[int, int]]) -> None:
@@ -224,7 +158,7 @@ def _add_interference(model: pyo.ConcreteModel) -> None:
         total = sum(
             float(gain_low[j, pair.receiver]) * model.power_W[j, b]
             for j in pair.around
-            for b in _group(terms, model.limits, j, pair.receiver)
+            for b in disturbing_servers(terms, model.limits, j, pair.receiver)
         )
         most = pair.disturbance[1]
         model.heard.add(model.disturbance[key] >= total - most * (1 - model.x[key]))

@@ -12,7 +12,8 @@ from scipy import sparse
 
 from minlp.relax_lines import tangent_energy, tangent_power
 from minlp.relax_lp import LinearProgram, Solver
-from minlp.relax_model import UNIT_M, Pair, add_stretch, add_tangents
+from minlp.relax_model import UNIT_M, add_stretch, add_tangents
+from minlp.relax_pairs import Pair
 
 Array = NDArray[np.float64]
 
