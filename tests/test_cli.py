@@ -1,0 +1,357 @@
+"""The command line as its users meet it."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from satedge.cli import main
+from satedge.problem.files import read_instance, read_plan, write_plan
+from satedge.problem.plan import Plan
+from satedge.problem.referee import judge
+from satedge.problem.walker import write_walker_tle
+
+HERE = Path(__file__).parent
+SATEDGE = Path(sys.executable).with_name("satedge")
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a call ended and what it printed."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_methods() -> Iterator[None]:
+    """Methods of the tests can be named, and what commands add to the search path goes again."""
+    before = list(sys.path)
+    sys.path.insert(0, str(HERE / "bench"))
+    yield
+    sys.path[:] = before
+
+
+def call(*words: object, cwd: Path | None = None) -> Done:
+    """The command line in this process: argv in, exit code and output out."""
+    out, err = io.StringIO(), io.StringIO()
+    argv, here = sys.argv, Path.cwd()
+    sys.argv = ["satedge", *map(str, words)]
+    try:
+        os.chdir(cwd or here)
+        with redirect_stdout(out), redirect_stderr(err):
+            code = main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    finally:
+        sys.argv = argv
+        os.chdir(here)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def fine(*words: object, cwd: Path | None = None) -> str:
+    done = call(*words, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated slot, a generated episode, and a plan for each."""
+    path = tmp_path_factory.mktemp("cli")
+    fine("generate", "-p", "tiny", "--slots", 1, "--out", path)
+    fine("generate", "-p", "tiny", "--slots", 3, "--seed", 4, "--out", path)
+    for name in ("tiny-0.json", "tiny-4.json.gz"):
+        fine("solve", path / name, "-m", "greedy", "--plan-out", path / f"plan-{name}")
+    return path
+
+
+def test_help_starts_at_once() -> None:
+    """`satedge --help` takes under half a second of computing and imports nothing heavy."""
+    script = (
+        "import sys, resource, satedge, satedge.cli\n"
+        "try:\n    sys.argv = ['satedge', '--help']; satedge.cli.main()\n"
+        "except SystemExit: pass\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "heavy = {'numpy', 'scipy', 'torch', 'pyomo', 'cvxpy', 'matplotlib', 'pyarrow', 'numba'}\n"
+        "print(round(used.ru_utime + used.ru_stime, 3), sorted(heavy & set(sys.modules)))"
+    )
+    times = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        seconds, heavy = done.stdout.strip().splitlines()[-1].split(" ", 1)
+        times.append(float(seconds))
+        assert heavy == "[]"
+        for word in ("generate", "solve", "judge", "benchmark", "report", "methods", "train"):
+            assert word in done.stdout
+    assert min(times) < 0.5
+
+
+def test_generate_is_reproducible(tmp_path: Path) -> None:
+    """The same call gives the same bytes; one slot is plain JSON, more are compressed."""
+    for name in "ab":
+        fine("generate", "-p", "tiny", "-n", 2, "--slots", 2, "--out", tmp_path / name)
+    names = sorted(p.name for p in (tmp_path / "a").iterdir())
+    assert names == ["tiny-0.json.gz", "tiny-1.json.gz"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_generate_overrides_fields(tmp_path: Path) -> None:
+    """--set changes any field of the scenario; the JSON lists what was written."""
+    words = ("--set", "n_devices=4", "--set", "output_words=16,32", "--slots", 1, "--json")
+    (written,) = json.loads(fine("generate", "--out", tmp_path, *words))["instances"]
+    instance = read_instance(written["file"])
+    assert instance.scenario.n_devices == 4
+    assert instance.scenario.output_words == (16, 32)
+    assert instance.content_sha256 == written["sha256"]
+
+
+def test_generate_from_elements(tmp_path: Path) -> None:
+    """A TLE file with a site and an epoch replaces the circular orbit."""
+    tle = tmp_path / "walker.tle"
+    write_walker_tle(
+        tle,
+        n_satellites=12,
+        planes=3,
+        phasing=1,
+        altitude_m=500e3,
+        inclination_deg=53.0,
+        epoch=datetime(2025, 7, 1, tzinfo=UTC),
+    )
+    words = ("--elements", tle, "--latitude", 40, "--longitude", 116, "--slots", 2)
+    (file,) = fine("generate", "--out", tmp_path, *words, "--epoch", "2025-07-01T00:30:00").split()
+    assert read_instance(file).scenario.n_satellites == 12
+    done = call("generate", "--out", tmp_path, *words)
+    assert done.returncode == 2
+    assert "--epoch" in done.stderr
+
+
+def test_generate_with_own_sites(tmp_path: Path) -> None:
+    """A user's CSV replaces generated positions."""
+    sites = tmp_path / "sites.csv"
+    sites.write_text("device,x_m,y_m\n0,1,2\n1,3,4\n2,5,6\n")
+    (file,) = fine(
+        "generate", "-p", "tiny", "--slots", 1, "--sites", sites, "--out", tmp_path
+    ).split()
+    assert read_instance(file).device_xy_m[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
+def test_solve_shows_every_device(folder: Path) -> None:
+    """On one slot: server, power, latency, energy and deadline margin of each device."""
+    text = fine("solve", folder / "tiny-0.json", "--method", "greedy")
+    for word in ("device", "server", "power W", "latency s", "energy J", "margin s", "cost"):
+        assert word in text
+    assert text.count("satellite") + text.count("uav") >= 1
+    assert "feasible" in text
+
+
+def test_solve_json_is_one_published_object(folder: Path) -> None:
+    """Scripts read one JSON object; its cost is the referee's."""
+    told = json.loads(fine("solve", folder / "tiny-0.json", "-m", "independent-bound", "--json"))
+    published = {
+        "instance", "slot", "method", "seed", "status", "cost", "lower_bound", "gap", "feasible",
+        "latency_s", "energy_J", "deadline_misses", "wall_s", "versions",
+    }  # fmt: skip
+    assert published <= set(told)
+    assert told["lower_bound"] <= told["cost"]
+    assert told["gap"] == pytest.approx((told["cost"] - told["lower_bound"]) / told["cost"])
+    assert told["status"] == "done"
+    assert {"python", "satedge", "numpy"} <= set(told["versions"])
+
+
+def test_plan_out_is_the_plan_that_was_judged(folder: Path) -> None:
+    """The written plan judges to the printed cost."""
+    instance = read_instance(folder / "tiny-4.json.gz")
+    plan = read_plan(folder / "plan-tiny-4.json.gz", instance)
+    told = json.loads(fine("solve", folder / "tiny-4.json.gz", "-m", "greedy", "--json"))
+    assert told["cost"] == float(judge(instance, plan).cost)
+
+
+def test_solve_one_slot_of_an_episode(folder: Path) -> None:
+    """--slot cuts one slot out; one that is not there is refused with what is."""
+    told = json.loads(
+        fine("solve", folder / "tiny-4.json.gz", "--slot", 2, "-m", "greedy", "--json")
+    )
+    assert told["slot"] == 2
+    done = call("solve", folder / "tiny-4.json.gz", "--slot", 3, "-m", "greedy")
+    assert done.returncode == 2
+    assert "0..2" in done.stderr
+
+
+def test_solve_with_own_method(folder: Path, tmp_path: Path) -> None:
+    """--method module:function takes a user's own, from the folder where they stand."""
+    (tmp_path / "mine.py").write_text(
+        "from satedge.problem.rollout import idle_decision, rollout\n"
+        "def solve(instance, *, budget_s, seed, level=1.0):\n"
+        "    assert level == 0.5\n"
+        "    return rollout(instance, lambda slot, t: idle_decision(slot), seed=seed)\n"
+    )
+    file = folder / "tiny-0.json"
+    words = ("-m", "mine:solve", "--setting", "level=0.5", "--json")
+    assert json.loads(fine("solve", file, *words, cwd=tmp_path))["status"] == "done"
+    done = call("solve", file, "-m", "mine:solve", "--setting", "lever=1", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "satedge: mine:solve: unknown setting 'lever'; allowed: level\n",
+    )
+
+
+def test_failed_method_is_exit_code_1(folder: Path) -> None:
+    """The reason and what the method printed are shown."""
+    done = call("solve", folder / "tiny-0.json", "-m", "toys:crashes")
+    assert done.returncode == 1
+    assert "exit code 7" in done.stdout
+    assert "about to die" in done.stdout
+
+
+def test_timeout_is_a_result(folder: Path) -> None:
+    """A method killed at its limit is judged on its last incumbent: exit code 0."""
+    told = json.loads(
+        fine("solve", folder / "tiny-0.json", "-m", "toys:streams", "--budget", 0.2, "--json")
+    )
+    assert told["status"] == "timeout"
+    assert told["cost"] > 0
+    assert told["lower_bound"] == 0.25
+
+
+def test_judge(folder: Path, tmp_path: Path) -> None:
+    """Anyone's plan is scored; one that breaks a constraint is told by name, exit code 1."""
+    file, plan_file = folder / "tiny-0.json", folder / "plan-tiny-0.json"
+    told = json.loads(fine("judge", file, plan_file, "--json"))
+    assert told["admissible"] is True
+    assert told["violations"] == {}
+    assert told["floor"] < told["cost"]
+    instance = read_instance(file)
+    plan = read_plan(plan_file, instance)
+    loud = tmp_path / "loud.json"
+    write_plan(Plan(plan.server, plan.power_W * 100, plan.uav_xy_m), loud, instance)
+    done = call("judge", file, loud)
+    assert done.returncode == 1
+    assert "breaks power_max by" in done.stdout
+
+
+def test_draw(folder: Path, tmp_path: Path) -> None:
+    """A plan becomes a map or a film."""
+    file, plan = folder / "tiny-4.json.gz", folder / "plan-tiny-4.json.gz"
+    for name in ("map.svg", "film.gif"):
+        fine("draw", file, plan, "--out", tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 1000
+    assert call("draw", file, plan, "--out", tmp_path / "map.doc").returncode == 2
+
+
+def test_methods_lists_what_is_missing() -> None:
+    """Every row says whether it can run here, and why not."""
+    told = json.loads(fine("methods", "--json"))
+    rows = {row["name"]: row for row in told}
+    assert rows["greedy"]["available"] is True
+    assert all(row["available"] or row["missing"] for row in told)
+    assert "greedy" in fine("methods")
+
+
+def test_scenario_lists_every_field() -> None:
+    """Each field has unit, default, range and source; a preset's changes are shown."""
+    told = json.loads(fine("scenario", "--preset", "balanced", "--json"))
+    fields = {f["name"]: f for f in told["fields"]}
+    assert fields["n_devices"]["allowed"] == "an integer in [1, 200]"
+    assert all(f["source"] and f["doc"] for f in told["fields"])
+    assert fields["energy_weight_per_J"]["value"] == 0.0125
+    assert set(told["presets"]) >= {"paper", "tiny", "balanced"}
+    assert "interference_leakage" in fine("scenario")
+
+
+def test_benchmark_and_report(folder: Path, tmp_path: Path) -> None:
+    """A study runs, resumes, and is written up; a user's method joins by naming it."""
+    study = tmp_path / "own.toml"
+    study.write_text(
+        f"[[part]]\nname = 'mine'\nsuites = ['{folder / 'tiny-0.json'}']\nmethods = ['greedy']\n"
+    )
+    words = ("benchmark", study, "--out", tmp_path / "run", "--no-report", "--method", "toys:good")
+    assert "toys:good" in fine(*words)
+    again = fine(*words)
+    assert "2 cells are finished already, 0 to do" in again
+    assert "gate: every certified bound lies below every judged cost" in again
+    told = json.loads(fine("benchmark", study, "--out", tmp_path / "run", "--no-report", "--json"))
+    assert {line["method"] for line in told["lines"]} == {"greedy", "toys:good"}
+    assert "report.html" in fine("report", tmp_path / "run")
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_gate_is_exit_code_1(folder: Path, tmp_path: Path) -> None:
+    """A study with a bound above a judged cost fails, and says whose."""
+    study = tmp_path / "own.toml"
+    study.write_text(
+        f"[[part]]\nname = 'x'\nsuites = ['{folder / 'tiny-0.json'}']\nmethods = ['toys:lies']\n"
+    )
+    done = call("benchmark", study, "--out", tmp_path / "run", "--no-report")
+    assert done.returncode == 1
+    assert "toys:lies certifies 1e+09" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("solve", "none.json"), "none.json"),
+        (("solve", "{file}", "-m", "gredy"), "method 'gredy': allowed is one of"),
+        (("solve", "{file}", "-m", "nowhere:solve"), "the module nowhere is not there"),
+        (("judge", "{file}", "{file}"), "{file}: format ="),
+        (("generate", "--out", "x", "-p", "papr"), "preset 'papr'"),
+        (("generate", "--out", "x", "--set", "n_device=3"), "did you mean n_devices"),
+        (("generate", "--out", "x", "--set", "n_devices=-3"), "an integer in [1, 200]"),
+        (("benchmark", "quik"), "did you mean quick?"),
+        (("report", "nowhere"), "nowhere: no run is kept there"),
+        (("train", "nothing"), "method = 'nothing'"),
+    ],
+)
+def test_wrong_calls_are_one_line(
+    folder: Path, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """A wrong call or file: exit code 2 and one line with what is wrong and allowed."""
+    file = str(folder / "tiny-0.json")
+    done = call(*(w.replace("{file}", file) for w in words), cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert told.replace("{file}", file) in done.stderr
+
+
+def test_options_are_checked(folder: Path) -> None:
+    """Mistyped options are refused with exit code 2 as well."""
+    assert call("solve", folder / "tiny-0.json", "--setting", "x").returncode == 2
+    assert call("solve", folder / "tiny-0.json", "--budget", "-1").returncode == 2
+    assert call("frobnicate").returncode == 2
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion(shell: str) -> None:
+    """Shell completion is a script to source, and completes commands."""
+    script = subprocess.run(
+        [SATEDGE], capture_output=True, text=True,
+        env={**os.environ, "_SATEDGE_COMPLETE": f"source_{shell}"},
+    )  # fmt: skip
+    assert script.returncode == 0
+    assert "_satedge_completion" in script.stdout
+    words = {"COMP_WORDS": "satedge sol", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "satedge sol"}
+    found = subprocess.run(
+        [SATEDGE], capture_output=True, text=True,
+        env={**os.environ, **words, "_SATEDGE_COMPLETE": f"complete_{shell}"},
+    )  # fmt: skip
+    assert "solve" in found.stdout
+    assert "judge" not in found.stdout
+
+
+def test_module_and_script_are_the_same() -> None:
+    """`python -m satedge` and `satedge` both start, and give the exit code to the shell."""
+    for command in ([SATEDGE], [sys.executable, "-m", "satedge"]):
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True)
+        assert (done.returncode, done.stdout[:8]) == (0, "satedge ")
+    done = subprocess.run([SATEDGE, "report", "nowhere"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
