@@ -8,6 +8,8 @@ What differs from drl.ad_sac (docs/learning.md measures each):
 - a device's critic answers for each of its servers at once, so mu's gradient is an exact mean over
   its own options (Delalleau et al. 2019, Christodoulou 2019); what its choice does to the others
   still goes through the straight-through draw;
+- nu moves the UAVs first, mu then chooses among the servers that are still in reach, so that the
+  projector has next to nothing to change;
 - the discount is a setting; a slot's cost hardly depends on earlier ones.
 """
 
@@ -19,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from drl.device_nets import DeviceActor, DeviceCritic
-from drl.distributions import entropy_ceiling
+from drl.distributions import NEVER, Heads, TanhGaussian, entropy_ceiling
 from drl.layout import Layout
 from drl.learner import Action, Transition, View
 from drl.nets import Streams, adam, clone, follow
@@ -50,10 +52,8 @@ class AdSacPlus:
     @torch.no_grad()
     def act(self, view: View) -> Action:
         """Draw from both policies."""
-        heads, numbers = self.actor.policies(view.obs, view.mask, view.active)
-        choice = heads.draw(self.streams.uniform(*heads.weight.shape[1:]))
-        raw = numbers.sample_raw(self.streams.normal(*numbers.mean.shape[1:]))
-        return Action(choice, raw.tanh())
+        heads, raw, _ = self._play(view.obs, view.mask, view.active)
+        return Action(heads.draw(self.streams.uniform(*heads.weight.shape[1:])), raw.tanh())
 
     def observe(self, transition: Transition) -> None:
         """Keep the transition with every device's reward."""
@@ -86,33 +86,41 @@ class AdSacPlus:
         Devices are summed, as the objective is: the scale of a device's decision does not depend
         on how many there are.
         """
-        allowed, weight = self.layout.head_mask(batch["mask"], batch["active"])
+        _, weight = self.layout.head_mask(batch["mask"], batch["active"])
         hot = self.layout.one_hot(batch["choice"])
         values = self.critic(batch["obs"], hot, batch["numbers"], weight)
         q = (values * hot).sum(dim=-1)
         q_loss = 0.5 * ((q - self._backup(batch)).square() * weight).sum(dim=-1).mean(dim=-1)
-        policy_loss, log_mu, log_nu, dims = self._policy_loss(batch, weight)
-
-        s, temperature = self.settings, self.log_temperature.exp()
-        surplus_mu = -log_mu - s.discrete_entropy * entropy_ceiling(allowed, weight)
-        surplus_nu = -log_nu - s.continuous_entropy * dims
-        surplus = torch.stack([surplus_mu, surplus_nu]).detach().mean(dim=-1)
+        policy_loss, above_mu, above_nu = self._policy_loss(batch, weight)
+        temperature = self.log_temperature.exp()
+        surplus = torch.stack([above_mu, above_nu]).mean(dim=-1)
         loss = (q_loss + policy_loss).sum() + (temperature * surplus).sum()
-        figures = {"q_loss": q_loss, "entropy_mu": -log_mu.mean(-1), "entropy_nu": -log_nu.mean(-1)}
+        figures = {"q_loss": q_loss, "surplus_mu": surplus[0], "surplus_nu": surplus[1]}
         figures |= {"temperature_mu": temperature[0], "temperature_nu": temperature[1]}
         return loss, {name: value.detach() for name, value in figures.items()}
 
-    def _policy_loss(self, batch: Batch, weight: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(R,) minus the soft value; log-probabilities (R, B) and the count of numbers (R, B)."""
-        heads, numbers = self.actor.policies(batch["obs"], batch["mask"], batch["active"])
-        hot = heads.sample_straight_through(self.streams.gumbel(*heads.log_p.shape[1:]), 1.0)
+    def _play(
+        self, obs: Tensor, mask: Tensor, active: Tensor
+    ) -> tuple[Heads, Tensor, TanhGaussian]:
+        """nu's draw before its squeeze, and mu's heads given where it sends the UAVs."""
+        numbers = self.actor.numbers(obs, mask, active)
         raw = numbers.sample_raw(self.streams.normal(*numbers.mean.shape[1:]))
+        return self.actor.heads(obs, mask, active, raw.tanh()), raw, numbers
+
+    def _policy_loss(self, batch: Batch, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(R,) minus the soft value; each agent's entropy above its target, (R, B)."""
+        s = self.settings
+        heads, raw, numbers = self._play(batch["obs"], batch["mask"], batch["active"])
+        hot = heads.sample_straight_through(self.streams.gumbel(*heads.log_p.shape[1:]), 1.0)
         values = self.critic(batch["obs"], hot, raw.tanh(), weight, frozen=True)
         mean_q = ((heads.log_p.exp() * values).sum(dim=-1) * weight).sum(dim=-1)
         log_mu, log_nu = -heads.entropy(), numbers.log_prob(raw)
         a_mu, a_nu = self.log_temperature.exp().detach()[..., None]
         loss = (a_mu * log_mu + a_nu * log_nu - mean_q).mean(dim=-1)
-        return loss, log_mu, log_nu, numbers.weight.sum(dim=-1)
+        ceiling = entropy_ceiling(heads.log_p > NEVER / 2, heads.weight)
+        above_mu = -log_mu - s.discrete_entropy * ceiling
+        above_nu = -log_nu - s.continuous_entropy * numbers.weight.sum(dim=-1)
+        return loss, above_mu.detach(), above_nu.detach()
 
     @torch.no_grad()
     def _backup(self, batch: Batch) -> Tensor:
@@ -120,10 +128,8 @@ class AdSacPlus:
         reward = batch["device_reward"]
         if self.settings.gamma == 0:
             return reward
-        seen = (batch["next_obs"], batch["next_mask"], batch["next_active"])
-        heads, numbers = self.actor.policies(*seen)
+        heads, raw, _ = self._play(batch["next_obs"], batch["next_mask"], batch["next_active"])
         choice = heads.draw(self.streams.uniform(*heads.weight.shape[1:]))
-        raw = numbers.sample_raw(self.streams.normal(*numbers.mean.shape[1:]))
         hot = self.layout.one_hot(choice)
         values = self.slow(batch["next_obs"], hot, raw.tanh(), heads.weight)
         mean: Tensor = (heads.log_p.exp() * values).sum(dim=-1) * heads.weight

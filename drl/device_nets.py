@@ -28,6 +28,26 @@ def split(obs: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
     return torch.cat(own, dim=-1), torch.cat([uavs, satellites, slot], dim=-1)
 
 
+@torch.no_grad()
+def covered(obs: Tensor, mask: Tensor, numbers: Tensor, sizes: Sizes) -> Tensor:
+    """The servers of `mask` (..., K, S) that stay available once UAVs have moved.
+
+    `numbers` (..., K + 2M) hold the displacements, so the motion is known before servers are
+    chosen and no choice is lost to a UAV that turns away. Where nothing would be left, `mask`.
+    """
+    own, common = split(obs, sizes)
+    k, m = sizes.n_devices, sizes.n_uavs
+    square = numbers[..., k:].unflatten(-1, (m, 2))
+    disc = square * (1 - square.flip(-1).square() / 2).sqrt()  # drl.spaces.to_disc
+    at = common[..., : 3 * m].unflatten(-1, (m, 3))[..., :2]
+    moved = (at + sizes.reach * disc).clamp(-1, 1)
+    away = own[..., 4:6].unsqueeze(-2) - moved.unsqueeze(-3)
+    near = away.norm(dim=-1) <= sizes.coverage * (1 - 1e-5)  # single precision
+    kept = mask.clone()
+    kept[..., :m] &= near
+    return torch.where(kept.any(dim=-1, keepdim=True), kept, mask)
+
+
 class DeviceNet(nn.Module):
     """Features of devices and of all -> (R, B, K, out) and, if asked for, (R, B, common_out)."""
 
@@ -89,23 +109,28 @@ class DeviceActor(nn.Module):
         self.mu = DeviceNet(streams, own, 0, common, hidden, servers)
         self.nu = DeviceNet(streams, own, 0, common, hidden, 2, 2 * moves)
 
-    def policies(self, obs: Tensor, mask: Tensor, active: Tensor) -> tuple[Heads, TanhGaussian]:
-        """The distributions of both agents."""
+    def numbers(self, obs: Tensor, mask: Tensor, active: Tensor) -> TanhGaussian:
+        """nu: powers and displacements."""
         own, common = split(obs, self.layout.sizes)
-        allowed, weight = self.layout.head_mask(mask, active)
-        logits, _ = self.mu(own, None, common, weight)
-        power, moves = self.nu(own, None, common, weight)
+        power, moves = self.nu(own, None, common, self.layout.head_mask(mask, active)[1])
         means, log_stds = (
             torch.cat([power[..., i], moves.chunk(2, dim=-1)[i]], dim=-1) for i in (0, 1)
         )
-        dims = self.layout.dim_weight(mask, active)
-        numbers = TanhGaussian.of(torch.cat([means, log_stds], dim=-1), dims)
-        return Heads.masked(logits, allowed, weight), numbers
+        weight = self.layout.dim_weight(mask, active)
+        return TanhGaussian.of(torch.cat([means, log_stds], dim=-1), weight)
+
+    def heads(self, obs: Tensor, mask: Tensor, active: Tensor, numbers: Tensor) -> Heads:
+        """mu: servers, among those that the displacements leave available."""
+        own, common = split(obs, self.layout.sizes)
+        left = covered(obs, mask, numbers, self.layout.sizes)
+        allowed, weight = self.layout.head_mask(left, active)
+        logits, _ = self.mu(own, None, common, weight)
+        return Heads.masked(logits, allowed, weight)
 
     def decide(self, obs: Tensor, mask: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
-        """Most probable servers and the squeezed mean."""
-        heads, numbers = self.policies(obs, mask, active)
-        return heads.mode(), numbers.mode()
+        """The squeezed mean, then the most probable servers."""
+        numbers = self.numbers(obs, mask, active).mode()
+        return self.heads(obs, mask, active, numbers).mode(), numbers
 
 
 class DeviceCritic(nn.Module):

@@ -46,6 +46,10 @@ class Sizes:
     """M"""
     obs_dim: int
     """Length of the flat observation."""
+    reach: float = 0.0
+    """Farthest move of a UAV in a slot, in halves of the area's side (the observation's scale)."""
+    coverage: float = math.inf
+    """Radius in which a UAV serves, in the same unit."""
 
 
 @dataclass(frozen=True)

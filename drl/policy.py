@@ -104,8 +104,15 @@ def restore_actor(provenance: dict[str, Any], scenario: Scenario) -> nn.Module:
 
 def sizes_of(scenario: Scenario) -> Sizes:
     """What fixes the shapes of networks."""
-    s = scenario
-    return Sizes(s.n_devices, s.n_servers, s.n_uavs, Encoder(s).size)
+    s, half_m = scenario, scenario.area_side_m / 2
+    return Sizes(
+        s.n_devices,
+        s.n_servers,
+        s.n_uavs,
+        Encoder(s).size,
+        s.uav_reach_m / half_m,
+        s.uav_coverage_m / half_m,
+    )
 
 
 def find(name: str, preset: str = "paper") -> Path:
