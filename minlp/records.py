@@ -1,0 +1,227 @@
+"""Best known values and bounds of the suites, as the solver libraries keep them in .solu files.
+
+One file per suite, `instances/records/SUITE.json`: for every instance the cheapest plan that
+anyone found and the highest certified bound, with who and when. Values enter only after judging:
+the plan's cost is the referee's, a bound needs a certificate and must not exceed the value. Any
+later run may improve a record; `verify_records` judges all plans again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from satedge.problem.files import read_instance
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Outcome, Plan
+from satedge.problem.referee import judge
+
+#: Suites with records: folders of instance files.
+SUITES = ("tiny", "slots", "slots-balanced")
+
+ROOT = Path(__file__).parents[1] / "instances"
+
+#: Relative amount by which a bound may exceed a value before one of them must be wrong.
+CONTRADICTION = 1e-6
+
+#: Relative gap within which a record counts as optimal.
+OPTIMAL_GAP = 1e-6
+
+
+class RecordError(ValueError):
+    """A record does not hold, or an outcome contradicts it."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A value and where it comes from."""
+
+    value: float
+    who: str
+    """Method and settings."""
+    when: str
+    """Date, ISO 8601."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of one instance. Costs are means per slot and device."""
+
+    instance: str
+    sha256: str
+    """Of the instance's content."""
+    best: Mark | None = None
+    plan: dict[str, Any] | None = None
+    """The plan of `best`, JSON values."""
+    bound: Mark | None = None
+    certificate: dict[str, Any] | None = None
+    """Of `bound`: what kind it is."""
+
+    @property
+    def gap(self) -> float:
+        """(best - bound) / |best|; inf where one is missing."""
+        if self.best is None or self.bound is None:
+            return math.inf
+        if self.best.value == self.bound.value:
+            return 0.0
+        return (self.best.value - self.bound.value) / abs(self.best.value)
+
+    @property
+    def optimal(self) -> bool:
+        """Proven to OPTIMAL_GAP."""
+        return self.gap <= OPTIMAL_GAP
+
+
+def improve(
+    record: Record, instance: Instance, outcome: Outcome, who: str, when: str | None = None
+) -> Record:
+    """The record, with what the outcome betters. Raises RecordError for a contradiction.
+
+    The plan is judged, and must be admissible to count. A bound counts with a certificate only.
+    """
+    _same(record, instance)
+    when = when or datetime.date.today().isoformat()
+    better = record
+    if outcome.plan is not None:
+        verdict = judge(instance, outcome.plan)
+        cost = float(verdict.cost)
+        if bool(verdict.admissible) and (record.best is None or cost < record.best.value):
+            better = dataclasses.replace(
+                better, best=Mark(cost, who, when), plan=outcome.plan.to_dict()
+            )
+    bound, kind = outcome.lower_bound, outcome.certificate.get("kind", "none")
+    known = -math.inf if record.bound is None else record.bound.value
+    if bound is not None and kind != "none" and known < bound < math.inf:
+        mark = Mark(float(bound), who, when)
+        better = dataclasses.replace(better, bound=mark, certificate={"kind": kind})
+    if better.gap < -CONTRADICTION:
+        assert better.best is not None
+        assert better.bound is not None
+        raise RecordError(
+            f"{record.instance}: bound {better.bound.value!r} of {better.bound.who} exceeds the "
+            f"cost {better.best.value!r} of a plan of {better.best.who}"
+        )
+    return better
+
+
+def _same(record: Record, instance: Instance) -> None:
+    if record.sha256 != instance.content_sha256:
+        raise RecordError(f"{record.instance}: the record is of another instance")
+
+
+def verify(record: Record, instance: Instance) -> None:
+    """Judge the plan again and compare with bound and value. Raises RecordError."""
+    _same(record, instance)
+    if record.best is not None:
+        if record.plan is None:
+            raise RecordError(f"{record.instance}: a value without a plan")
+        verdict = judge(instance, plan_of(record))
+        cost = float(verdict.cost)
+        if not bool(verdict.admissible):
+            broken = [name for name, amount in verdict.violations.items() if amount.max() > 0]
+            raise RecordError(f"{record.instance}: the plan breaks {', '.join(broken)}")
+        if not math.isclose(cost, record.best.value, rel_tol=1e-9):
+            raise RecordError(
+                f"{record.instance}: value {record.best.value!r}, the plan costs {cost!r}"
+            )
+    if record.gap < -CONTRADICTION:
+        raise RecordError(f"{record.instance}: the bound exceeds the value")
+
+
+def plan_of(record: Record) -> Plan:
+    """The plan of a record."""
+    assert record.plan is not None
+    return Plan(
+        np.array(record.plan["server"], np.int64),
+        np.array(record.plan["power_W"], float),
+        np.array(record.plan["uav_xy_m"], float),
+    )
+
+
+def instances_of(suite: str, root: Path = ROOT) -> dict[str, Instance]:
+    """The suite's instances by name, from their files."""
+    return {path.stem: read_instance(path) for path in sorted((root / suite).glob("*.json"))}
+
+
+def read_records(suite: str, root: Path = ROOT) -> dict[str, Record]:
+    """The suite's records by instance; empty where there is no file. Raises RecordError."""
+    path = root / "records" / f"{suite}.json"
+    if not path.exists():
+        return {}
+    try:
+        rows = json.loads(path.read_text())["records"]
+        return {row["instance"]: _record(row) for row in rows}
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise RecordError(f"{path}: allowed is a file of records ({error!r})") from None
+
+
+def _record(row: dict[str, Any]) -> Record:
+    marks = {name: Mark(**row[name]) for name in ("best", "bound") if row.get(name)}
+    return Record(**{**row, **marks})
+
+
+def write_records(suite: str, records: dict[str, Record], root: Path = ROOT) -> None:
+    """Write the suite's file, a record a line, whole or not at all."""
+    path = root / "records" / f"{suite}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [json.dumps(dataclasses.asdict(records[name])) for name in sorted(records)]
+    partial = path.with_suffix(".part")
+    partial.write_text('{"records": [\n' + ",\n".join(rows) + "\n]}\n")
+    os.replace(partial, path)
+
+
+def verify_records(suites: tuple[str, ...] = SUITES, root: Path = ROOT) -> dict[str, int]:
+    """Verify every record of the suites; how many there are of each. Raises RecordError."""
+    counts = {}
+    for suite in suites:
+        instances, records = instances_of(suite, root), read_records(suite, root)
+        for name, record in records.items():
+            if name not in instances:
+                raise RecordError(f"{suite}: record of {name}, which is no instance of it")
+            verify(record, instances[name])
+        counts[suite] = len(records)
+    return counts
+
+
+def improve_suite(
+    suite: str, entry: str, budget_s: float, root: Path = ROOT, **settings: Any
+) -> dict[str, Record]:
+    """Run the method `module:function` on every instance of a suite and keep what is better.
+
+    The file is written after each instance, so that a stopped run loses nothing.
+    """
+    module, function = entry.split(":")
+    solve = getattr(importlib.import_module(module), function)
+    who = " ".join([entry, f"budget_s={budget_s:g}", *(f"{k}={v}" for k, v in settings.items())])
+    records = read_records(suite, root)
+    for name, instance in instances_of(suite, root).items():
+        known = records.get(name, Record(name, instance.content_sha256))
+        if known.optimal:
+            continue
+        outcome = solve(instance, budget_s=budget_s, seed=0, **settings)
+        records[name] = improve(known, instance, outcome, who)
+        write_records(suite, records, root)
+    return records
+
+
+def solu(records: dict[str, Record]) -> str:
+    """The records as a .solu file: =opt= where proven, else =best= and =bestdual=."""
+    lines = []
+    for name, record in sorted(records.items()):
+        if record.best is not None and record.optimal:
+            lines.append(f"=opt= {name} {record.best.value!r}")
+            continue
+        if record.best is not None:
+            lines.append(f"=best= {name} {record.best.value!r}")
+        if record.bound is not None:
+            lines.append(f"=bestdual= {name} {record.bound.value!r}")
+    return "\n".join(lines) + "\n"
