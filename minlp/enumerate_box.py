@@ -67,7 +67,7 @@ def split(box: Box) -> list[Box]:
     for side in ("low", "high"):
         ends = {"low": box.low.copy(), "high": box.high.copy()}
         ends["high" if side == "low" else "low"][m, axis] = middle
-        part = replace(box, **ends)
+        part = replace(box, low=ends["low"], high=ends["high"])
         if _possible(part):
             parts.append(part)
     return parts
@@ -109,7 +109,7 @@ def _point_in(box: Box) -> Array:
     for m in np.flatnonzero((box.high > box.low).any(axis=1)):
         for _ in range(20):
             before = xy[m].copy()
-            for centre, radius in box.combination.discs(m):
+            for centre, radius in box.combination.discs(int(m)):
                 away = xy[m] - centre
                 far = float(np.hypot(*away))
                 if far > radius * (1 - 1e-10):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from satedge.problem.constraints import TOLERANCE, available, ground_squared_m2
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan, concatenate
-from satedge.problem.referee import TOLERANCE, available, ground_squared_m2
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from plain_model import slot_cost
 from scipy.optimize import minimize_scalar
 
-from minlp.branch_and_bound import warm_up, rolling, solve, solve_slot
+from minlp.branch_and_bound import rolling, solve, solve_slot, warm_up
 from minlp.geometry import common_point, gain_interval, gain_tangent, in_all, log_gain
 from minlp.local import device_costs, reach_boxes
 from minlp.node import evaluate_node
