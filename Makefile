@@ -15,7 +15,7 @@ export MKL_NUM_THREADS = 1
 export NUMBA_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark test test-slow check lint types imports instances report bench clean-env
+.PHONY: help benchmark test test-slow test-browser check lint types imports instances report bench clean-env
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -46,6 +46,9 @@ test: $(KERNELS) ## Run the tests.
 
 test-slow: $(KERNELS) ## Run the tests that take minutes.
 	@$(BIN)/pytest -q -m slow
+
+test-browser: $(KERNELS) ## Run the tests of the report page in headless Chromium.
+	@$(BIN)/pytest -q -m browser
 
 lint: $(READY)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
