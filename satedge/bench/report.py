@@ -60,7 +60,7 @@ def write_report(
         css=(page / "page.css").read_text("utf-8"),
         js=(page / "page.js").read_text("utf-8"),
         data=embed(page_data(store, rows, scores)),
-        sentences=sentences(lines, broken),
+        sentences=sentences(lines, broken, _versions(rows)),
         broken=broken,
         claims=stated,
         columns=[{"head": tables.heading(c), "doc": _meaning(c)} for c in columns],
@@ -81,6 +81,11 @@ def _title(store: Store) -> str:
 def _study_text(store: Store) -> str:
     path = store.root / "study.toml"
     return path.read_text("utf-8") if path.exists() else ""
+
+
+def _versions(rows: Rows) -> int:
+    """How many commits the rows that ran come from."""
+    return len(set(rows.where(~rows.equals("status", "skipped")).text("commit")))
 
 
 def _columns(lines: list[Line]) -> list[str]:

@@ -7,7 +7,7 @@ import json
 import statistics
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from satedge.bench import methods
 from satedge.bench.backends import Backend, Record
@@ -25,6 +25,8 @@ class Work:
     done: list[Cell]
     skipped: list[tuple[Cell, str]]
     """Cells that cannot run here, with the reason."""
+    keys: set[str] = field(default_factory=set)
+    """All cells of the study, those left aside included: what its tables show."""
 
     @property
     def missing(self) -> dict[str, str]:
@@ -60,8 +62,16 @@ def typical_times(store: Store) -> dict[str, float]:
     return {key: statistics.median(values) for key, values in times.items()}
 
 
-def sort_out(study: Study, store: Store | None, again: frozenset[str] = frozenset()) -> Work:
-    """Which cells are to do. Finished cells whose status is in `again` are dropped first."""
+def sort_out(
+    study: Study,
+    store: Store | None,
+    again: frozenset[str] = frozenset(),
+    only: frozenset[str] = frozenset(),
+) -> Work:
+    """Which cells are to do: those of the labels in `only`, if any are named.
+
+    Finished cells whose status is in `again` ("all" for any) are dropped first.
+    """
     finished = store.finished() if store is not None else set()
     if store is not None and again:
         rows = store.gather()
@@ -73,6 +83,9 @@ def sort_out(study: Study, store: Store | None, again: frozenset[str] = frozense
     reasons: dict[str, str] = {}
     work = Work([], [], [])
     for cell in cells(study):
+        work.keys.add(cell.key)
+        if only and cell.name not in only:
+            continue
         known = f"{cell.method.entry} {sorted(cell.method.settings.items())}"
         if cell.key in finished:
             work.done.append(cell)
@@ -88,6 +101,7 @@ def carry_out(study: Study, work: Work, store: Store, backend: Backend) -> Itera
     with only_one(store):
         store.write_text("study.toml", study.source)
         store.write_text("skipped.json", json.dumps([skipped(c, why) for c, why in work.skipped]))
+        store.write_text("keys.json", json.dumps(sorted(work.keys)))
         for cell in (*work.todo, *work.done):
             store.keep_instance(cell.instance)
         for record in backend(work.todo):

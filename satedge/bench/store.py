@@ -3,6 +3,7 @@
     study.toml              the study as it was run
     cells/ab/abcd....json.gz    one record per cell, written beside and renamed
     instances/<sha>.json.gz     what was solved, so that the folder explains itself
+    keys.json               the cells of the study
     skipped.json            cells that cannot run here, and why
     rows.parquet            all rows, gathered
 
@@ -101,7 +102,10 @@ class Store:
         return list(json.loads(path.read_text())) if path.exists() else []
 
     def gather(self) -> Rows:
-        """All rows as columns; rows.parquet is brought up to date with new cells only."""
+        """Rows of the study's cells as columns; only new cells are read, the rest is gathered.
+
+        Cells of earlier forms of the study stay in the folder and are left out.
+        """
         path = self.root / "rows.parquet"
         known = read_parquet(path) if path.exists() else Rows.of([])
         keys = self.finished()
@@ -110,7 +114,12 @@ class Store:
         if new or len(kept) < len(known):
             kept = Rows.join(kept, Rows.of([self.read(key)["row"] for key in new]))
             write_atomically(path, write_parquet(kept))
-        return Rows.join(kept, Rows.of(self.skipped())).ordered()
+        rows = Rows.join(kept, Rows.of(self.skipped()))
+        wanted = self.root / "keys.json"
+        if wanted.exists():
+            chosen = set(json.loads(wanted.read_text()))
+            rows = rows.where([key in chosen for key in rows.text("key")])
+        return rows.ordered()
 
     def _path(self, key: str) -> Path:
         return self.cells / key[:2] / f"{key}.json.gz"

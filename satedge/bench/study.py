@@ -92,10 +92,8 @@ class Study:
             parts.append(replace(part, entries=part.entries + added))
         return replace(self, parts=tuple(parts))
 
-    def only(self, labels: list[str]) -> Study:
-        """The same study with methods of these labels only; all of them without labels."""
-        if not labels:
-            return self
+    def require(self, labels: list[str]) -> None:
+        """Raise StudyError when a label is no method of the study."""
         known = {e.label for p in self.parts for e in p.entries}
         for label in labels:
             if label not in known:
@@ -103,10 +101,6 @@ class Study:
                     f"method {label!r} is not in study {self.name}: allowed is one of "
                     f"{', '.join(sorted(known))}"
                 )
-        parts = (
-            replace(p, entries=tuple(e for e in p.entries if e.label in labels)) for p in self.parts
-        )
-        return replace(self, parts=tuple(parts))
 
 
 _PART_KEYS = {

@@ -9,8 +9,8 @@ from satedge.bench.summary import Line
 from satedge.bench.tables import by_comparison, name
 
 
-def sentences(lines: Sequence[Line], broken: Sequence[str]) -> list[str]:
-    """A few sentences on every group, then on the gate."""
+def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -> list[str]:
+    """A few sentences on every group, then on the gate and on what the rows were made with."""
     said = [_group(group, part) for group, part in by_comparison(lines)]
     ran = sum(v.cells - v.statuses.get("skipped", 0) for v in lines)
     plans = sum(v.plans for v in lines)
@@ -25,6 +25,10 @@ def sentences(lines: Sequence[Line], broken: Sequence[str]) -> list[str]:
         said.append(
             "The gate holds: no certified bound lies above any judged cost, and every stored "
             "plan was judged again with the same result."
+        )
+    if versions > 1:
+        said.append(
+            f"The rows were made by {versions} versions of the code: `--again all` makes them anew."
         )
     return said
 

@@ -68,14 +68,16 @@ def benchmark(
     from satedge.bench.study import load_study
 
     sys.path.append(os.getcwd())
-    chosen = load_study(study).with_methods(method or []).only(only or [])
+    chosen = load_study(study).with_methods(method or [])
+    chosen.require(only or [])
+    labels = frozenset(only or [])
     store = Store(out or RUNS / chosen.name)
     if dry_run:
         existing = store if store.cells.is_dir() else None
-        _describe(chosen, sort_out(chosen, existing), jobs, store, as_json)
+        _describe(chosen, sort_out(chosen, existing, only=labels), jobs, store, as_json)
         return
     backend = _backend(jobs, cluster, scheduler_file)
-    work = sort_out(chosen, store.make(), frozenset(again or []))
+    work = sort_out(chosen, store.make(), frozenset(again or []), labels)
     if not as_json:
         _say_missing(work)
     try:
