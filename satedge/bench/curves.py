@@ -24,6 +24,9 @@ Trace = Sequence[Sequence[float | None]]
 #: Times at which curves are sampled, per decade.
 PER_DECADE = 40
 
+#: Own certified gap at which an instance counts as solved.
+SOLVED = 1e-3
+
 
 def gap_at(trace: Trace, bound: float, times_s: Array) -> Array:
     """Certified gap of the incumbent at given times: (times,); inf before the first one.
@@ -101,6 +104,41 @@ def _clip_low(ax: Axes) -> None:
     low, high = ax.get_ylim()
     if low < 200 * LEAST_GAP:
         ax.set_ylim(50 * LEAST_GAP, high)
+
+
+def solved_chart(
+    lines: Sequence[Line], traces: Mapping[tuple[str, float], list[tuple[Trace, float]]]
+) -> Figure | None:
+    """Data profile: share of instances that a method certifies to SOLVED within a time."""
+    shown = [v for v in lines if math.isfinite(v.own_gap) and (v.method, v.budget_s) in traces]
+    times = {tables.name(v, lines): _solved_s(traces[v.method, v.budget_s]) for v in shown}
+    times = {name: found for name, found in times.items() if np.isfinite(found).any()}
+    if not times:
+        return None
+    figure = style.new_figure(7.4, 4.0)
+    ax = figure.subplots()
+    looks = style.looks(list(times))
+    ends = np.concatenate([found[np.isfinite(found)] for found in times.values()])
+    grid = np.geomspace(max(ends.min() / 2, 1e-4), 2 * ends.max(), 300)
+    for name, found in times.items():
+        colour, _, dashes = looks[name]
+        share = stats.data_profile(found[:, None], grid)[:, 0]
+        ax.plot(grid, 100 * share, drawstyle="steps-post", color=colour, ls=dashes, label=name)
+    ax.set(xscale="log", ylim=(-2, 102), xlabel="computing time, s, one thread")
+    ax.set_ylabel(f"instances certified to {100 * SOLVED:g} %, %")
+    style.decades(ax.xaxis)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _solved_s(cells: list[tuple[Trace, float]]) -> Array:
+    """First time at which each run's own bound certifies its incumbent to SOLVED; else inf."""
+    found = []
+    for trace, _ in cells:
+        known = [(t, c, b) for t, c, b in trace if c is not None and b is not None]
+        solved = [t for t, cost, bound in known if cost - bound <= SOLVED * abs(cost)]
+        found.append(min((t for t in solved if t is not None), default=math.inf))
+    return np.array(found)
 
 
 def profile_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None:

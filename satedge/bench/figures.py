@@ -136,6 +136,7 @@ class _Group:
 
 def _comparison(group: _Group) -> list[Sketch]:
     lines, rows = group.lines, group.rows
+    traces = group.traces()
     training_s = learning.training_times(learning.trainings(rows))
     return [
         Sketch(
@@ -157,7 +158,13 @@ def _comparison(group: _Group) -> list[Sketch]:
             "Gap against time",
             "Median certified gap of the incumbent against computing time. A hollow mark is the "
             "training time of a learned method, spent once before.",
-            lambda: curves.time_chart(lines, group.traces(), training_s),
+            lambda: curves.time_chart(lines, traces, training_s),
+        ),
+        Sketch(
+            "solved",
+            "Solved within a time",
+            f"Share of instances that a method itself certifies to {100 * curves.SOLVED:g} %.",
+            lambda: curves.solved_chart(lines, traces),
         ),
         Sketch(
             "profile",

@@ -1,4 +1,7 @@
-"""Judging every stored plan again: a table must not rest on numbers nobody can repeat."""
+"""What needs every stored record: judging all plans again, and integrals of their traces.
+
+A table must not rest on numbers that nobody can repeat.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,12 @@ import math
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from satedge.bench.records import numbers, plan_of
+from satedge.bench.score import Scores
+from satedge.bench.stats import primal_integral
 from satedge.bench.store import Store
 from satedge.bench.table_data import Rows
 from satedge.problem.instance import Instance
@@ -30,6 +38,19 @@ def rejudge(store: Store, rows: Rows) -> list[str]:
         if status != "skipped":
             problems += _compare(store.read(key), instance(sha256))
     return problems
+
+
+def primal_integrals(store: Store, rows: Rows, scores: Scores) -> NDArray[np.float64]:
+    """Seconds of primal gap until the budget for every row: (rows,); NaN for what did not run."""
+    found = np.full(len(rows), np.nan)
+    for i in range(len(rows)):
+        row, best = rows.row(i), scores.best_cost[i]
+        if row["status"] == "skipped" or not np.isfinite(best) or row["family"] == "bound":
+            continue
+        trace = [point for point in store.read(row["key"])["trace"] if point[1] is not None]
+        times, costs = [p[0] for p in trace], [p[1] for p in trace]
+        found[i] = primal_integral(times, costs, float(best), row["budget_s"])
+    return found
 
 
 def _compare(record: dict[str, Any], instance: Instance) -> list[str]:

@@ -56,6 +56,7 @@ class Line:
     unserved: float = column("unserved", "%", ".2f")
     feasible: float = column("feasible", "%", ".0f", "feasible")
     redrawn: float = column("redrawn", "%", ".2f", "redrawn")
+    primal_s: float = column("primal integral", "s", ".3g", "primal integral")
     time_s: float = column("time", "s", ".3g", "time")
     time_per_slot_s: float = column("time per slot", "s", ".3g", "time")
     contended: float = column("contended", "%", ".0f")
@@ -71,15 +72,21 @@ class Line:
 COLUMNS = {f.name: f.metadata for f in fields(Line) if "head" in f.metadata}
 
 
-def summarise(rows: Rows, scores: Scores | None = None) -> list[Line]:
-    """Lines of all groups; within a group the best excess first."""
+def summarise(
+    rows: Rows, scores: Scores | None = None, primal_s: NDArray[np.float64] | None = None
+) -> list[Line]:
+    """Lines of all groups; within a group the best excess first.
+
+    `primal_s` (rows,) are primal integrals, where they are known.
+    """
     scores = scores or score(rows)
+    primal_s = np.full(len(rows), NAN) if primal_s is None else primal_s
     budgets_s, budget = np.unique(rows["budget_s"], return_inverse=True)
     key = rows["group"] * len(rows.words["method"]) + rows["method"]
     names, index = np.unique(key * len(budgets_s) + budget, return_inverse=True)
     order = np.argsort(index, kind="stable")
     starts = np.searchsorted(index[order], np.arange(len(names) + 1))
-    lines = [_line(rows, scores, order[a:b]) for a, b in pairwise(starts)]
+    lines = [_line(rows, scores, primal_s, order[a:b]) for a, b in pairwise(starts)]
     groups = rows.words["group"]
     return sorted(lines, key=lambda v: (groups.index(v.group), _rank(v), v.budget_s))
 
@@ -88,7 +95,7 @@ def _rank(line: Line) -> tuple[bool, float, str]:
     return (not np.isfinite(line.excess), line.excess, line.method)
 
 
-def _line(rows: Rows, s: Scores, member: NDArray[np.int64]) -> Line:
+def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[np.int64]) -> Line:
     part = rows.where(member)
     ran = ~part.equals("status", "skipped")
     good = member[s.usable[member]]
@@ -125,6 +132,7 @@ def _line(rows: Rows, s: Scores, member: NDArray[np.int64]) -> Line:
         unserved=_share(kept["unserved"], requests),
         feasible=_mean(kept["feasible"].astype(float)),
         redrawn=_share(kept["redrawn"], requests),
+        primal_s=_mean(primal_s[member]),
         time_s=stats.shifted_geometric_mean(part["wall_s"][ran]),
         time_per_slot_s=_mean(part["wall_s"][ran] / part["n_slots"][ran]),
         contended=_mean(part["contended"][ran].astype(float)),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from satedge.bench import tables
 from satedge.bench.claims import Claim, claims
-from satedge.bench.rejudge import rejudge
+from satedge.bench.pairs import as_csv, pairs
+from satedge.bench.rejudge import primal_integrals, rejudge
 from satedge.bench.score import gate, score
 from satedge.bench.store import Store
 from satedge.bench.summary import Line, summarise
@@ -47,9 +48,10 @@ def write(store: Store, report: bool = True) -> WriteUp:
     rows = store.gather()
     broken = [str(breach) for breach in gate(rows)] + rejudge(store, rows)
     scores = score(rows)
-    lines = summarise(rows, scores)
+    lines = summarise(rows, scores, primal_integrals(store, rows, scores))
     stated = claims(lines, sweeps(rows, scores.usable))
     files = write_tables(store, lines, stated)
+    files.append(store.write_text("tables/pairs.csv", as_csv(pairs(rows, scores, lines))))
     if report:
         from satedge.bench.figures import write_figures
         from satedge.bench.report import write_report

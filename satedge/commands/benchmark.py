@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -152,12 +153,22 @@ def _say_missing(work: Work) -> None:
 def _say_how_to_go_on(work: Work, store: Store) -> None:
     done = len(store.finished() & {c.key for c in (*work.todo, *work.done)})
     total = len(work.todo) + len(work.done)
-    words = " ".join(sys.argv[1:])
+    words = shlex.join(_without(sys.argv[1:], "--again"))
     print(
         f"\nstopped: {done} of {total} cells are finished and kept in {store.root}\n"
         f"go on with: satedge {words}",
         file=sys.stderr,
     )
+
+
+def _without(words: list[str], option: str) -> list[str]:
+    """A command's words without an option and its values: they have had their effect."""
+    kept, skip = [], False
+    for word in words:
+        if not skip and word != option and not word.startswith(f"{option}="):
+            kept.append(word)
+        skip = word == option and not skip
+    return kept
 
 
 def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) -> None:
