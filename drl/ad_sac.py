@@ -51,6 +51,7 @@ class AdSac:
         self.integration = self._integration()
         self.optimiser, self.mpo_optimiser = self._optimisers()
         self.replay = Replay(s.buffer)
+        self.slots = torch.zeros((), dtype=torch.int64)
 
     def act(self, view: View) -> Action:
         """Draw from both policies."""
@@ -68,8 +69,10 @@ class AdSac:
         kept = flat(transition)
         self.replay.add(kept)
         if self.layout.n_heads:
-            for _ in range(self.settings.synthetic):
+            rate, before = self.settings.synthetic, int(self.slots)
+            for _ in range(int(rate * (before + 1)) - int(rate * before)):
                 self.replay.add(unavailable(kept, self.streams))
+        self.slots += 1
 
     def learn(self, updates: int) -> dict[str, Tensor]:
         """Algorithm 1, lines 8-13, `updates` times."""
@@ -126,6 +129,7 @@ class AdSac:
             "mpo_optimiser": self.mpo_optimiser,
             "replay": self.replay,
             "streams": self.streams,
+            "slots": self.slots,
         }
 
     # --- pieces of an update
@@ -234,7 +238,8 @@ class AdSac:
         if s.automatic_temperature:
             groups.append({"params": [self.log_temperature], "lr": s.entropy_rate})
         duals = {"params": list(self.integration.parameters()), "lr": s.mpo_dual_rate}
-        return adam(groups), adam([dict(policy), duals])
+        mpo: dict[str, object] = {"params": policy["params"], "lr": s.mpo_rate}
+        return adam(groups), adam([mpo, duals])
 
 
 def soft_value(q: Tensor, log_prob: Tensor, temperature: Tensor) -> Tensor:

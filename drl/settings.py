@@ -80,8 +80,10 @@ class AdSacSettings(Settings):
     """Entropy target of a number in [-1, 1], in nats. Open; -1 is the habit of continuous SAC."""
     relaxation: float = 1.0
     """Temperature of the Gumbel-softmax relaxation. Open."""
-    synthetic: int = 1
-    """Synthetic transitions a slot for an unavailable server, algorithm 1 line 6. Open; 0: off."""
+    synthetic: float = 0.1
+    """Synthetic transitions a slot for an unavailable server, algorithm 1 line 6; 0 is off. Open:
+    with one a slot, half the rewards in the replay are 0 and mu learns to shun the servers that
+    are often unavailable, which are the cheap ones (docs/learning.md)."""
     mpo: bool = True
     """The maximum a posteriori step, (51)-(55)."""
     mpo_actions: int = 16
@@ -94,6 +96,9 @@ class AdSacSettings(Settings):
     """chi_nu of (55), nats for all numbers together. Open."""
     mpo_multiplier: float = 10.0
     """First Lagrange multiplier of both policies' bounds. Open."""
+    mpo_rate: float = 1e-4
+    """Adam's rate of the weighted-likelihood step. Open; at the policies' own rate this step,
+    which knows no entropy, drives nu into the corners of its range."""
     mpo_dual_rate: float = 1e-2
     """Adam's rate for eta and the multipliers. Open."""
 
