@@ -5,9 +5,15 @@ Pyomo has two families of interfaces; names of the newer one win. What comes bac
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import importlib
 import math
+import os
+import shutil
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyomo.environ as pyo
@@ -18,6 +24,9 @@ ALIASES = {"scip": "scip_direct", "gurobi": "gurobi_direct_minlp"}
 
 #: Solvers for continuous problems: integrality is relaxed, the servers rounded, and solved again.
 CONTINUOUS = ("ipopt", "ipopt_v2", "cyipopt", "conopt", "ripopt")
+
+#: Packages that bring a solver to Pyomo when imported, where they are installed.
+PLUGINS = {"ripopt": "pyomo_ripopt"}
 
 #: Relative gap at which a solver may stop.
 GAP = 1e-6
@@ -41,6 +50,9 @@ class SolverMissing(RuntimeError):
 def resolve(solver: str) -> tuple[str, bool]:
     """Pyomo's name of a solver, and whether its newer interface has it. Raises SolverMissing."""
     name = ALIASES.get(solver, solver)
+    if name in PLUGINS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(PLUGINS[name])
     if name in NewFactory:
         return name, True
     if name in pyo.SolverFactory:
@@ -57,6 +69,8 @@ def availability(solver: str) -> str:
             state = made.available()
             return "" if state else f"solver {solver!r}: {state.name}"
         found = made.available(exception_flag=False)
+        if name.startswith("mindtpy") and not nlp_solver():
+            found = False
     except SolverMissing as missing:
         return str(missing)
     except Exception as error:  # an interface may fail in any way of its own
@@ -123,7 +137,7 @@ def _call_old(
     made = pyo.SolverFactory(name)
     if name.startswith("mindtpy"):
         arguments: dict[str, Any] = {"time_limit": max(1, int(limit_s)), "tee": False}
-        arguments |= {"mip_solver": "appsi_highs"} | options
+        arguments |= {"mip_solver": "appsi_highs", "nlp_solver": nlp_solver()} | options
     else:
         arguments = {"timelimit": max(1, int(limit_s)), "options": options}
         if name == "baron":
@@ -140,6 +154,26 @@ def _call_old(
         nodes=None,
         version=".".join(str(part) for part in version or ()),
     )
+
+
+def nlp_solver() -> str:
+    """The solver that MindtPy may use for its continuous problems; empty where there is none.
+
+    MindtPy knows only a few by name. Ripopt (a package with its binary) speaks Ipopt's protocol,
+    so where Ipopt itself is missing it goes under that name on this process's search path.
+    """
+    if shutil.which("ipopt"):
+        return "ipopt"
+    with contextlib.suppress(ImportError):
+        package = Path(importlib.import_module(PLUGINS["ripopt"]).__file__ or "").parent
+        binary = package / "bin" / "ripopt"
+        if binary.exists():
+            folder = tempfile.mkdtemp(prefix="satedge-ipopt-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            (Path(folder) / "ipopt").symlink_to(binary)
+            os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
+            return "ipopt"
+    return ""
 
 
 def _number(value: Any) -> float | None:

@@ -95,6 +95,19 @@ def test_availability_is_told():
     assert "no solver of that name" in general_solvers.availability("oracle")
 
 
+@pytest.mark.skipif(not general_solvers.nlp_solver(), reason="no Ipopt and no ripopt here")
+@pytest.mark.parametrize("solver", ["mindtpy", "ripopt"])
+def test_solvers_built_on_a_local_one(solver):
+    """MindtPy (HiGHS and a local solver) and rounding with the local solver alone find plans."""
+    if reason := general_solvers.availability(solver):
+        pytest.skip(reason)
+    instance = tiny(4)
+    outcome = general.solve(instance, budget_s=30, seed=0, solver=solver)
+    assert outcome.status != "failed"
+    cost = float(judge(instance, outcome.plan).cost)
+    assert cost <= float(judge(instance, start_plan(instance)).cost)
+
+
 def test_a_hanging_solver_is_killed(fake_solver):
     """A solver that ignores its limit is killed soon after, and the slot keeps a plan."""
     name = fake_solver("import time\ntime.sleep(60)")
