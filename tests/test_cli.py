@@ -249,6 +249,19 @@ def test_draw(folder: Path, tmp_path: Path) -> None:
     assert call("draw", file, plan, "--out", tmp_path / "map.doc").returncode == 2
 
 
+@pytest.mark.parametrize("form", ["nl", "gms", "mps", "lp"])
+def test_export(folder: Path, tmp_path: Path, form: str) -> None:
+    """P1 of a slot is written for other solvers; another form is refused."""
+    pytest.importorskip("pyomo")
+    out = tmp_path / f"p1.{form}"
+    words = ("export", folder / "tiny-0.json", "--format", form, "--out", out)
+    assert str(out) in fine(*words)
+    assert out.stat().st_size > 1000
+    refused = call(*words[:3], "xls", "--out", out)
+    assert refused.returncode == 2
+    assert "nl, gms, mps, lp" in refused.stderr
+
+
 def test_methods_lists_what_is_missing() -> None:
     """Every row says whether it can run here, and why not."""
     told = json.loads(fine("methods", "--json"))
@@ -280,7 +293,7 @@ def test_benchmark_and_report(folder: Path, tmp_path: Path) -> None:
     again = fine(*words)
     assert "2 cells are finished already, 0 to do" in again
     assert "gate: every certified bound lies below every judged cost" in again
-    told = json.loads(fine("benchmark", study, "--out", tmp_path / "run", "--no-report", "--json"))
+    told = json.loads(fine(*words, "--json"))
     assert {line["method"] for line in told["lines"]} == {"greedy", "toys:good"}
     assert "report.html" in fine("report", tmp_path / "run")
     assert (tmp_path / "run" / "report.html").exists()

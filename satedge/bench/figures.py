@@ -135,9 +135,11 @@ class _Group:
 
 
 def _comparison(group: _Group) -> list[Sketch]:
+    return [*_of_quality(group), *_of_time(group), *_of_plans(group)]
+
+
+def _of_quality(group: _Group) -> list[Sketch]:
     lines, rows = group.lines, group.rows
-    traces = group.traces()
-    training_s = learning.training_times(learning.trainings(rows))
     return [
         Sketch(
             "excess",
@@ -154,6 +156,20 @@ def _comparison(group: _Group) -> list[Sketch]:
             lambda: charts.gap_chart(lines, rows, group.gap),
         ),
         Sketch(
+            "profile",
+            "Performance profile",
+            "Share of instances on which a method is within a factor of the best, measured on "
+            "the part of the cost that decisions change.",
+            lambda: curves.profile_chart(lines, rows, group.usable),
+        ),
+    ]
+
+
+def _of_time(group: _Group) -> list[Sketch]:
+    lines, traces = group.lines, group.traces()
+    training_s = learning.training_times(learning.trainings(group.rows))
+    return [
+        Sketch(
             "time",
             "Gap against time",
             "Median certified gap of the incumbent against computing time. A hollow mark is the "
@@ -167,18 +183,17 @@ def _comparison(group: _Group) -> list[Sketch]:
             lambda: curves.solved_chart(lines, traces),
         ),
         Sketch(
-            "profile",
-            "Performance profile",
-            "Share of instances on which a method is within a factor of the best, measured on "
-            "the part of the cost that decisions change.",
-            lambda: curves.profile_chart(lines, rows, group.usable),
-        ),
-        Sketch(
             "scaling",
             "Scaling",
             "Median certified gap and median time against the number of devices.",
-            lambda: sweeps.scaling_chart(rows, group.gap),
+            lambda: sweeps.scaling_chart(group.rows, group.gap),
         ),
+    ]
+
+
+def _of_plans(group: _Group) -> list[Sketch]:
+    lines, rows = group.lines, group.rows
+    return [
         Sketch(
             "phases",
             "Where latency and energy come from",

@@ -98,7 +98,9 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def save_both(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write name.pdf and name.svg."""
+    """Write name.pdf and name.svg, laid out once."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     return [save(figure, folder / f"{name}.{kind}") for kind in ("pdf", "svg")]
 
 

@@ -97,12 +97,11 @@ def _rank(line: Line) -> tuple[bool, float, str]:
 
 def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[np.int64]) -> Line:
     part = rows.where(member)
-    ran = ~part.equals("status", "skipped")
     good = member[s.usable[member]]
     kept = rows.where(good)
     first = part.row(0)
-    gap = s.gap[good]
-    requests = kept["requests"].sum()
+    gap = s.gap[good][np.isfinite(s.gap[good])]
+    requests, ran = kept["requests"].sum(), part.where(~part.equals("status", "skipped"))
     return Line(
         group=first["group"],
         budget_s=first["budget_s"],
@@ -119,8 +118,8 @@ def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[
         excess=_mean(s.excess[good]),
         causal_excess=_mean(s.causal_excess[good]),
         gap=_mean(gap),
-        gap_median=float(np.nanmedian(gap)) if np.isfinite(gap).any() else NAN,
-        gap_max=float(np.nanmax(gap)) if np.isfinite(gap).any() else NAN,
+        gap_median=float(np.median(gap)) if gap.size else NAN,
+        gap_max=float(gap.max(initial=-np.inf)) if gap.size else NAN,
         part_gap=_mean(s.part_gap[good]),
         own_gap=_mean(s.own_gap[member]),
         bound=_mean(part["lower_bound"]),
@@ -133,9 +132,9 @@ def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[
         feasible=_mean(kept["feasible"].astype(float)),
         redrawn=_share(kept["redrawn"], requests),
         primal_s=_mean(primal_s[member]),
-        time_s=stats.shifted_geometric_mean(part["wall_s"][ran]),
-        time_per_slot_s=_mean(part["wall_s"][ran] / part["n_slots"][ran]),
-        contended=_mean(part["contended"][ran].astype(float)),
+        time_s=stats.shifted_geometric_mean(ran["wall_s"]),
+        time_per_slot_s=_mean(ran["wall_s"] / ran["n_slots"]),
+        contended=_mean(ran["contended"].astype(float)),
         peak_MB=float(np.nanmax(part["peak_MB"], initial=0.0)) or NAN,
     )
 
