@@ -1,0 +1,78 @@
+"""From training runs to what is committed: policies, curves, and a table of validation.
+
+    python -m drl.collect results/runs/train/paper results/policies/paper
+
+Copies the best policies of every method with their provenance, thins the learning curves to the
+epochs of validation, and prints the last validation of each method.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from drl.policy import load
+
+Curve = dict[str, dict[int, list[float]]]
+
+
+def collect(runs: Path, library: Path) -> list[str]:
+    """Copy every method under `runs` (a folder each, as `drl.train` writes) to `library`.
+
+    Every policy is loaded once, so that a damaged one is refused here. Returns a table's lines.
+    """
+    lines = [
+        f"{'method':12} {'epochs':>6} {'cost':>8} {'reward':>7} {'misses':>7} {'best cost':>9}"
+    ]
+    for folder in sorted(p for p in runs.iterdir() if (p / "curve.csv").exists()):
+        method, place = folder.name, library / folder.name
+        place.mkdir(parents=True, exist_ok=True)
+        best = []
+        for path in sorted((folder / "policies" / method).glob("*.json")):
+            best.append(float(load(str(path)).provenance["validation_cost"]))
+            for source in (path, path.with_suffix(".safetensors")):
+                shutil.copyfile(source, place / source.name)
+        curve = thinned(folder / "curve.csv", place / "curve.csv")
+        lines.append(_line(method, curve, best))
+    return lines
+
+
+def thinned(source: Path, target: Path) -> Curve:
+    """Validation rows, and training figures averaged since the validation before them."""
+    with open(source, newline="") as file:
+        texts = list(csv.reader(file))[1:]
+    rows = [(int(epoch), seed, figure, float(value)) for epoch, seed, figure, value in texts]
+    marks = np.unique([epoch for epoch, _, figure, _ in rows if figure.startswith("validation_")])
+    groups: dict[tuple[int, str, str], list[float]] = defaultdict(list)
+    for epoch, seed, figure, value in rows:
+        place = int(np.searchsorted(marks, epoch))
+        if place < len(marks):
+            groups[int(marks[place]), seed, figure].append(value)
+    curve: Curve = defaultdict(lambda: defaultdict(list))
+    with open(target, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("epoch", "seed", "figure", "value"))
+        for (epoch, seed, figure), values in groups.items():
+            mean = float(np.mean(values))
+            curve[figure][epoch].append(mean)
+            writer.writerow((epoch, seed, figure, f"{mean:.6g}"))
+    return curve
+
+
+def _line(method: str, curve: Curve, best: list[float]) -> str:
+    last = max(curve["validation_cost"])
+    cost, reward, misses = (
+        float(np.mean(curve[f"validation_{name}"][last])) for name in ("cost", "reward", "misses")
+    )
+    return (
+        f"{method:12} {last:6d} {cost:8.2f} {reward:7.4f} {misses:7.3f} {float(np.mean(best)):9.2f}"
+    )
+
+
+if __name__ == "__main__":
+    print("\n".join(collect(Path(sys.argv[1]), Path(sys.argv[2]))))
