@@ -4,9 +4,9 @@
 
 Each peer gets P1 in the formulation and with the cuts that serve it best (`minlp.p1_log`), a known
 plan as cutoff, one thread, and `--budget` seconds. Its gap is its own claim: its judged cost
-against its claimed bound. Then the exact method is asked for that gap. The ratio is the peer's
-time in the solver (without starting its process) over the exact method's CPU time; it is a lower
-bound on the advantage where the peer was stopped by its budget.
+against its claimed bound. Then the exact method is asked for that gap. The ratio is that of CPU
+seconds, the peer's in the solver alone (without starting its process); it is a lower bound on the
+advantage where the peer was stopped by its budget.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def duel(slot: Instance, peer: str, formulation: str, budget_s: float) -> Duel |
     best = float(judge(slot, answer.plan).cost)
     return Duel(
         peer_gap=gap,
-        peer_s=record["solver_s"],
+        peer_s=record["cpu_s"],
         exact_s=exact_s,
         exact_gap=(best - answer.lower_bound) / best,
         wrong=bool(record["wrong"]),

@@ -57,7 +57,7 @@ def build_relaxation(terms: SlotTerms, cutoff: float | None = None) -> pyo.Concr
     _add_power_rows(model)
     _add_interference(model)
     _add_capacity(model)
-    _add_cost(model, cutoff)
+    _add_cost(model)
     model.cuts = pyo.ConstraintList()
     for key, pair in model.pairs.items():
         for h in np.geomspace(pair.upload_s[0], pair.upload_s[1], N_TANGENTS):
@@ -184,48 +184,61 @@ def _add_capacity(model: pyo.ConcreteModel) -> None:
             model.envelope[key] = capacity_lines(pair.load_s, leakage, pair.upload_s)
 
 
-def _add_cost(model: pyo.ConcreteModel, cutoff: float | None) -> None:
-    """Elastic cost, the deadline forgiving as the referee is. Eq. (31)."""
+def _add_cost(model: pyo.ConcreteModel) -> None:
+    """Elastic cost of all devices, each at least what it costs alone. Eq. (31)."""
     terms: SlotTerms = model.terms
-    s = terms.scenario
-    eta_l, eta_J = s.latency_weight_per_s, s.energy_weight_per_J
-    fixed_s = terms.constant_s + terms.download_low_s
-    fixed_J = terms.constant_J + s.uav_power_W * terms.download_low_s
-    shared = s.compute_sharing == "shared"
-    longest = max(len(terms.devices) - 1, 0) * terms.instance.coefficients.execute_s[0].max(
-        initial=0.0
-    )
-    latest = {
-        k: longest + max((model.pairs[key].upload_s[1] + fixed_s[key] for key in _of(model, k)),
-                         default=0.0)
-        for k in terms.devices
-    }  # fmt: skip
-    model.overrun_s = pyo.Var(terms.devices, bounds=lambda _, k: (0.0, float(latest[k])))
-    model.wait_s = pyo.Var(terms.devices, bounds=(0.0, longest if shared else 0.0))
-    model.late = pyo.ConstraintList()
+    _add_delays(model)
     model.lone = pyo.ConstraintList()
     total: Any = 0.0
     for k in terms.devices:
-        keys = _of(model, k)
-        slack = {key: float(terms.forgiving_deadline_s[key] - fixed_s[key]) for key in keys}
-        in_time = sum(model.upload_s[key] - slack[key] * model.x[key] for key in keys)
-        model.late.add(model.overrun_s[k] >= in_time + model.wait_s[k])
-        cost = eta_l * model.wait_s[k] + s.penalty_per_s * model.overrun_s[k]
-        for key in keys:
-            constant = float(eta_l * fixed_s[key] + eta_J * fixed_J[key])
-            cost += constant * model.x[key] + eta_l * model.upload_s[key]
-            cost += eta_J * model.energy_J[key]
-            if key[1] >= s.n_uavs:
-                cost += eta_J * terms.propagation_s * model.power_W[key]
-        alone = sum(float(terms.lone_least[key]) * model.x[key] for key in keys)
+        cost = _device_cost(model, k)
+        alone = sum(float(terms.lone_least[key]) * model.x[key] for key in _of(model, k))
         if k in model.refuses:
             cost += float(terms.refusal_cost[k]) * model.refuses[k]
             alone += float(terms.refusal_cost[k]) * model.refuses[k]
         model.lone.add(cost >= alone)
         total += cost
+    model.objective = pyo.Objective(expr=total / terms.scenario.n_devices)
+
+
+def _add_delays(model: pyo.ConcreteModel) -> None:
+    """Waiting for shared compute, and overruns of a deadline as forgiving as the referee."""
+    terms: SlotTerms = model.terms
+    execute_s = terms.instance.coefficients.execute_s[0]
+    shared = terms.scenario.compute_sharing == "shared"
+    longest = max(len(terms.devices) - 1, 0) * float(execute_s.max(initial=0.0)) * shared
+    fixed_s = terms.constant_s + terms.download_low_s
+    model.wait_s = pyo.Var(terms.devices, bounds=(0.0, longest))
+
+    def latest(_: Any, k: int) -> tuple[float, float]:
+        ends = [model.pairs[key].upload_s[1] + fixed_s[key] for key in _of(model, k)]
+        return 0.0, float(longest + max(ends, default=0.0))
+
+    def late(m: Any, k: int) -> Any:
+        slack = {key: float(terms.forgiving_deadline_s[key] - fixed_s[key]) for key in _of(m, k)}
+        in_time = sum(m.upload_s[key] - slack[key] * m.x[key] for key in slack)
+        return m.overrun_s[k] >= in_time + m.wait_s[k]
+
+    model.overrun_s = pyo.Var(terms.devices, bounds=latest)
+    model.late = pyo.Constraint(terms.devices, rule=late)
     if shared:
         _add_sharing(model)
-    model.objective = pyo.Objective(expr=total / s.n_devices)
+
+
+def _device_cost(model: pyo.ConcreteModel, k: int) -> Any:
+    """eta_l T_k + eta_e E_k and the overrun's price, for a served device."""
+    terms: SlotTerms = model.terms
+    s = terms.scenario
+    eta_l, eta_J = s.latency_weight_per_s, s.energy_weight_per_J
+    cost = eta_l * model.wait_s[k] + s.penalty_per_s * model.overrun_s[k]
+    for key in _of(model, k):
+        download_s = float(terms.download_low_s[key])
+        fixed = eta_l * (float(terms.constant_s[key]) + download_s)
+        fixed += eta_J * (float(terms.constant_J[key]) + s.uav_power_W * download_s)
+        cost += fixed * model.x[key] + eta_l * model.upload_s[key] + eta_J * model.energy_J[key]
+        if key[1] >= s.n_uavs:
+            cost += eta_J * terms.propagation_s * model.power_W[key]
+    return cost
 
 
 def _of(model: pyo.ConcreteModel, k: int) -> list[tuple[int, int]]:

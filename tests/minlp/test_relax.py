@@ -52,6 +52,19 @@ def random_plan(instance, rng):
     return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
 
 
+def heard_of_others(terms, plan, pair):
+    """Interference over noise at a pair's receiver, others at their least gains."""
+    s, server, total = terms.scenario, plan.server[0], 0.0
+    for j in pair.around:
+        same_tier = (server[j] >= s.n_uavs) == (pair.server >= s.n_uavs)
+        disturbs = {
+            "all": True, "tier": same_tier, "server": terms.receiver[server[j]] == pair.receiver
+        }[s.interference_scope]  # fmt: skip
+        if server[j] >= 0 and disturbs:
+            total += plan.power_W[0, j] * terms.gain_range[0][j, pair.receiver]
+    return total
+
+
 def place(model, instance, plan):
     """Set the relaxation's variables to what they stand for in a plan; None if it has no place."""
     terms, verdict, server = model.terms, judge(instance, plan), plan.server[0]
@@ -78,15 +91,7 @@ def place(model, instance, plan):
             "x": 1, "upload_s": upload, "power_W": power, "energy_J": power * upload,
             "free_W": sinr / pair.gain, "free_J": upload * sinr / pair.gain,
             "stretch": pair.gain / gains[k, pair.receiver],
-            "disturbance": sum(
-                plan.power_W[0, j] * terms.gain_range[0][j, pair.receiver]
-                for j in pair.around
-                if server[j] >= 0 and (
-                    s.interference_scope == "all"
-                    or (s.interference_scope == "tier" and (server[j] >= s.n_uavs) == above)
-                    or terms.receiver[server[j]] == pair.receiver
-                )
-            ),
+            "disturbance": heard_of_others(terms, plan, pair),
             "share": s.interference_leakage * sinr / (1 + s.interference_leakage * sinr),
         }  # fmt: skip
         for name, value in values.items():
