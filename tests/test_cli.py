@@ -262,6 +262,23 @@ def test_export(folder: Path, tmp_path: Path, form: str) -> None:
     assert "nl, gms, mps, lp" in refused.stderr
 
 
+def test_read_solution(folder: Path, tmp_path: Path) -> None:
+    """Another solver's solution comes back as a plan that the referee judges."""
+    pytest.importorskip("pyomo")
+    file, exported = folder / "tiny-4.json.gz", tmp_path / "p1.nl"
+    fine("export", file, "--slot", 1, "--format", "nl", "--out", exported)
+    empty = tmp_path / "solution.json"
+    names = list(json.loads(Path(f"{exported}.names.json").read_text())["names"])
+    empty.write_text(json.dumps({names[0]: 0.0}))
+    out = tmp_path / "plan.json"
+    fine("read-solution", file, exported, empty, "--slot", 1, "--out", out)
+    done = call("judge", file, out, "--slot", 1)
+    assert done.returncode == 1, "a solution that serves nobody is not admissible"
+    assert "breaks assignment" in done.stdout
+    empty.write_text("{")
+    assert call("read-solution", file, exported, empty, "--out", out).returncode == 2
+
+
 def test_methods_lists_what_is_missing() -> None:
     """Every row says whether it can run here, and why not."""
     told = json.loads(fine("methods", "--json"))

@@ -1,4 +1,4 @@
-"""`satedge generate` and `export`: instances, and P1 for other solvers."""
+"""`satedge generate`, `export` and `read-solution`: instances, and P1 for other solvers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(generate)
     app.command()(export)
+    app.command("read-solution")(read_solution)
 
 
 def generate(
@@ -148,4 +149,24 @@ def export(
         load_entry("minlp.export:export")(instance, slot, form, out)
     except NotImplementedError as error:
         raise MethodError(f"export: {error}") from error
+    print(out)
+
+
+def read_solution(
+    file: common.InstanceFile,
+    exported: Annotated[Path, typer.Argument(help="The file that `satedge export` wrote.")],
+    solution: Annotated[
+        Path, typer.Argument(help="The solver's: .sol, JSON, or name value lines.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Plan to write.")],
+    slot: Annotated[int, typer.Option("--slot", min=0, help="Which slot, from 0.")] = 0,
+) -> None:
+    """Read another solver's solution of an exported slot as a plan, for `satedge judge --slot`."""
+    from satedge.bench.methods import load_entry
+    from satedge.problem.files import write_plan
+
+    instance = common.read(file, None)
+    one = common.read(file, slot)
+    plan = load_entry("minlp.export:read_solution")(solution, exported, instance, slot)
+    write_plan(plan, out, one)
     print(out)
