@@ -1,10 +1,12 @@
-"""Learned methods: what their policies' provenance says of the training."""
+"""Learned methods: what the provenance and the logs of their policies say of the training."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,20 @@ from satedge.bench import methods, stats, style
 from satedge.bench.table_data import Rows
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+#: What is drawn of a training: figure in the log -> label.
+PANELS = {
+    "validation_cost": "cost",
+    "validation_latency_s": "latency, s",
+    "validation_energy_J": "energy per slot, J",
+}
+
+#: Log of a training beside its policies: epoch, seed, figure, value.
+LOG = "curve.csv"
+
+Curve = Mapping[float, float]
 
 
 @dataclass(frozen=True)
@@ -24,9 +39,9 @@ class Training:
     method: str
     seed: int
     training_s: float
-    """NaN where the provenance does not say."""
-    curve: tuple[tuple[float, float], ...]
-    """(epoch, validation cost)."""
+    """Its share of the time of all runs that were trained together; NaN where unknown."""
+    curves: Mapping[str, Curve]
+    """Figure of PANELS -> epoch -> value on the validation episodes."""
 
 
 def trainings(rows: Rows) -> list[Training]:
@@ -38,11 +53,23 @@ def trainings(rows: Rows) -> list[Training]:
         played = methods.Method(method, entry, "learned", "", settings=json.loads(settings))
         for path in methods.policy_files(played):
             if path.suffix == ".json" and path not in found:
-                found[path] = _training(method, _read(path))
+                found[path] = _training(method, path)
     return list(found.values())
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _training(method: str, path: Path) -> Training:
+    told = _provenance(path)
+    seed = int(told.get("seed", 0))
+    seconds_by_seed, curves_by_seed = _log(path.with_name(LOG))
+    runs = max(len(seconds_by_seed), 1)
+    seconds = told.get("training_s", seconds_by_seed.get(seed, float("nan")) / runs)
+    curves = curves_by_seed.get(seed, {})
+    if not curves:
+        curves = {"validation_cost": {float(r[0]): r[1] for r in told.get("validation_curve", [])}}
+    return Training(method, seed, float(seconds), curves)
+
+
+def _provenance(path: Path) -> Mapping[str, Any]:
     try:
         told = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -50,10 +77,22 @@ def _read(path: Path) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def _training(method: str, told: Mapping[str, Any]) -> Training:
-    curve = tuple((float(row[0]), float(row[1])) for row in told.get("validation_curve", []))
-    seconds = float(told.get("training_s", "nan"))
-    return Training(method, int(told.get("seed", 0)), seconds, curve)
+@lru_cache(maxsize=64)
+def _log(path: Path) -> tuple[dict[int, float], dict[int, dict[str, dict[float, float]]]]:
+    """Seconds by seed (all runs together), and the curves of PANELS by seed."""
+    seconds: dict[int, float] = {}
+    curves: dict[int, dict[str, dict[float, float]]] = {}
+    if not path.is_file():
+        return seconds, curves
+    with path.open(newline="") as file:
+        for row in csv.DictReader(file):
+            seed, figure, value = int(row["seed"]), row["figure"], float(row["value"])
+            if figure == "seconds":
+                seconds[seed] = seconds.get(seed, 0.0) + value
+            elif figure in PANELS:
+                curve = curves.setdefault(seed, {}).setdefault(figure, {})
+                curve[float(row["epoch"])] = value
+    return seconds, curves
 
 
 def training_times(found: Iterable[Training]) -> dict[str, float]:
@@ -66,26 +105,32 @@ def training_times(found: Iterable[Training]) -> dict[str, float]:
 
 
 def learning_chart(found: list[Training]) -> Figure | None:
-    """Validation cost against epochs: mean over seeds, and the range of a 95 % interval."""
-    by_method: dict[str, list[Training]] = {}
-    for training in found:
-        if len(training.curve) > 1:
-            by_method.setdefault(training.method, []).append(training)
-    if not by_method:
+    """Figure 3: cost, latency and energy on validation episodes against epochs."""
+    panels = [p for p in PANELS if any(len(t.curves.get(p, {})) > 1 for t in found)]
+    if not panels:
         return None
-    figure = style.new_figure(7.4, 4.0)
-    ax = figure.subplots()
+    figure = style.new_figure(2.2 + 3.4 * len(panels), 3.6)
+    axes = np.atleast_1d(figure.subplots(1, len(panels)))
+    for ax, panel in zip(axes, panels, strict=True):
+        _draw_panel(ax, panel, found)
+    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _draw_panel(ax: Axes, panel: str, found: list[Training]) -> None:
+    """Mean over seeds with a 95 % interval, one line per method."""
+    by_method: dict[str, list[Curve]] = {}
+    for training in found:
+        if len(training.curves.get(panel, {})) > 1:
+            by_method.setdefault(training.method, []).append(training.curves[panel])
     looks = style.looks(list(by_method))
     for method, runs in by_method.items():
         colour, _, dashes = looks[method]
-        epochs = sorted(set.intersection(*({e for e, _ in run.curve} for run in runs)))
-        costs = np.array([[dict(run.curve)[e] for e in epochs] for run in runs])
-        bands = [stats.mean_interval(column) for column in costs.T]
+        epochs = sorted(set.intersection(*(set(run) for run in runs)))
+        bands = [stats.mean_interval([run[e] for run in runs]) for e in epochs]
         label = f"{method} ({len(runs)} seed{'s' * (len(runs) > 1)})"
         ax.plot(epochs, [b.value for b in bands], color=colour, ls=dashes, label=label)
         low, high = [b.low for b in bands], [b.high for b in bands]
         ax.fill_between(epochs, low, high, color=colour, alpha=0.15, lw=0)
-    ax.set(xlabel="epochs of one episode", ylabel="cost on validation episodes", yscale="log")
+    ax.set(xlabel="epochs of one episode", ylabel=PANELS[panel], yscale="log")
     style.decades(ax.yaxis)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    return figure

@@ -1,0 +1,61 @@
+"""Training curves and times from the files beside policies."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from satedge.bench import learning, methods, style
+from satedge.bench.table_data import Rows
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    """Two seeds of one learner, logged together, and one of another without a log."""
+    monkeypatch.setattr(methods, "POLICIES", tmp_path)
+    for method, seeds in (("adsac", (0, 1)), ("ppo", (0,))):
+        folder = tmp_path / "paper" / method
+        folder.mkdir(parents=True)
+        for seed in seeds:
+            told = {"seed": seed, "validation_curve": [[25, 9.0], [50, 4.0 + seed]]}
+            (folder / f"seed-{seed}.json").write_text(json.dumps(told))
+            (folder / f"seed-{seed}.safetensors").write_bytes(b"weights")
+    lines = ["epoch,seed,figure,value"]
+    for seed in (0, 1):
+        lines += [f"{e},{seed},seconds,10" for e in (1, 2, 3)]
+        lines += [f"{e},{seed},validation_energy_J,{e + seed}" for e in (25, 50)]
+    (tmp_path / "paper" / "adsac" / "curve.csv").write_text("\n".join(lines) + "\n")
+    return Rows.of(
+        [
+            {
+                "key": f"{method}{seed}", "method": method, "family": "learned", "status": "done",
+                "entry": "drl.policy:solve",
+                "settings": json.dumps({"policy": f"{method}/seed-{seed}"}),
+            }
+            for method, seed in (("adsac", 0), ("adsac", 1), ("ppo", 0), ("adsac", 0))
+        ]
+    )  # fmt: skip
+
+
+def test_runs_trained_together_share_the_time(rows: Rows) -> None:
+    """Three epochs of 10 s for two runs together are 15 s a policy; without a log, unknown."""
+    found = learning.trainings(rows)
+    assert sorted((t.method, t.seed) for t in found) == [("adsac", 0), ("adsac", 1), ("ppo", 0)]
+    assert learning.training_times(found) == {"adsac": 15.0}
+
+
+def test_curves_come_from_the_log_or_the_provenance(rows: Rows) -> None:
+    """The log has every figure; the provenance at least the cost."""
+    found = {(t.method, t.seed): t for t in learning.trainings(rows)}
+    assert found["adsac", 1].curves == {"validation_energy_J": {25.0: 26.0, 50.0: 51.0}}
+    assert found["ppo", 0].curves == {"validation_cost": {25.0: 9.0, 50.0: 4.0}}
+
+
+def test_learning_chart_has_a_panel_per_figure(rows: Rows) -> None:
+    """Panels only where there is a curve, a line per method with its number of seeds."""
+    with style.house():
+        figure = learning.learning_chart(learning.trainings(rows))
+    assert figure is not None
+    labels = [line.get_label() for ax in figure.axes for line in ax.lines]
+    assert labels == ["ppo (1 seed)", "adsac (2 seeds)"]
+    assert learning.learning_chart([]) is None
