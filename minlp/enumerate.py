@@ -112,7 +112,8 @@ def prove(
     terms = slot_terms(instance, slot, uav_xy_m, reach_m=0.0 if fixed else None)
     search = _Search(terms, relative_gap, time.perf_counter() + budget_s, report)
     search.offer(start_plan(terms.instance))
-    for servers in list(combinations(terms, search.total_cutoff)):  # none where too many
+    search.bound = search.total_cutoff  # of the combinations that are left out
+    for servers in list(combinations(terms, search.bound)):  # none where too many
         search.add(servers)
     search.run()
     scale = terms.scenario.n_devices
@@ -211,7 +212,7 @@ class _Search:
     def total_cutoff(self) -> float:
         """What a box has to stay under, in cost summed over devices, to be of interest."""
         total = self.cost * self.terms.scenario.n_devices
-        return total - self.relative_gap * abs(total)
+        return total - 0.99 * self.relative_gap * abs(total)
 
     def offer(self, plan: Plan | None) -> None:
         """Take a plan if the referee finds it admissible and cheaper than the best one."""

@@ -216,7 +216,7 @@ def test_the_bound_survives_exact_arithmetic() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_scipy_finds_nothing_better(seed: int) -> None:
-    """SLSQP on the epigraph form ends at the kernel's optimum, never under its bound."""
+    """SLSQP on the epigraph form ends nowhere below the kernel's bound or its minimum."""
     problem = random_problem(seed, scale=0.2)
     n, d = len(problem.load_s), len(problem.lower)
     minimum = minimise(problem)
@@ -238,7 +238,8 @@ def test_scipy_finds_nothing_better(seed: int) -> None:
     )  # fmt: skip
     cost = total_cost(problem, np.clip(found.x[:d], problem.lower, problem.upper))
     assert minimum.lower_bound <= cost
-    assert minimum.cost == pytest.approx(cost, rel=2e-5)
+    assert minimum.cost <= cost * (1 + 2e-5)
+    assert minimum.cost - minimum.lower_bound <= 2e-9 * minimum.cost
 
 
 def test_cutoff_stops_early() -> None:

@@ -115,7 +115,8 @@ def test_a_hanging_solver_is_killed(fake_solver):
     outcome = general.solve(tiny(), budget_s=3, seed=0, solver=name, grace_s=0.5)
     assert time.perf_counter() - began < 8
     assert outcome.status == "failed"
-    assert "killed" in outcome.info["slots"][0]["error"]
+    error = outcome.info["slots"][0]["error"]
+    assert "killed" in error or "timed out" in error
     assert judge(tiny(), outcome.plan).admissible
 
 
