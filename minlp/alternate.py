@@ -32,8 +32,10 @@ from minlp.prices import conflicts, crowding, option_costs
 from minlp.slot_data import Array, SlotData, slot_data
 from minlp.slot_value import Point, copy_point, log_gains, new_point, plan_at, point_of
 from minlp.trajectory import planar_search
+from satedge.problem.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
+from satedge.problem.scenario import preset
 
 #: Accuracy, relative to the cost, of powers and positions that are kept.
 POWER_GAP = 1e-8
@@ -85,6 +87,12 @@ def alternate(
 
 
 solve = alternate
+
+
+def warm_up() -> None:
+    """Compile or load all kernels, so that their first use is not charged to a budget."""
+    instance = generate(preset("tiny", n_slots=1, arrivals="every-slot"), 0)
+    alternate(instance, budget_s=1e6, seed=0, kicks=1)
 
 
 @dataclass

@@ -198,6 +198,13 @@ def point_of(data: SlotData, slot: Instance, plan: Plan) -> Point:
     return point
 
 
+def copied(point: Point) -> Point:
+    """A point of its own."""
+    twin = new_point(len(point.choice), len(point.uav_xy_m))
+    copy_point(point, twin)
+    return twin
+
+
 def plan_at(slot: Instance, data: SlotData, point: Point) -> Plan:
     """The plan of a one-slot instance at a point."""
     return plan_of(slot, 0, data, point.choice, point.log_power, point.uav_xy_m)
