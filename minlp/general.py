@@ -192,9 +192,16 @@ class Child:
         began = time.perf_counter()
         self._jobs += 1
         path, answer = (self._folder / f"{self._jobs}.{end}" for end in ("job", "json"))
-        # the process has to load the solver and build the model out of its own share
-        limit_s = max(0.5 * share_s, share_s - (0.3 if self._alive() else 2.5))
-        job = Job(instance=slot, start=start, limit_s=limit_s, answer=str(answer), **settings)
+        # loading the solver and building the model come out of the share; reading back after it
+        end = time.time() + share_s - min(0.3, 0.1 * share_s)
+        job = Job(
+            instance=slot,
+            start=start,
+            end=end,
+            least_s=0.2 * share_s,
+            answer=str(answer),
+            **settings,
+        )
         path.write_bytes(pickle.dumps(job))
         process = self._running()
         assert process.stdin is not None

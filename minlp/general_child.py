@@ -13,6 +13,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 import traceback
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +37,10 @@ class Job:
     solver: str
     formulation: str
     download: str
-    limit_s: float
+    end: float
+    """When the solver should be done: `time.time()`."""
+    least_s: float
+    """What it gets at least, however long it took to get here."""
     seed: int
     options: dict[str, Any]
     answer: str
@@ -52,11 +56,12 @@ def solve_job(job: Job) -> dict[str, Any]:
     model = p1.build(job.instance, **build)
     with contextlib.suppress(ValueError):  # a start on a dominated server is no start
         p1.model_cost_at(model, job.start)
+    limit_s = max(job.least_s, job.end - time.time())
     began = _cpu_s()
     if job.solver in CONTINUOUS:
-        claim = _rounded(job, model, build)
+        claim = _rounded(job, model, limit_s / 2)
     else:
-        claim = call(model, job.solver, job.limit_s, job.seed, job.options)
+        claim = call(model, job.solver, limit_s, job.seed, job.options)
     plan = p1.plan_of(model).to_dict() if claim.cost is not None else None
     seconds = _cpu_s() - began
     return {"claim": {**asdict(claim), "cpu_s": seconds}, "plan": plan}
@@ -67,12 +72,12 @@ def _cpu_s() -> float:
     return sum(os.times()[:4])
 
 
-def _rounded(job: Job, model: Any, build: dict[str, Any]) -> Claim:
+def _rounded(job: Job, model: Any, limit_s: float) -> Claim:
     """Relax integrality, solve, fix the servers that weigh most, and solve again."""
     import pyomo.environ as pyo
 
     relaxed = pyo.TransformationFactory("core.relax_integer_vars").create_using(model)
-    call(relaxed, job.solver, job.limit_s / 2, job.seed, job.options)
+    call(relaxed, job.solver, limit_s, job.seed, job.options)
     for name in ("serves", "refuses"):
         for index, variable in getattr(model, name).items():
             variable.set_value(pyo.value(getattr(relaxed, name)[index]), skip_validation=True)
@@ -85,7 +90,7 @@ def _rounded(job: Job, model: Any, build: dict[str, Any]) -> Claim:
         variable.fix(int(server[k] == b))
     for k, variable in model.refuses.items():
         variable.fix(int(server[k] < 0))
-    claim = call(model, job.solver, job.limit_s / 2, job.seed, job.options)
+    claim = call(model, job.solver, limit_s, job.seed, job.options)
     return Claim(claim.termination, claim.cost, None, claim.nodes, claim.version)
 
 
