@@ -32,8 +32,8 @@ def cases(quick: bool) -> list[Case]:
     short = slice(None, None, 10 if quick else 1)
     return [
         ("tiny to 1e-6", load_suite("tiny")[short], 1e-6, 10),
-        ("slots to 1e-4", load_suite("slots")[short], 1e-4, 10),
-        ("slots to 1e-5", load_suite("slots")[short], 1e-5, 10),
+        ("slots to 1e-4", load_suite("slots")[short], 1e-4, 20),
+        ("slots to 1e-5", load_suite("slots")[short], 1e-5, 20),
         ("slots-balanced to 1e-3", load_suite("slots-balanced")[short], 1e-3, 10),
         ("slots-balanced to 1e-5", load_suite("slots-balanced")[short], 1e-5, 10),
         ("leakage 1, K=10, to 1e-2", drawn("paper", interference_leakage=1.0), 1e-2, 60),

@@ -57,7 +57,7 @@ def test_worker_that_never_speaks_is_killed(worker: WorkerProcess, slot: Instanc
     row = run(worker, slot, "spins", budget_s=0.2)["row"]
     assert row["status"] == "timeout"
     assert row.get("cost") is None
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 60
 
 
 def test_children_die_with_their_worker(
