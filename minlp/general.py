@@ -13,6 +13,7 @@ cost by about 1e-6, and spares the solvers most of their nonlinear terms.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -37,6 +38,9 @@ Array = NDArray[np.float64]
 
 #: Seconds that a solver may take beyond its limit before it is killed.
 GRACE_S = 3.0
+
+#: Seconds within which the process must have started.
+START_S = 60.0
 
 #: Relative difference between a claim and the referee beyond which the claim is called wrong.
 CLAIM_TOLERANCE = 1e-4
@@ -189,28 +193,29 @@ class Child:
         """The answer to a job within `share_s` and a little, or {"error": why there is none}."""
         from minlp.general_child import Job
 
-        began = time.perf_counter()
+        # starting the process and building the model come out of the share, within reason
+        end, least_s = time.time() + share_s, 0.2 * share_s
+        process = self._running()
         self._jobs += 1
-        path, answer = (self._folder / f"{self._jobs}.{end}" for end in ("job", "json"))
-        # loading the solver and building the model come out of the share; reading back after it
-        end = time.time() + share_s - min(0.3, 0.1 * share_s)
+        path, answer = (self._folder / f"{self._jobs}.{kind}" for kind in ("job", "json"))
         job = Job(
             instance=slot,
             start=start,
-            end=end,
-            least_s=0.2 * share_s,
+            end=end - min(0.3, 0.1 * share_s),
+            least_s=least_s,
             answer=str(answer),
             **settings,
         )
         path.write_bytes(pickle.dumps(job))
-        process = self._running()
+        killed_at = max(end, time.time() + least_s) + grace_s
         assert process.stdin is not None
-        process.stdin.write(f"{path}\n")
-        process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it died: seen below
+            process.stdin.write(f"{path}\n")
+            process.stdin.flush()
         while not answer.exists():
             if process.poll() is not None:
                 return {"error": f"the solver's process died with code {process.returncode}"}
-            if time.perf_counter() - began > share_s + grace_s:
+            if time.time() > killed_at:
                 self._kill()
                 return {"error": f"killed {grace_s:g} s after its limit of {share_s:.3g} s"}
             time.sleep(0.005)
@@ -226,12 +231,17 @@ class Child:
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None or not self._alive():
             one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+            ready = self._folder / "ready"
+            ready.unlink(missing_ok=True)
             with self._log.open("a") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "minlp.general_child"],
+                    [sys.executable, "-m", "minlp.general_child", str(ready)],
                     stdin=subprocess.PIPE, stdout=log, stderr=log, text=True,
                     env={**os.environ, **one},
                 )  # fmt: skip
+            stop_at = time.time() + START_S
+            while not ready.exists() and self._alive() and time.time() < stop_at:
+                time.sleep(0.005)
         return self._process
 
     def _kill(self) -> None:

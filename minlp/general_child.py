@@ -1,6 +1,7 @@
 """The process in which a general solver runs: it may hang, crash or print what it likes.
 
-Reads paths of jobs from standard input, one a line; the answer to a job appears whole beside it,
+Touches the file that its argument names when it is ready; reads paths of jobs from standard
+input, one a line; the answer to a job appears whole beside it,
 under the name that the job gives. Ends with its parent.
 """
 
@@ -103,6 +104,7 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Serve jobs until standard input ends."""
     _end_with_parent()
+    Path(sys.argv[1]).touch()
     for line in sys.stdin:
         job: Job = pickle.loads(Path(line.strip()).read_bytes())
         try:
