@@ -43,18 +43,13 @@ class PointOfSweep:
 
 
 def sweep(
-    episodes: int, n_slots: int, kicks: int = 3, budget_s: float = 600.0, catalogue: str = "paper"
+    episodes: int, n_slots: int, kicks: int = 3, budget_s: float = 600.0
 ) -> list[PointOfSweep]:
     """Every floor on the same episodes."""
     points = []
     for floor in FLOORS:
-        scenario = preset(
-            "paper-figures",
-            accuracy_min=floor,
-            accuracy_max=floor,
-            n_slots=n_slots,
-            catalogue=catalogue,
-        )
+        floors = {"accuracy_min": floor, "accuracy_max": floor}
+        scenario = preset("paper-figures", n_slots=n_slots, **floors)
         seen = []
         for i in range(episodes):
             instance = generate(scenario, FIRST_SEED + i)

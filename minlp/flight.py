@@ -236,6 +236,29 @@ def _add_download_slope(
 
 
 @njit(cache=True, error_model="numpy")
+def _step(
+    data: SlotData,
+    reach: Array,
+    point: Point,
+    step: Array,
+    promised: float,
+    relative_gap: float,
+    trial: Point,
+) -> bool:
+    """Armijo backtracking along a step (M, 2) that promises a slope; the result is in `trial`."""
+    scale = 1.0
+    for _halving in range(12):
+        copy_point(point, trial)
+        trial.uav_xy_m[:] = point.uav_xy_m + scale * step
+        if repair(data, reach, trial.choice, trial.uav_xy_m):
+            value = settle_powers(data, trial, 0.1 * relative_gap, np.inf)
+            if value <= point.value[0] + 1e-4 * scale * promised:
+                return True
+        scale *= 0.4
+    return False
+
+
+@njit(cache=True, error_model="numpy")
 def polish(data: SlotData, reach: Array, point: Point, relative_gap: float, max_steps: int) -> None:
     """Descend V over positions in place, from admissible positions with settled powers.
 
@@ -261,17 +284,7 @@ def polish(data: SlotData, reach: Array, point: Point, relative_gap: float, max_
         promised = (slope * step).sum()
         if not promised < -relative_gap * abs(point.value[0]):
             break
-        scale, moved = 1.0, False
-        for _halving in range(12):
-            copy_point(point, trial)
-            trial.uav_xy_m[:] = point.uav_xy_m + scale * step
-            if repair(data, reach, trial.choice, trial.uav_xy_m):
-                value = settle_powers(data, trial, 0.1 * relative_gap, np.inf)
-                if value <= point.value[0] + 1e-4 * scale * promised:
-                    moved = True
-                    break
-            scale *= 0.4
-        if not moved:
+        if not _step(data, reach, point, step, promised, relative_gap, trial):
             break
         new_slope = position_slope(data, trial)
         went = trial.uav_xy_m - point.uav_xy_m

@@ -32,6 +32,7 @@ from minlp.tour import Tour, free_point, tour_of, widened
 from satedge.problem.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
+from satedge.problem.referee import judge
 from satedge.problem.rollout import rollout
 from satedge.problem.scenario import preset
 
@@ -71,20 +72,24 @@ def hindsight(
     rng = np.random.default_rng([seed, instance.n_slots])
     for _ in improvements(tour, rng, passes, kicks, began + PLAN_SHARE * budget_s):
         report(Progress(tour.plan()))
-    by = ["independent"] * instance.n_slots
-    for t in range(instance.n_slots):
+    by, alone = ["independent"] * instance.n_slots, np.full(instance.n_slots, np.nan)
+    for t in np.flatnonzero(instance.active.any(axis=1)):
         left_s = began + budget_s - time.perf_counter()
         share_s = min(slot_bound_s, left_s / (instance.n_slots - t))
-        if share_s > 0 and instance.active[t].any():
-            better = slot_bound(instance, t, share_s, gap)
-            if better > bounds[t]:
-                bounds[t], by[t] = better, "branch-and-bound"
+        if share_s <= 0:
+            break
+        bound, alone[t] = slot_bound(instance, int(t), share_s, gap)
+        if bound > bounds[t]:
+            bounds[t], by[t] = bound, "branch-and-bound"
             report(Progress(lower_bound=float(bounds.mean())))
     return Outcome(
         tour.plan(),
         lower_bound=float(bounds.mean()),
         certificate=_certificate(bounds, by),
-        info={"slot_costs": (tour.values / instance.scenario.n_devices).tolist()},
+        info={
+            "slot_costs": (tour.values / instance.scenario.n_devices).tolist(),
+            "slot_costs_alone": [None if np.isnan(c) else float(c) for c in alone],
+        },
     )
 
 
@@ -209,14 +214,19 @@ def _smooth(tour: Tour, _: list[Array | None], __: np.random.Generator, stop_at:
     smooth(tour)
 
 
-def slot_bound(instance: Instance, t: int, budget_s: float, gap: float) -> float:
-    """Certified bound on the cost of slot t in any plan of the instance, per device."""
+def slot_bound(instance: Instance, t: int, budget_s: float, gap: float) -> tuple[float, float]:
+    """(certified bound on slot t in any plan, cost of the best plan of that slot alone).
+
+    Both are per device. The second says how much of a gap is due to motion.
+    """
     from minlp.branch_and_bound import solve_slot, warm_up
     from minlp.tree import Limits
 
     warm_up()
-    outcome = solve_slot(widened(instance, t), 0, Limits(gap=gap, budget_s=budget_s))
-    return -np.inf if outcome.lower_bound is None else outcome.lower_bound
+    slot = widened(instance, t)
+    outcome = solve_slot(slot, 0, Limits(gap=gap, budget_s=budget_s))
+    cost = np.nan if outcome.plan is None else float(judge(slot, outcome.plan).cost)
+    return -np.inf if outcome.lower_bound is None else outcome.lower_bound, cost
 
 
 def _certificate(bounds: Array, by: list[str]) -> dict[str, object]:

@@ -114,6 +114,22 @@ class ServerCosts:
     """Latency without the upload."""
 
 
+def _all_but_upload(instance: Instance, gains: Array) -> tuple[Array, Array]:
+    """Latency and energy (T, K, S) of execution, relay and undisturbed download. Eqs. (13)-(25)."""
+    s, c = instance.scenario, instance.coefficients
+    m = s.n_uavs
+    fixed_s, fixed_J = c.execute_s + c.relay_s, c.execute_J + c.relay_J
+    with np.errstate(all="ignore"):
+        rate = s.uav_bandwidth_Hz * np.log1p(gains * (s.uav_power_W / s.noise_W)) / np.log(2)
+        answer_s = (s.token_bit * instance.output_words)[..., None] / rate
+    answer_s = np.where(instance.active[..., None], answer_s, 0.0)
+    fixed_s[..., :m] += answer_s
+    fixed_J[..., :m] += s.uav_power_W * answer_s
+    fixed_s[..., m:] += (c.download_s + c.up_propagation_s[:, None])[..., None]
+    fixed_J[..., m:] += c.download_J[..., None]
+    return fixed_s, fixed_J
+
+
 def server_costs(
     instance: Instance, gains: Array, disturbance_W: Array | None = None, tolerance: float = 0.0
 ) -> ServerCosts:
@@ -126,15 +142,7 @@ def server_costs(
     """
     s, c = instance.scenario, instance.coefficients
     m = s.n_uavs
-    fixed_s, fixed_J = c.execute_s + c.relay_s, c.execute_J + c.relay_J
-    with np.errstate(all="ignore"):
-        rate = s.uav_bandwidth_Hz * np.log1p(gains * (s.uav_power_W / s.noise_W)) / np.log(2)
-        answer_s = (s.token_bit * instance.output_words)[..., None] / rate
-    answer_s = np.where(instance.active[..., None], answer_s, 0.0)
-    fixed_s[..., :m] += answer_s
-    fixed_J[..., :m] += s.uav_power_W * answer_s
-    fixed_s[..., m:] += (c.download_s + c.up_propagation_s[:, None])[..., None]
-    fixed_J[..., m:] += c.download_J[..., None]
+    fixed_s, fixed_J = _all_but_upload(instance, gains)
     # A latency is late when it exceeds D by more than the tolerance times itself.
     slack_s = c.overrun_from_s * (1 + 2 * tolerance) - fixed_s
     gain = np.concatenate([gains, instance.satellite_gain[..., None]], axis=-1)

@@ -104,6 +104,27 @@ def crowd_of(data: SlotData, choice: IntArray, k: int) -> int:
 
 
 @njit(cache=True, error_model="numpy")
+def _blank(data: SlotData, count: int) -> ConvexProblem:
+    """Arrays of a problem without positions; loads, gains and deadlines are still to be set."""
+    return ConvexProblem(
+        np.full(count, data.log_power_min),
+        np.full(count, data.log_power_max),
+        np.full((count, count), -np.inf),
+        np.zeros((count, count, 2)),
+        np.empty(count),
+        np.zeros((count, 2)),
+        np.full(count, -1, np.int64),
+        np.empty(count),
+        np.full(count, data.latency_weight),
+        np.full(count, data.energy_weight),
+        np.empty(count),
+        np.full(count, data.overrun_weight),
+        np.empty(count),
+        np.empty((0, 4)),
+    )
+
+
+@njit(cache=True, error_model="numpy")
 def power_problem(
     data: SlotData, choice: IntArray, gains: Array
 ) -> tuple[ConvexProblem, IntArray, float]:
@@ -120,8 +141,7 @@ def power_problem(
             senders[count] = k
             count += 1
     senders = senders[:count].copy()
-    cross, noise, load = np.full((count, count), -np.inf), np.empty(count), np.empty(count)
-    late, propagation = np.empty(count), np.empty(count)
+    problem = _blank(data, count)
     for a in range(count):
         k = senders[a]
         r = data.receiver[k, choice[k]]
@@ -131,29 +151,13 @@ def power_problem(
             constant += data.energy_weight * data.uav_power_W * down
             wait += down
         constant += data.latency_weight * wait
-        late[a] = data.slack_s[k, choice[k]] - wait
-        load[a], propagation[a] = data.load_s[k, r], data.propagation_s[r]
-        noise[a] = data.log_noise - gains[k, r]
+        problem.slack_s[a] = data.slack_s[k, choice[k]] - wait
+        problem.load_s[a], problem.propagation_s[a] = data.load_s[k, r], data.propagation_s[r]
+        problem.log_noise[a] = data.log_noise - gains[k, r]
         for b in range(count):
             j = senders[b]
             if b != a and disturbs(data.scope, data.receiver[j, choice[j]], r, n_uavs):
-                cross[a, b] = data.log_leakage + gains[j, r] - gains[k, r]
-    problem = ConvexProblem(
-        np.full(count, data.log_power_min),
-        np.full(count, data.log_power_max),
-        cross,
-        np.zeros((count, count, 2)),
-        noise,
-        np.zeros((count, 2)),
-        np.full(count, -1, np.int64),
-        load,
-        np.full(count, data.latency_weight),
-        np.full(count, data.energy_weight),
-        propagation,
-        np.full(count, data.overrun_weight),
-        late,
-        np.empty((0, 4)),
-    )
+                problem.log_interference[a, b] = data.log_leakage + gains[j, r] - gains[k, r]
     return problem, senders, constant
 
 

@@ -95,12 +95,13 @@ class Tour:
         s = self.instance.scenario
         ticks = (np.arange(cells) + 0.5) * (s.area_side_m / cells)
         places = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
-        old = self.uav_xy_m
+        old, start = self.uav_xy_m, self.instance.uav_xy_m[m]
+        places = places[np.hypot(*(places - start).T) <= len(old) * s.uav_reach_m]
         cost = np.zeros((len(old), len(places) + 1))
         for t, (data, point) in enumerate(zip(self.data, self.points, strict=True)):
             if len(point.choice):
                 cost[t] = place_costs(data, point, m, np.vstack([places, old[t, m]]))
-        route = best_route(cost, places, old[:, m], self.instance.uav_xy_m[m], s.uav_reach_m)
+        route = best_route(cost, places, old[:, m], start, s.uav_reach_m)
         gained = 0
         for stretch in _stretches(route != len(places)):
             path = self.uav_xy_m

@@ -95,6 +95,30 @@ def _cost_near(
 
 
 @njit(cache=True, error_model="numpy")
+def _zoom(
+    data: SlotData,
+    point: Point,
+    slack: Array,
+    discs: Array,
+    m: int,
+    cell: Array,
+    width: float,
+    resolution_m: float,
+) -> None:
+    """Improve a cell (cost, x, y) in place by ever finer grids around its best place."""
+    xy = np.empty(2)
+    while width > resolution_m:
+        mx, my = cell[1], cell[2]
+        for i in range(-2, 3):
+            for j in range(-2, 3):
+                xy[0], xy[1] = mx + 0.5 * width * i, my + 0.5 * width * j
+                trial = _cost_near(data, point, slack, discs, m, xy)
+                if trial < cell[0]:
+                    cell[0], cell[1], cell[2] = trial, xy[0], xy[1]
+        width *= 0.5
+
+
+@njit(cache=True, error_model="numpy")
 def best_position(
     data: SlotData, reach: Array, point: Point, slack: Array, m: int, resolution_m: float
 ) -> tuple[float, float, float]:
@@ -120,21 +144,11 @@ def best_position(
                         cells[c] = cells[c - 1]
                         cells[c - 1] = held
     for c in range(CELLS):
-        if cells[c, 0] == np.inf:
-            continue
-        cost, cx, cy = cells[c]
-        width = 2.0 * radius / (GRID - 1)
-        while width > resolution_m:
-            mx, my = cx, cy
-            for i in range(-2, 3):
-                for j in range(-2, 3):
-                    xy[0], xy[1] = mx + 0.5 * width * i, my + 0.5 * width * j
-                    trial = _cost_near(data, point, slack, discs, m, xy)
-                    if trial < cost:
-                        cost, cx, cy = trial, xy[0], xy[1]
-            width *= 0.5
-        if cost < best:
-            best, bx, by = cost, cx, cy
+        if cells[c, 0] < np.inf:
+            width = 2.0 * radius / (GRID - 1)
+            _zoom(data, point, slack, discs, m, cells[c], width, resolution_m)
+            if cells[c, 0] < best:
+                best, bx, by = cells[c]
     return bx, by, best
 
 
