@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -72,23 +73,15 @@ def hindsight(
     rng = np.random.default_rng([seed, instance.n_slots])
     for _ in improvements(tour, rng, passes, kicks, began + PLAN_SHARE * budget_s):
         report(Progress(tour.plan()))
-    by, alone = ["independent"] * instance.n_slots, np.full(instance.n_slots, np.nan)
-    for t in np.flatnonzero(instance.active.any(axis=1)):
-        left_s = began + budget_s - time.perf_counter()
-        share_s = min(slot_bound_s, left_s / (instance.n_slots - t))
-        if share_s <= 0:
-            break
-        bound, alone[t] = slot_bound(instance, int(t), share_s, gap)
-        if bound > bounds[t]:
-            bounds[t], by[t] = bound, "branch-and-bound"
-            report(Progress(lower_bound=float(bounds.mean())))
+    stop_at = began + budget_s
+    certificate, alone = bound_slots(instance, bounds, slot_bound_s, gap, stop_at, report)
     return Outcome(
         tour.plan(),
         lower_bound=float(bounds.mean()),
-        certificate=_certificate(bounds, by),
+        certificate=certificate,
         info={
             "slot_costs": (tour.values / instance.scenario.n_devices).tolist(),
-            "slot_costs_alone": [None if np.isnan(c) else float(c) for c in alone],
+            "slot_costs_alone": alone,
         },
     )
 
@@ -214,7 +207,39 @@ def _smooth(tour: Tour, _: list[Array | None], __: np.random.Generator, stop_at:
     smooth(tour)
 
 
-def slot_bound(instance: Instance, t: int, budget_s: float, gap: float) -> tuple[float, float]:
+def bound_slots(
+    instance: Instance,
+    bounds: Array,
+    slot_bound_s: float,
+    gap: float,
+    stop_at: float,
+    report: Report = ignore,
+) -> tuple[dict[str, Any], list[float | None]]:
+    """Raise slot bounds (T,) in place; the certificate, and what slots cost alone (see there)."""
+    n_slots = instance.n_slots
+    by: list[str] = ["independent"] * n_slots
+    alone: list[float | None] = [None] * n_slots
+    for t in map(int, np.flatnonzero(instance.active.any(axis=1))):
+        share_s = min(slot_bound_s, (stop_at - time.perf_counter()) / (n_slots - t))
+        if share_s <= 0:
+            break
+        bound, alone[t] = slot_bound(instance, t, share_s, gap)
+        if bound > bounds[t]:
+            bounds[t], by[t] = bound, "branch-and-bound"
+            report(Progress(lower_bound=float(bounds.mean())))
+    certificate: dict[str, Any] = {
+        "kind": "reachable sets",
+        "relaxes": ["motion between slots: slot t is reached from the start in t + 1 steps"],
+        "slot_bounds": bounds.tolist(),
+        "slot_bounds_by": by,
+        "check": "minlp.horizon.slot_bound, minlp.bounds.independent_bound",
+    }
+    return certificate, alone
+
+
+def slot_bound(
+    instance: Instance, t: int, budget_s: float, gap: float
+) -> tuple[float, float | None]:
     """(certified bound on slot t in any plan, cost of the best plan of that slot alone).
 
     Both are per device. The second says how much of a gap is due to motion.
@@ -225,15 +250,5 @@ def slot_bound(instance: Instance, t: int, budget_s: float, gap: float) -> tuple
     warm_up()
     slot = widened(instance, t)
     outcome = solve_slot(slot, 0, Limits(gap=gap, budget_s=budget_s))
-    cost = np.nan if outcome.plan is None else float(judge(slot, outcome.plan).cost)
+    cost = None if outcome.plan is None else float(judge(slot, outcome.plan).cost)
     return -np.inf if outcome.lower_bound is None else outcome.lower_bound, cost
-
-
-def _certificate(bounds: Array, by: list[str]) -> dict[str, object]:
-    return {
-        "kind": "reachable sets",
-        "relaxes": ["motion between slots: slot t is reached from the start in t + 1 steps"],
-        "slot_bounds": bounds.tolist(),
-        "slot_bounds_by": by,
-        "check": "minlp.horizon.slot_bound, minlp.bounds.independent_bound",
-    }
