@@ -147,7 +147,6 @@ TABLE: tuple[Method, ...] = (
     ),
     _learner("adsac", "Action-decoupled soft actor-critic of the paper."),
     _learner("adsac+", "AD-SAC with a network a device, costs a device and no look-ahead."),
-    _learner("adsac+", "AD-SAC with what was found to help it; see its page in docs."),
     _learner("adsac-d", "AD-SAC with powers and motion discretised."),
     _learner("adsac-c", "AD-SAC with servers chosen by continuous scores."),
     _learner("ppo", "Proximal policy optimisation, continuous scores."),
