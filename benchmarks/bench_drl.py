@@ -21,6 +21,7 @@ from stable_baselines3.common.logger import Logger
 from drl.methods import build_learner
 from drl.nets import Streams
 from drl.policy import Policy, names, sizes_of, solve
+from drl.products import fast_products
 from drl.settings import settings_of
 from drl.spaces import Encoder
 from drl.train import Plan, Trainer
@@ -80,7 +81,8 @@ def learner_turn(method, runs, **changes):
     trainer._episode()
 
     def turn():
-        trainer.learner.learn(2)
+        with fast_products():
+            trainer.learner.learn(2)
         return 2 * runs
 
     return turn
@@ -100,8 +102,9 @@ def product_turn(runs):
     x, weight = torch.randn(runs, 64, 256), torch.randn(runs, 256, 256)
 
     def turn():
-        for _ in range(50):
-            torch.bmm(x, weight)
+        with fast_products():
+            for _ in range(50):
+                torch.bmm(x, weight)
         return 50 * 2 * runs * 64 * 256 * 256 / 1e9
 
     return turn
@@ -156,7 +159,8 @@ def test_ppo_steps_per_second(method, benchmark):
     def turn():
         for _ in range(epochs):
             trainer._episode()
-            trainer.learner.learn(0)
+            with fast_products():
+                trainer.learner.learn(0)
         return epochs * PAPER.n_slots * 16
 
     began = time.process_time()

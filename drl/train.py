@@ -23,6 +23,7 @@ from drl.log import Log, Row
 from drl.methods import build_learner
 from drl.nets import Streams
 from drl.policy import save, sizes_of
+from drl.products import fast_products
 from drl.settings import Settings, settings_of
 from drl.vector_env import OffloadingBatch, StepResult
 from drl.versions import versions
@@ -132,7 +133,8 @@ class Trainer:
         while self.epoch < plan.epochs:
             began = time.perf_counter()
             figures = self._episode()
-            learned = self.learner.learn(plan.updates_per_epoch)
+            with fast_products():
+                learned = self.learner.learn(plan.updates_per_epoch)
             self.epoch += 1
             figures |= {name: value.cpu().double().numpy() for name, value in learned.items()}
             self._refuse_divergence(figures)
