@@ -57,7 +57,7 @@ class Settings:
     """Most turns of the blocks from each start."""
     hope: float = 0.003
     """A neighbour this much above the incumbent still has its positions polished."""
-    kicks: int = 10
+    kicks: int = 8
     """Restarts from the best point with a few devices sent elsewhere."""
 
 
@@ -69,7 +69,7 @@ def alternate(
     report: Report = ignore,
     rounds: int = 6,
     hope: float = 0.003,
-    kicks: int = 10,
+    kicks: int = 8,
 ) -> Outcome:
     """Servers, powers and positions in turn, then neighbourhoods. See `Settings`."""
     settings = Settings(rounds, hope, kicks)
@@ -83,7 +83,12 @@ def alternate(
         return search.run()
 
     found = lift(instance, decide, budget_s=budget_s, seed=seed, report=report)
-    return dataclasses.replace(found, lower_bound=bound, certificate=independent_certificate())
+    return dataclasses.replace(
+        found,
+        lower_bound=bound,
+        certificate=independent_certificate(),
+        info={**found.info, "solver_faults": list(programme.faults)},
+    )
 
 
 solve = alternate

@@ -61,6 +61,8 @@ class Assignment:
     scenario: Scenario
     model: Any = field(init=False)
     solver: Any = field(init=False)
+    faults: list[str] = field(default_factory=list)
+    """Exceptions of the solver, and answers that are no assignment."""
 
     def __post_init__(self) -> None:
         self.model = _build(self.scenario)
@@ -81,16 +83,23 @@ class Assignment:
         At most `radius` devices leave their servers `keep` (K,).
         """
         _load(self.model, self.scenario, costs, keep, radius)
-        results = self.solver.solve(self.model)
+        try:
+            results = self.solver.solve(self.model)
+        except Exception as error:  # a solver may raise anything; there is then no assignment
+            self.faults.append(repr(error))
+            return None
         if results.solution_status not in (SolutionStatus.optimal, SolutionStatus.feasible):
             return None
         results.solution_loader.load_vars()
         s = self.scenario
-        values = [[self.model.x[k, i].value for i in range(s.n_servers + 1)] for k in self.model.K]
-        chosen = np.array(values, dtype=float).argmax(axis=1)
+        found = [[self.model.x[k, i].value for i in range(s.n_servers + 1)] for k in self.model.K]
+        values = np.array(found, dtype=float)
+        chosen = values.argmax(axis=1)
         allowed = np.isfinite(costs.cost)
         active = allowed.any(axis=1)
-        if not allowed[np.arange(len(chosen)), chosen][active].all():
+        fine = allowed[np.arange(len(chosen)), chosen] & np.isfinite(values).all(axis=1)
+        if not fine[active].all():
+            self.faults.append(f"no assignment: {values[active & ~fine].tolist()}")
             return None
         return np.where(active & (chosen < s.n_servers), chosen, NO_SERVER)
 

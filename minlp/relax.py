@@ -23,6 +23,7 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
+from minlp.bounds import independent_bound
 from minlp.p1_data import SlotTerms, slot_terms
 from minlp.p1_start import start_plan
 from minlp.relax_lp import LinearProgram, LpAnswer, Solver, milp_claim
@@ -40,6 +41,12 @@ Array = NDArray[np.float64]
 LEAST_GAIN = 1e-5
 
 MAX_ROUNDS = 12
+
+#: Relative gap to which HiGHS solves MILPs, and its tolerances of feasibility, with room.
+MILP_TOLERANCE = 1e-3
+
+#: Faults of the solver that are kept, a slot.
+MAX_FAULTS = 20
 
 CERTIFIED = (
     "least over all leaves of the branching on servers of the dual bound of the leaf's LP, "
@@ -60,6 +67,8 @@ class Relaxed:
     solves: int
     claimed: dict[str, float | None]
     """What HiGHS says of the same MILP."""
+    faults: tuple[str, ...] = ()
+    """What was wrong with answers of the solver; none of it enters the bound."""
 
 
 def solve(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
@@ -92,20 +101,24 @@ def solve_rounded(
 def _bound(instance: Instance, budget_s: float, report: Report) -> tuple[float, dict[str, Any]]:
     """Mean of the slots' bounds over reachable positions, and its certificate."""
     stop_at = time.perf_counter() + budget_s
+    # First what needs no solver: it is what remains if a solver never returns.
+    slot_bounds = independent_bound(instance)
+    report(Progress(lower_bound=float(slot_bounds.mean())))
     answers = []
     for t in range(instance.n_slots):
         share_s = (stop_at - time.perf_counter()) / (instance.n_slots - t)
         reach_m = (t + 1) * instance.scenario.uav_reach_m
         answers.append(relaxed(instance, t, budget_s=share_s, reach_m=reach_m))
-    bound = float(np.mean([a.lower_bound for a in answers]))
-    report(Progress(lower_bound=bound))
-    return bound, {
+        slot_bounds[t] = max(slot_bounds[t], answers[t].lower_bound)
+        report(Progress(lower_bound=float(slot_bounds.mean())))
+    return float(slot_bounds.mean()), {
         "kind": "lp-duals",
         "certified": CERTIFIED,
         "leaves": [a.leaves for a in answers],
         "solves": [a.solves for a in answers],
-        "slot_bounds": [a.lower_bound for a in answers],
+        "slot_bounds": slot_bounds.tolist(),
         "claimed": [a.claimed for a in answers],
+        "faults": [list(a.faults) for a in answers],
     }
 
 
@@ -141,7 +154,19 @@ def relaxed(
         leaves=tree.n_leaves,
         solves=tree.n_solves,
         claimed=claimed,
+        faults=tuple(tree.faults + _contradictions(claimed, tree.bound, cutoff)),
     )
+
+
+def _contradictions(claimed: dict[str, float | None], certified: float, cutoff: float) -> list[str]:
+    """A claimed bound above a known plan's cost, or a claimed optimum below the certified bound."""
+    bound, cost = claimed.get("bound"), claimed.get("cost")
+    faults = []
+    if bound is not None and not bound <= cutoff * (1 + MILP_TOLERANCE):
+        faults.append(f"claims the bound {bound!r}, a plan costs {cutoff!r}")
+    if cost is not None and not cost >= certified * (1 - MILP_TOLERANCE):
+        faults.append(f"claims the cost {cost!r}, certified is {certified!r}")
+    return faults
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +199,7 @@ class _Tree:
     bound: float = np.inf
     n_leaves: int = 0
     n_solves: int = 0
+    faults: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._program = LinearProgram.of(self.model)
@@ -226,7 +252,10 @@ class _Tree:
 
     def _solve(self, low: Array, high: Array) -> LpAnswer:
         self.n_solves += 1
-        return self._solver.solve(low, high, self.stop_at - time.perf_counter())
+        answer = self._solver.solve(low, high, self.stop_at - time.perf_counter())
+        if answer.fault and len(self.faults) < MAX_FAULTS:
+            self.faults.append(answer.fault)
+        return answer
 
     def _undecided(self, node: _Node) -> int | None:
         """The device whose server the LP is least sure of; None where all are sure."""

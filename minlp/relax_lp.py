@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 
 UNIT_ROUNDOFF = 2.0**-53
 
+#: Relative amount by which a claimed optimum may exceed what its multipliers prove.
+DISAGREEMENT = 1e-5
+
 
 @dataclass(eq=False)
 class LinearProgram:
@@ -88,6 +91,8 @@ class LpAnswer:
     claimed: float
     """The solver's own optimum; inf when it claims infeasibility, NaN when it claims nothing."""
     x: Array | None
+    fault: str = ""
+    """What was wrong with the solver's answer; empty where nothing was."""
 
 
 class Solver:
@@ -124,23 +129,41 @@ class Solver:
         )  # fmt: skip
 
     def solve(self, low: Array, high: Array, limit_s: float) -> LpAnswer:
-        """The LP with these column bounds, by dual simplex from the last basis."""
+        """The LP with these column bounds, by dual simplex from the last basis.
+
+        Whatever the solver does, the answer is a true bound and says what was wrong.
+        """
+        try:
+            status = self._run(low, high, limit_s)
+            if status == highspy.HighsModelStatus.kOptimal:
+                return self._optimal(low, high)
+            if status == highspy.HighsModelStatus.kInfeasible:
+                proven = self._proves_infeasible(low, high)
+                fault = "" if proven else "infeasibility that no ray proves"
+                return LpAnswer(np.inf if proven else -np.inf, np.inf, None, fault)
+        except Exception as error:  # a solver may raise anything; its bound is then none
+            return LpAnswer(-np.inf, np.nan, None, f"crashed: {error!r}")
+        late = status == highspy.HighsModelStatus.kTimeLimit
+        return LpAnswer(-np.inf, np.nan, None, "" if late else f"no answer: {status.name}")
+
+    def _run(self, low: Array, high: Array, limit_s: float) -> Any:
+        """The status of the model after a run."""
         n = len(low)
         self._highs.setOptionValue("time_limit", self._highs.getRunTime() + max(limit_s, 0.01))
         self._highs.changeColsBounds(n, np.arange(n, dtype=np.int32), low, high)
         self._highs.run()
-        status = self._highs.getModelStatus()
+        return self._highs.getModelStatus()
+
+    def _optimal(self, low: Array, high: Array) -> LpAnswer:
+        """The answer to a claimed optimum: its multipliers prove what they prove."""
         solution = self._highs.getSolution()
-        if status == highspy.HighsModelStatus.kOptimal:
-            y = np.array(solution.row_dual)
-            claimed = float(self._highs.getInfo().objective_function_value)
-            return LpAnswer(
-                self.program.safe_bound(y, low, high), claimed, np.array(solution.col_value)
-            )
-        if status == highspy.HighsModelStatus.kInfeasible:
-            proven = self._proves_infeasible(low, high)
-            return LpAnswer(np.inf if proven else -np.inf, np.inf, None)
-        return LpAnswer(-np.inf, np.nan, None)
+        x, y = np.array(solution.col_value), np.array(solution.row_dual)
+        claimed = float(self._highs.getInfo().objective_function_value)
+        bound = self.program.safe_bound(y, low, high)
+        fault = "" if np.isfinite(x).all() else "a point that is not finite"
+        if not claimed - bound <= DISAGREEMENT * (1 + abs(claimed)):
+            fault = f"claims {claimed!r}, its multipliers prove {bound!r}"
+        return LpAnswer(bound, claimed, x if np.isfinite(x).all() else None, fault)
 
     def _proves_infeasible(self, low: Array, high: Array) -> bool:
         """Whether the solver's dual ray, or its negative, proves it."""
