@@ -11,6 +11,7 @@ import queue
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,7 @@ class _Cluster:
         from distributed import as_completed
 
         flying = as_completed(loop=self.client.loop)
-        for _ in range(max(1, sum(self.client.nthreads().values())) * AHEAD):
-            self._send(flying, next(self.cells, None))
+        self._fill(flying)
         for future in flying:
             cell = self.sent.pop(str(future.key))
             record = self._received(future, cell)
@@ -85,13 +85,17 @@ class _Cluster:
                 self._send(flying, cell)
                 continue
             record["row"]["key"] = cell.key
-            self._send(flying, next(self.cells, None))
+            self._fill(flying)
             yield record
 
-    def _send(self, flying: Any, cell: Cell | None) -> None:
+    def _fill(self, flying: Any) -> None:
+        """Send cells ahead for every worker thread there is by now: more may join at any time."""
+        room = max(1, sum(self.client.nthreads().values())) * AHEAD - len(self.sent)
+        for cell in islice(self.cells, max(0, room)):
+            self._send(flying, cell)
+
+    def _send(self, flying: Any, cell: Cell) -> None:
         """Submit a cell with its instance: what is part of the task survives any worker."""
-        if cell is None:
-            return
         name = f"{cell.key}-{uuid.uuid4().hex[:8]}"
         self.sent[name] = cell
         flying.add(self.client.submit(_run_there, cell, key=name))

@@ -161,12 +161,15 @@ def read_solution(
     out: Annotated[Path, typer.Option("--out", "-o", help="Plan to write.")],
     slot: Annotated[int, typer.Option("--slot", min=0, help="Which slot, from 0.")] = 0,
 ) -> None:
-    """Read another solver's solution of an exported slot as a plan, for `satedge judge --slot`."""
+    """Read another solver's solution of an exported slot as a plan, for `satedge judge --slot`.
+
+    Positions that miss reach or coverage by a solver's tolerance are moved inside.
+    """
     from satedge.bench.methods import load_entry
     from satedge.problem.files import write_plan
 
     instance = common.read(file, None)
     one = common.read(file, slot)
     plan = load_entry("minlp.export:read_solution")(solution, exported, instance, slot)
-    write_plan(plan, out, one)
+    write_plan(load_entry("minlp.general:tidy")(one, plan), out, one)
     print(out)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from satedge.bench import cluster as cluster_module
+from satedge.bench.cells import Cell
+from satedge.bench.methods import find
 from satedge.bench.store import Store
 from satedge.problem.files import write_instance
 from satedge.problem.generate import generate
@@ -113,6 +115,29 @@ def test_cluster_gives_the_local_table_and_survives_a_lost_worker(
     assert judged(Store(far)) == judged(Store(near))
     assert len(Store(far).finished()) == 8
     assert {r["row"]["host"] for r in Store(far).records()} == {socket.gethostname()}
+
+
+def test_workers_that_come_later_get_cells_too() -> None:
+    """Cells in flight follow the threads there are by now, and all cells are sent once."""
+
+    class Client:
+        threads = 0
+
+        def nthreads(self) -> dict[str, int]:
+            return {"one": self.threads}
+
+        def submit(self, *_: object, key: str) -> str:
+            return key
+
+    client, flying = Client(), set[str]()
+    instance = generate(preset("tiny", n_slots=1), 0)
+    cells = [Cell(find("greedy"), instance, seed, 1.0) for seed in range(20)]
+    sender = cluster_module._Cluster(client, cells)  # type: ignore[arg-type]
+    ahead = cluster_module.AHEAD
+    for client.threads, sent in ((0, ahead), (2, 2 * ahead), (1, 2 * ahead), (9, 20), (9, 20)):
+        sender._fill(flying)
+        assert len(flying) == sent
+    assert len({key.partition("-")[0] for key in flying}) == 20
 
 
 def test_unreachable_scheduler_is_one_clear_error(
