@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from drl.actors import TwoAgents, no_choice, no_numbers
 from drl.distributions import Heads, TanhGaussian, entropy_ceiling
 from drl.layout import Layout
-from drl.learner import Action, Transition, View
+from drl.learner import Action, Transition, View, cost_reward
 from drl.mpo import Integration
 from drl.nets import Critic, Streams, adam, clone, follow
-from drl.replay import Batch, Replay, flat, unavailable
+from drl.replay import Batch, Replay, flat, learn_from, unavailable
 from drl.settings import AdSacSettings
 
 Policies = tuple[Heads | None, TanhGaussian | None]
@@ -67,6 +67,8 @@ class AdSac:
     def observe(self, transition: Transition) -> None:
         """Keep the transition and its synthetic companions."""
         kept = flat(transition)
+        if self.settings.reward == "cost":
+            kept["reward"] = cost_reward(transition, self.settings).mean(dim=-1)
         self.replay.add(kept)
         if self.layout.n_heads:
             rate, before = self.settings.synthetic, int(self.slots)
@@ -76,10 +78,7 @@ class AdSac:
 
     def learn(self, updates: int) -> dict[str, Tensor]:
         """Algorithm 1, lines 8-13, `updates` times."""
-        figures: dict[str, Tensor] = {}
-        for _ in range(updates):
-            figures = self.update(self.replay.sample(self.streams, self.settings.batch))
-        return figures
+        return learn_from(self.replay, self.streams, self.settings, updates, self.update)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One update of every network. Returns figures, (R,) each."""

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from drl.device_nets import DeviceActor, DeviceCritic
 from drl.distributions import NEVER, Heads, TanhGaussian, entropy_ceiling
 from drl.layout import Layout
-from drl.learner import Action, Transition, View
+from drl.learner import Action, Transition, View, cost_reward
 from drl.nets import Streams, adam, clone, follow
-from drl.replay import Batch, Replay, flat
+from drl.replay import Batch, Replay, flat, learn_from
 from drl.settings import AdSacPlusSettings
 
 
@@ -35,7 +35,7 @@ class AdSacPlus:
     def __init__(self, settings: AdSacPlusSettings, layout: Layout, streams: Streams) -> None:
         self.settings, self.layout, self.streams = settings, layout, streams
         s = settings
-        self.actor = DeviceActor(layout, s.hidden, streams)
+        self.actor = DeviceActor(layout, s.hidden, streams, s.motion_first)
         self.critic = DeviceCritic(layout, s.hidden, streams)
         self.slow = clone(self.critic, DeviceCritic(layout, s.hidden, streams))
         start = torch.full((2, len(streams)), s.temperature, device=streams.device).log()
@@ -57,18 +57,14 @@ class AdSacPlus:
 
     def observe(self, transition: Transition) -> None:
         """Keep the transition with every device's reward."""
-        s, cost = self.settings, transition.device_cost[:, 0]
-        reward = -cost.clamp(max=s.cost_cap) / s.cost_scale
-        if not s.device_costs:
-            reward = transition.reward.expand_as(cost)
-        self.replay.add(flat(transition) | {"device_reward": reward})
+        reward = cost_reward(transition, self.settings)
+        if not self.settings.device_costs:
+            reward = transition.reward.expand_as(reward)
+        self.replay.add(flat(transition) | {"reward": reward})
 
     def learn(self, updates: int) -> dict[str, Tensor]:
         """`updates` updates of every network."""
-        figures: dict[str, Tensor] = {}
-        for _ in range(updates):
-            figures = self.update(self.replay.sample(self.streams, self.settings.batch))
-        return figures
+        return learn_from(self.replay, self.streams, self.settings, updates, self.update)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One update. Returns figures, (R,) each."""
@@ -113,7 +109,8 @@ class AdSacPlus:
         heads, raw, numbers = self._play(batch["obs"], batch["mask"], batch["active"])
         hot = heads.sample_straight_through(self.streams.gumbel(*heads.log_p.shape[1:]), 1.0)
         values = self.critic(batch["obs"], hot, raw.tanh(), weight, frozen=True)
-        mean_q = ((heads.log_p.exp() * values).sum(dim=-1) * weight).sum(dim=-1)
+        chances = heads.log_p.exp() if s.own_mean else hot
+        mean_q = ((chances * values).sum(dim=-1) * weight).sum(dim=-1)
         log_mu, log_nu = -heads.entropy(), numbers.log_prob(raw)
         a_mu, a_nu = self.log_temperature.exp().detach()[..., None]
         loss = (a_mu * log_mu + a_nu * log_nu - mean_q).mean(dim=-1)
@@ -125,7 +122,7 @@ class AdSacPlus:
     @torch.no_grad()
     def _backup(self, batch: Batch) -> Tensor:
         """(R, B, K) r_k + gamma times device k's value under the policies, without entropy."""
-        reward = batch["device_reward"]
+        reward = batch["reward"]
         if self.settings.gamma == 0:
             return reward
         heads, raw, _ = self._play(batch["next_obs"], batch["next_mask"], batch["next_active"])

@@ -16,7 +16,7 @@ from drl.actors import BranchingQ, no_numbers
 from drl.layout import Layout
 from drl.learner import Action, Transition, View
 from drl.nets import Streams, adam, clone, follow
-from drl.replay import Batch, Replay, flat
+from drl.replay import Batch, Replay, flat, learn_from
 from drl.settings import D3qnSettings
 
 
@@ -56,10 +56,7 @@ class D3qn:
 
     def learn(self, updates: int) -> dict[str, Tensor]:
         """`updates` updates of the network and its slow copy."""
-        figures: dict[str, Tensor] = {}
-        for _ in range(updates):
-            figures = self.update(self.replay.sample(self.streams, self.settings.batch))
-        return figures
+        return learn_from(self.replay, self.streams, self.settings, updates, self.update)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One update. Returns figures, (R,) each."""

@@ -15,7 +15,7 @@ from drl.actors import ScoringActor, no_choice
 from drl.layout import Layout
 from drl.learner import Action, Transition, View
 from drl.nets import Critic, Streams, adam, clone, follow
-from drl.replay import Batch, Replay, flat
+from drl.replay import Batch, Replay, flat, learn_from
 from drl.settings import DdpgSettings
 
 
@@ -50,10 +50,7 @@ class Ddpg:
 
     def learn(self, updates: int) -> dict[str, Tensor]:
         """`updates` updates of both networks and their slow copies."""
-        figures: dict[str, Tensor] = {}
-        for _ in range(updates):
-            figures = self.update(self.replay.sample(self.streams, self.settings.batch))
-        return figures
+        return learn_from(self.replay, self.streams, self.settings, updates, self.update)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
         """One update. Returns figures, (R,) each."""

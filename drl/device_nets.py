@@ -101,9 +101,15 @@ def _rows(net: nn.Module, x: Tensor, frozen: bool) -> Tensor:
 class DeviceActor(nn.Module):
     """Policies of AD-SAC+: mu's heads per device, nu's power per device and UAV displacements."""
 
-    def __init__(self, layout: Layout, hidden: Sequence[int], streams: Streams) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        hidden: Sequence[int],
+        streams: Streams,
+        motion_first: bool = True,
+    ) -> None:
         super().__init__()
-        self.layout = layout
+        self.layout, self.motion_first = layout, motion_first
         own, common = feature_sizes(layout.sizes)
         servers, moves = layout.sizes.n_servers, 2 * layout.sizes.n_uavs
         self.mu = DeviceNet(streams, own, 0, common, hidden, servers)
@@ -120,9 +126,9 @@ class DeviceActor(nn.Module):
         return TanhGaussian.of(torch.cat([means, log_stds], dim=-1), weight)
 
     def heads(self, obs: Tensor, mask: Tensor, active: Tensor, numbers: Tensor) -> Heads:
-        """mu: servers, among those that the displacements leave available."""
+        """mu: servers, with `motion_first` among those that the displacements leave available."""
         own, common = split(obs, self.layout.sizes)
-        left = covered(obs, mask, numbers, self.layout.sizes)
+        left = covered(obs, mask, numbers, self.layout.sizes) if self.motion_first else mask
         allowed, weight = self.layout.head_mask(left, active)
         logits, _ = self.mu(own, None, common, weight)
         return Heads.masked(logits, allowed, weight)

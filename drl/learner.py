@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from drl.layout import Layout
 from drl.nets import Streams
+from drl.settings import CostSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,3 +86,9 @@ class Learner(Protocol):
     def parts(self) -> dict[str, Any]:
         """Everything that changes, by name: modules, optimisers, replay, streams, counters."""
         ...
+
+
+def cost_reward(transition: Transition, settings: CostSettings) -> Tensor:
+    """(R, K) minus every device's cost, capped, in units of `settings.cost_scale`."""
+    cost = transition.device_cost[:, 0].clamp(max=settings.cost_cap)
+    return -cost / settings.cost_scale

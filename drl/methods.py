@@ -60,7 +60,7 @@ def build_actor(settings: Settings, sizes: Sizes, streams: Streams) -> nn.Module
     if isinstance(settings, AdSacSettings):
         return TwoAgents(layout, settings.hidden, streams)
     if isinstance(settings, AdSacPlusSettings):
-        return DeviceActor(layout, settings.hidden, streams)
+        return DeviceActor(layout, settings.hidden, streams, settings.motion_first)
     if isinstance(settings, DdpgSettings):
         return ScoringActor(layout, settings.hidden, streams)
     if isinstance(settings, D3qnSettings):

@@ -78,8 +78,10 @@ class Ppo:
         end = data.pop("end")
         value = self.value(data["obs"])
         following = self.value(data["next_obs"])
-        s = self.settings
-        advantage = advantages(data["reward"], value, following, end, s.gamma, s.gae_lambda)
+        s, reward = self.settings, data["reward"]
+        if s.centre:  # as in drl.replay.learn_from, over the rollout
+            reward = reward - reward.mean(dim=1, keepdim=True)
+        advantage = advantages(reward, value, following, end, s.gamma, s.gae_lambda)
         log_prob, _ = self.log_prob_and_entropy(data)
         return data | {
             "old_log_prob": log_prob,

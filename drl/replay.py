@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
 from drl.learner import Transition
 from drl.nets import Streams
+from drl.settings import Settings
 
 Batch = dict[str, Tensor]
 
@@ -42,6 +43,11 @@ class Replay:
         index = streams.integers(self.size, batch)
         runs = torch.arange(len(streams), device=index.device)[:, None]
         return {name: store[runs, index] for name, store in self._fields.items()}
+
+    def mean(self, name: str) -> Tensor:
+        """(R, 1, ...) mean of a field over all that a run keeps."""
+        kept = self._fields[name][:, : self.size]
+        return kept.mean(dim=tuple(range(1, kept.dim())), keepdim=True)
 
     def state(self) -> dict[str, Tensor]:
         """Contents and position, for a checkpoint."""
@@ -81,3 +87,26 @@ def unavailable(kept: dict[str, Tensor], streams: Streams) -> dict[str, Tensor]:
     choice = kept["choice"].clone()
     choice[runs, device] = torch.where(found, server, choice[runs, device])
     return kept | {"choice": choice, "reward": torch.where(found, 0.0, kept["reward"])}
+
+
+def learn_from(
+    replay: Replay,
+    streams: Streams,
+    settings: Settings,
+    updates: int,
+    update: Callable[[Batch], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """`updates` updates on batches of the replay. Returns the figures of the last one.
+
+    With `settings.centre` the mean reward is taken off every reward: values then measure how
+    much better than average a state is, not how long the future lasts (Naik et al. 2024,
+    arXiv:2405.09999). Every policy's value falls by the same number, so no preference changes.
+    """
+    figures: dict[str, Tensor] = {}
+    mean = replay.mean("reward") if settings.centre else None
+    for _ in range(updates):
+        batch = replay.sample(streams, settings.batch)
+        if mean is not None:
+            batch["reward"] = batch["reward"] - mean
+        figures = update(batch)
+    return figures

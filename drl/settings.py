@@ -34,6 +34,8 @@ class Settings:
     """Transitions kept for replay. Table 2."""
     tau: float = 0.01
     """Polyak's step of target networks. Table 2."""
+    centre: bool = True
+    """Take the mean reward off every reward, which leaves the order of policies as it is. Open."""
 
     def __post_init__(self) -> None:
         for name in ("actor_rate", "critic_rate", "batch", "buffer", "tau"):
@@ -63,13 +65,30 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class AdSacSettings(Settings):
+class CostSettings(Settings):
+    """How costs become rewards where the reward (34) is not what is learned."""
+
+    cost_scale: float = 20.0
+    """Cost that counts as 1; about a device's cost of computing. Open."""
+    cost_cap: float = 200.0
+    """Costs of a device above it count as much: a late upload can cost anything. Open."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("cost_scale", "cost_cap"):
+            _require(name, getattr(self, name), getattr(self, name) > 0, "more than 0")
+
+
+@dataclass(frozen=True)
+class AdSacSettings(CostSettings):
     """AD-SAC, section 4. Every ingredient can be switched off."""
 
     layout: str = "hybrid"
     """"hybrid" is AD-SAC, "discrete" AD-SAC-D, "continuous" AD-SAC-C."""
     entropy_rate: float = 1e-3
     """Adam's rate for the temperatures. Table 2."""
+    reward: str = "inverse"
+    """"inverse" is (34); "cost" minus the mean of the devices' capped costs."""
     automatic_temperature: bool = True
     """Tune the temperatures to the entropy targets; else keep them."""
     temperature: float = 0.02
@@ -111,10 +130,15 @@ class AdSacSettings(Settings):
         share = self.discrete_entropy
         _require("discrete_entropy", share, 0 <= share <= 1, "0 to 1")
         _require("synthetic", self.synthetic, self.synthetic >= 0, "0 or more")
+        rewards = ("inverse", "cost")
+        _require("reward", self.reward, self.reward in rewards, f"one of {', '.join(rewards)}")
+        # Algorithm 1 gives unavailable choices reward 0, the worst of (34) and the best of costs.
+        fine = self.reward == "inverse" or self.synthetic == 0
+        _require("synthetic", self.synthetic, fine, 'only 0 with reward "cost"')
 
 
 @dataclass(frozen=True)
-class AdSacPlusSettings(Settings):
+class AdSacPlusSettings(CostSettings):
     """AD-SAC+: the two agents of AD-SAC with what this problem needs; see drl.ad_sac_plus."""
 
     hidden: tuple[int, ...] = (128, 128)
@@ -123,10 +147,10 @@ class AdSacPlusSettings(Settings):
     """Discount; slots couple through UAV motion only. Open."""
     device_costs: bool = True
     """Learn each device's own cost; else the reward (34), the same for all devices."""
-    cost_scale: float = 20.0
-    """Cost that counts as 1; about a device's cost of computing. Open."""
-    cost_cap: float = 200.0
-    """Costs above it count as much: a late upload can cost anything. Open."""
+    own_mean: bool = True
+    """mu's gradient is the exact mean over a device's own options; else that of one draw."""
+    motion_first: bool = True
+    """mu chooses among the servers that stay in reach once nu has moved the UAVs."""
     entropy_rate: float = 1e-3
     """Adam's rate for the temperatures. Table 2."""
     temperature: float = 0.05

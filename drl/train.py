@@ -33,7 +33,7 @@ from satedge.problem.scenario import Scenario, preset
 
 #: Episodes to train on and to choose policies by; those of tests are never generated here.
 TRAIN_SEEDS = range(1_000_000, 1_000_256)
-VALIDATION_SEEDS = range(10_000, 10_005)
+VALIDATION_SEEDS = range(10_000, 10_010)
 
 #: Figures of an episode that are logged: means over its slots.
 FIGURES = ("cost", "latency_s", "energy_J", "misses", "redrawn")

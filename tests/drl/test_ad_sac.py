@@ -15,8 +15,8 @@ from drl.distributions import Heads, TanhGaussian
 from drl.layout import Layout, Sizes
 from drl.learner import Action, Transition, View
 from drl.nets import Streams
-from drl.replay import Batch, Replay, unavailable
-from drl.settings import AdSacSettings
+from drl.replay import Batch, Replay, learn_from, unavailable
+from drl.settings import AdSacSettings, SettingsError
 
 K, S, M, D, B = 3, 4, 1, 6, 5
 
@@ -298,3 +298,36 @@ def test_replay_is_a_ring() -> None:
     drawn = replay.sample(Streams([0, 1]), 200)["x"]
     assert set(drawn[0].tolist()) == {2.0, 3.0, 4.0, 5.0}
     assert set(drawn[1].tolist()) == {12.0, 13.0, 14.0, 15.0}
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, K)])
+def test_centred_rewards_differ_by_their_mean_alone(shape: tuple[int, ...]) -> None:
+    """Every run's rewards are seen less the mean of all that this run keeps, so that they keep
+    their differences; without centring they are seen as they are."""
+    replay = Replay(8)
+    for i in range(3):
+        replay.add({"reward": torch.tensor([1.0, 10.0]).view(2, *[1] * len(shape[1:])) * (i + 1)})
+    seen: dict[bool, list[Tensor]] = {True: [], False: []}
+    for centre, kept in seen.items():
+
+        def update(data: Batch, kept: list[Tensor] = kept) -> dict[str, Tensor]:
+            kept.append(data["reward"])
+            return {}
+
+        learn_from(replay, Streams([0, 1]), AdSacSettings(centre=centre, batch=6), 4, update)
+    for plain, centred in zip(seen[False], seen[True], strict=True):
+        means = torch.tensor([2.0, 20.0]).view(2, *[1] * (plain.dim() - 1))
+        torch.testing.assert_close(plain - centred, means.expand_as(plain))
+
+
+def test_costs_can_take_the_place_of_the_reward() -> None:
+    """With reward "cost" replay keeps minus the mean of the devices' capped costs, in units."""
+    agent = learner(mpo=False, synthetic=0, reward="cost", cost_scale=2.0, cost_cap=8.0)
+    view = View(*(x[:, :1] for x in seen(batch(agent.layout))))
+    costs = torch.arange(K).float().view(1, 1, K) * 6  # 0, 6, 12, ...: capped at 8
+    agent.observe(Transition(view, agent.act(view), torch.ones(1, 1), view, costs, False))
+    kept = agent.replay.sample(agent.streams, 1)["reward"]
+    expected = -sum(min(6.0 * k, 8.0) for k in range(K)) / K / 2.0
+    assert float(kept) == pytest.approx(expected)
+    with pytest.raises(SettingsError, match="only 0"):
+        AdSacSettings(reward="cost")

@@ -126,7 +126,7 @@ def batch() -> Batch:
         "next_obs": obs,
         "choice": choice,
         "numbers": numbers,
-        "device_reward": reward,
+        "reward": reward,
     }
 
 
@@ -144,7 +144,7 @@ def test_losses_by_hand(gamma: float) -> None:
     data = batch()
     loss, figures = learner.losses(data)
     weight = data["active"].float()
-    target = data["device_reward"] + gamma * 3.0 * weight
+    target = data["reward"] + gamma * 3.0 * weight
     expected = (0.5 * (2.0 - target) ** 2 * weight).sum(-1).mean()
     assert float(figures["q_loss"]) == pytest.approx(float(expected), rel=1e-5)
     value = 2.0 * float(weight.sum(-1).mean())
@@ -173,3 +173,31 @@ def test_the_heads_gradient_is_the_mean_over_own_options() -> None:
     loss, _, _ = learner._policy_loss(data, data["active"].float())
     (found,) = torch.autograd.grad(loss.sum(), bias)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
+
+
+def test_parts_of_ad_sac_plus_can_be_switched_off() -> None:
+    """Without `motion_first` mu has the whole mask; without `own_mean` a draw alone tells the
+    policies what they are worth."""
+    (obs, mask, active), (_, numbers) = observed(), actions()
+    plain = DeviceActor(LAYOUT, (16, 16), Streams([0]), motion_first=False)
+    ahead = DeviceActor(LAYOUT, (16, 16), Streams([0]))
+    open_to, left = (a.heads(obs, mask, active, numbers).log_p > -1e8 for a in (plain, ahead))
+    acts = (active & mask.any(dim=-1))[..., None]
+    assert torch.equal(open_to & acts, mask & acts)
+    assert (open_to & ~left).any()
+    assert not (left & ~open_to & acts).any()
+
+    drawn = AdSacPlus(AdSacPlusSettings(hidden=(8, 8), own_mean=False), LAYOUT, Streams([0]))
+    exact = AdSacPlus(AdSacPlusSettings(hidden=(8, 8)), LAYOUT, Streams([0]))
+    data = batch()
+    for learner in (drawn, exact):
+        # Only the server's own option is worth anything, so a draw's value is 0 or 1 a device.
+        with torch.no_grad():
+            for p in learner.critic.parameters():
+                p.zero_()
+            learner.critic.net.body.layers[-1].bias[..., 0] = 1.0
+            learner.log_temperature.fill_(-60.0)
+    values = [learner._policy_loss(data, data["active"].float())[0] for learner in (drawn, exact)]
+    worth = [float(-v.detach() * 40) for v in values]
+    assert worth[0] == pytest.approx(round(worth[0]), abs=1e-3)
+    assert worth[1] != pytest.approx(round(worth[1]), abs=1e-2)
