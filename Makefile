@@ -15,7 +15,7 @@ export MKL_NUM_THREADS = 1
 export NUMBA_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark test test-slow test-browser check lint types imports instances report bench clean-env
+.PHONY: help benchmark train test test-slow test-browser check lint types imports instances report bench clean-env
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -40,6 +40,9 @@ $(KERNELS): $(READY) $(wildcard minlp/*.py)
 
 benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print its table.
 	@$(BIN)/satedge benchmark $(STUDY) --jobs $(JOBS)
+
+train: $(KERNELS) ## Train what the learners of STUDY lack; ARGS=--dry-run says what that is.
+	@$(BIN)/satedge train --study $(STUDY) $(ARGS)
 
 test: $(KERNELS) ## Run the tests.
 	@$(BIN)/pytest -q -n $(JOBS) -m "not slow and not browser"

@@ -30,20 +30,27 @@ def collect(runs: Path, library: Path) -> list[str]:
         f"{'method':12} {'epochs':>6} {'cost':>8} {'reward':>7} {'misses':>7} {'best cost':>9}"
     ]
     for folder in sorted(p for p in runs.iterdir() if (p / "curve.csv").exists()):
-        method, place = folder.name, library / folder.name
-        place.mkdir(parents=True, exist_ok=True)
-        best = []
-        for path in sorted((folder / "policies" / method).glob("*.json")):
-            best.append(float(load(str(path)).provenance["validation_cost"]))
-            for source in (path, path.with_suffix(".safetensors")):
-                shutil.copyfile(source, place / source.name)
-        curve = thinned(folder / "curve.csv", place / "curve.csv")
-        lines.append(_line(method, curve, best))
+        lines.append(collect_one(folder, library / folder.name))
     return lines
 
 
+def collect_one(folder: Path, place: Path) -> str:
+    """Copy the policies of one training to `place`. Returns a line on its last validation."""
+    place.mkdir(parents=True, exist_ok=True)
+    best = []
+    for path in sorted(folder.glob("policies/*/*.json")):
+        best.append(float(load(str(path)).provenance["validation_cost"]))
+        for source in (path, path.with_suffix(".safetensors")):
+            shutil.copyfile(source, place / source.name)
+    curve = thinned(folder / "curve.csv", place / "curve.csv")
+    return _line(place.name, curve, best)
+
+
 def thinned(source: Path, target: Path) -> Curve:
-    """Validation rows, and training figures averaged since the validation before them."""
+    """Validation rows, and training figures averaged since the validation before them.
+
+    Rows that the target has of other seeds stay.
+    """
     with open(source, newline="") as file:
         texts = list(csv.reader(file))[1:]
     rows = [(int(epoch), seed, figure, float(value)) for epoch, seed, figure, value in texts]
@@ -54,14 +61,23 @@ def thinned(source: Path, target: Path) -> Curve:
         if place < len(marks):
             groups[int(marks[place]), seed, figure].append(value)
     curve: Curve = defaultdict(lambda: defaultdict(list))
+    others = _of_other_seeds(target, {seed for _, seed, _, _ in rows})
     with open(target, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("epoch", "seed", "figure", "value"))
+        writer.writerows(others)
         for (epoch, seed, figure), values in groups.items():
             mean = float(np.mean(values))
             curve[figure][epoch].append(mean)
             writer.writerow((epoch, seed, figure, f"{mean:.6g}"))
     return curve
+
+
+def _of_other_seeds(path: Path, seeds: set[str]) -> list[list[str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in list(csv.reader(file))[1:] if row[1] not in seeds]
 
 
 def _line(method: str, curve: Curve, best: list[float]) -> str:

@@ -24,26 +24,28 @@ _PHASE_COLOURS = dict(zip(PHASES, (style.SKY, style.BLUE, style.ORANGE, style.GR
 
 
 def excess_chart(lines: Sequence[Line]) -> Figure | None:
-    """Mean excess over the best known cost, with its interval, per method."""
-    shown = [v for v in lines if math.isfinite(v.excess)]
+    """Mean excess over the best causal cost, with its interval, per method.
+
+    Plans that know later slots may lie below it; they stand left of 0.
+    """
+    shown = [v for v in lines if math.isfinite(v.excess) and v.family != "bound"]
     if len(shown) < 2:
         return None
     figure, ax = _rows_figure(len(shown))
     for y, line in enumerate(reversed(shown)):
         colour = style.FAMILIES.get(line.family, style.ORANGE)
-        low, high = (
-            100 * max(v, 0.0) for v in (line.excess_interval.low, line.excess_interval.high)
-        )
+        low, high = (100 * v for v in (line.excess_interval.low, line.excess_interval.high))
         ax.plot([low, high], [y, y], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
-        ax.plot(100 * line.excess, y, "o", color=colour, ms=6, mec="white", mew=0.8)
+        ax.plot(100 * line.excess_interval.value, y, "o", color=colour, ms=6, mec="white", mew=0.8)
         ax.annotate(
             f"{line.cost:.6g}", (1.01, y), xycoords=("axes fraction", "data"), va="center",
             fontsize=8, color=style.BLACK,
         )  # fmt: skip
     ax.set_xscale("symlog", linthresh=1e-3, linscale=0.6)
-    ax.set_xlim(left=0)
+    if min(v.excess_interval.low for v in shown) >= 0:
+        ax.set_xlim(left=0)
     _few_decades(ax)
-    ax.set(xlabel="excess over best known cost, %")
+    ax.set(xlabel="excess over the best causal cost, %")
     ax.annotate("cost", (1.01, 1.01), xycoords="axes fraction", va="bottom", fontsize=8,
                 fontweight="bold")  # fmt: skip
     _name_rows(ax, shown, lines)
@@ -85,7 +87,7 @@ def gap_chart(lines: Sequence[Line], rows: Rows, gap: Any) -> Figure | None:
 
 def phase_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None:
     """Mean latency and energy of every method, split into their phases."""
-    shown = [v for v in lines if v.plans]
+    shown = [v for v in lines if v.plans and v.family != "bound"]
     if not shown:
         return None
     figure = style.new_figure(7.4, 1.15 + 0.27 * len(shown))
@@ -141,11 +143,13 @@ def _name_rows(ax: Axes, shown: Sequence[Line], lines: Sequence[Line]) -> None:
 
 
 def _few_decades(ax: Axes) -> None:
-    """At most eight marks on an axis that starts at 0 and goes on in powers of ten."""
-    top = math.ceil(math.log10(max(ax.get_xlim()[1], 1e-2)))
-    step = max(1, math.ceil((top + 3) / 6))
-    powers = list(range(-3, top + 1, step))
-    ax.set_xticks([0.0, *(10.0**p for p in powers)], minor=False)
+    """Few marks on an axis of 0 and powers of ten to both its sides."""
+    low, high = ax.get_xlim()
+    top = math.ceil(math.log10(max(high, -low, 1e-2)))
+    step = max(1, math.ceil((top + 3) / (6 if low >= 0 else 3)))
+    marks = [10.0**p for p in range(-3, top + 1, step)]
+    ax.set_xticks([*(-m for m in marks if -m >= low), 0.0, *marks], minor=False)
+    ax.set_xlim(low, high)
     ax.minorticks_off()
     ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
 

@@ -168,7 +168,7 @@ def profile_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | No
 
 def _measure(lines: Sequence[Line], rows: Rows, usable: Any) -> tuple[Array, list[str]]:
     """(instances, methods) cost minus floor, the mean over seeds; inf without a plan."""
-    shown = [v for v in lines if v.plans]
+    shown = [v for v in lines if v.plans and v.family != "bound"]
     _, instance = np.unique(rows["instance_sha256"], return_inverse=True)
     columns = {(v.method, v.budget_s): j for j, v in enumerate(shown)}
     total, count = np.zeros((2, int(instance.max(initial=-1)) + 1, len(columns)))

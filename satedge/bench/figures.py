@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from satedge.bench import charts, curves, learning, maps, style, sweeps, tables
+from satedge.bench import across, charts, curves, learning, maps, style, sweeps, tables
 from satedge.bench.records import plan_of
 from satedge.bench.score import Scores
-from satedge.bench.store import Store
+from satedge.bench.store import Store, slug
 from satedge.bench.summary import Line
 from satedge.bench.table_data import Rows
 
@@ -57,7 +56,7 @@ def write_figures(store: Store, rows: Rows, scores: Scores, lines: list[Line]) -
                 figure = sketch.draw()
                 if figure is None:
                     continue
-                stem = f"{_slug(group)}-{sketch.name}"
+                stem = f"{slug(group)}-{sketch.name}"
                 files = tuple(style.save_both(figure, store.root / "figures", stem))
                 drawn.append(Picture(stem, group, sketch.title, sketch.caption, files))
     return drawn
@@ -70,6 +69,12 @@ def _all(
     for group, part in tables.by_comparison(lines):
         chosen = np.flatnonzero(rows.equals("group", group))
         yield group, _comparison(_Group(store, rows.where(chosen), scores, part, chosen))
+    caption = (
+        "The same methods in every part of the study: excess over the best causal plan of the "
+        "part, and late requests."
+    )
+    draw_parts = lambda: across.part_chart(lines)  # noqa: E731
+    yield "all", [Sketch("parts", "Part by part", caption, draw_parts)]
     found = learning.trainings(rows)
     caption = (
         "Cost on the validation episodes during training: mean over seeds and a 95 % interval."
@@ -144,8 +149,9 @@ def _of_quality(group: _Group) -> list[Sketch]:
         Sketch(
             "excess",
             "Cost per method",
-            "Mean excess over the best known cost of each instance, with its 95 % interval; "
-            "the mean cost stands at the right.",
+            "Mean excess over the best causal plan of each instance, and its 95 % interval: over "
+            "instances, for learners the interquartile mean's over seeds. The mean cost stands at "
+            "the right.",
             lambda: charts.excess_chart(lines),
         ),
         Sketch(
@@ -207,8 +213,3 @@ def _of_plans(group: _Group) -> list[Sketch]:
             group.best_map,
         ),
     ]
-
-
-def _slug(text: str) -> str:
-    """A file name from a group's name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "group"

@@ -25,6 +25,9 @@ GIVEN = ("budget_s", "seed", "report")
 #: Where trained policies lie: POLICIES/<preset>/<method>/*.safetensors beside *.json.
 POLICIES = Path(__file__).resolve().parents[2] / "results" / "policies"
 
+#: How the reason begins for which a policy's learner cannot play.
+UNTRAINED = "no trained policy"
+
 _POLICY_FILES = (".json", ".safetensors")
 
 #: Entry-point group through which installed packages add methods.
@@ -192,7 +195,7 @@ def _missing_policy(method: Method) -> str:
     if method.family != "learned" or not isinstance(policy, str) or policy_files(method):
         return ""
     preset = method.settings.get("preset", "paper")
-    return f"no trained policy {policy!r} under results/policies/{preset}; see `satedge train`"
+    return f"{UNTRAINED} {policy!r} under results/policies/{preset}"
 
 
 def policy_files(method: Method) -> list[Path]:

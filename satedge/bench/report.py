@@ -13,6 +13,7 @@ import numpy as np
 
 from satedge.bench import tables
 from satedge.bench.claims import Claim
+from satedge.bench.extras import Extra
 from satedge.bench.figures import Picture
 from satedge.bench.page_data import embed, page_data
 from satedge.bench.score import DEFINITIONS, Scores
@@ -23,9 +24,9 @@ from satedge.bench.words import sentences
 
 #: Columns of the page's comparison tables.
 WIDE = (
-    "cost", "excess", "causal_excess", "gap", "gap_max", "part_gap", "own_gap", "normalised",
-    "latency_s", "energy_J", "reward", "late", "unserved", "feasible", "redrawn", "primal_s",
-    "time_s", "time_per_slot_s", "peak_MB",
+    "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "gap_max", "part_gap",
+    "own_gap", "normalised", "latency_s", "energy_J", "reward", "late", "unserved", "feasible",
+    "redrawn", "primal_s", "time_s", "time_per_slot_s", "peak_MB",
 )  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def write_report(
     pictures: list[Picture],
     stated: list[Claim],
     broken: list[str],
+    beside: list[Extra],
 ) -> Path:
     """Write report.html into the run's folder."""
     from jinja2 import Environment, StrictUndefined
@@ -63,6 +65,7 @@ def write_report(
         sentences=sentences(lines, broken, _versions(rows)),
         broken=broken,
         claims=stated,
+        extras=[_extra(e) for e in beside],
         columns=[{"head": tables.heading(c), "doc": _meaning(c)} for c in columns],
         groups=[_group(group, part, columns) for group, part in tables.by_comparison(lines)],
         families=sorted({v.family for v in lines}),
@@ -90,12 +93,11 @@ def _versions(rows: Rows) -> int:
 
 def _columns(lines: list[Line]) -> list[str]:
     """Columns that say something in this run."""
-    told = [v for v in lines if v.plans]
-    return [c for c in WIDE if any(np.isfinite(getattr(v, c)) for v in told)]
+    return tables.told(WIDE, lines)
 
 
 def _meaning(column: str) -> str:
-    return DEFINITIONS.get(COLUMNS[column]["doc"], "")
+    return DEFINITIONS["interval" if column == "interval" else COLUMNS[column]["doc"]]
 
 
 def _group(group: str, lines: list[Line], columns: list[str]) -> dict[str, Any]:
@@ -107,16 +109,28 @@ def _group(group: str, lines: list[Line], columns: list[str]) -> dict[str, Any]:
                 "method": tables.name(v, lines),
                 "family": v.family,
                 "plans": Cell(tables.plans(v), str(v.plans)),
-                "cells": [_cell(c, getattr(v, c)) for c in columns],
-                "remarks": tables.remarks(v),
+                "cells": [_cell(c, v) for c in columns],
+                "remarks": tables.remarks(v, lines),
             }
             for v in lines
         ],
     }
 
 
-def _cell(column: str, value: float) -> Cell:
-    return Cell(tables.shown(column, value), repr(float(value)) if np.isfinite(value) else "")
+def _extra(extra: Extra) -> dict[str, Any]:
+    def cell(shown: str, value: str | float) -> Cell:
+        return Cell(shown, "" if value != value else str(value))
+
+    rows = [
+        [cell(*pair) for pair in zip(texts, values, strict=True)]
+        for texts, values in zip(extra.texts(), extra.rows, strict=True)
+    ]
+    return {"title": extra.title, "caption": extra.caption, "heads": extra.heads, "rows": rows}
+
+
+def _cell(column: str, line: Line) -> Cell:
+    value = line.excess_interval.value if column == "interval" else getattr(line, column)
+    return Cell(tables.cell_text(column, line), repr(float(value)) if np.isfinite(value) else "")
 
 
 def _picture(picture: Picture, number: int) -> dict[str, str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from satedge.bench.cells import Cell
 from satedge.bench.records import skipped
 from satedge.bench.store import Store, StoreError
 from satedge.bench.study import Study, cells
+from satedge.bench.typical import Typical
 
 
 @dataclass(frozen=True)
@@ -31,35 +31,21 @@ class Work:
     @property
     def missing(self) -> dict[str, str]:
         """Label of each method that cannot run here, and why."""
-        return {cell.name: reason for cell, reason in self.skipped}
+        reasons: dict[str, list[str]] = {}
+        for cell, reason in self.skipped:
+            found = reasons.setdefault(cell.name, [])
+            if reason not in found:
+                found.append(reason)
+        more = {name: f" (and {len(r) - 1} more like it)" for name, r in reasons.items() if r[1:]}
+        return {name: r[0] + more.get(name, "") for name, r in reasons.items()}
 
     def at_most_s(self, jobs: int) -> float:
         """Longest that the cells to do can take."""
         return sum(c.budget_s + c.limits.grace_s for c in self.todo) / jobs
 
-    def likely_s(self, jobs: int, typical_s: Mapping[str, float]) -> float:
-        """What they take if methods run as long as `typical_s` says; else their budget."""
-        times = (min(c.budget_s, typical_s.get(typical_key(c), c.budget_s)) for c in self.todo)
-        return sum(times) / jobs
-
-
-def typical_key(cell: Cell) -> str:
-    """Cells that share it take about the same time."""
-    return f"{cell.group}/{cell.name}/{cell.budget_s:g}"
-
-
-def typical_times(store: Store) -> dict[str, float]:
-    """Median elapsed seconds of what this folder holds already, by `typical_key`."""
-    if not store.cells.is_dir():
-        return {}
-    rows = store.gather()
-    times: dict[str, list[float]] = {}
-    for i in range(len(rows)):
-        row = rows.row(i)
-        if row["status"] != "skipped":
-            key = f"{row['group']}/{row['method']}/{row['budget_s']:g}"
-            times.setdefault(key, []).append(row["wall_s"])
-    return {key: statistics.median(values) for key, values in times.items()}
+    def likely_s(self, jobs: int, typical: Typical) -> float:
+        """What they take if methods run as long as they did before."""
+        return sum(typical.seconds(cell) for cell in self.todo) / jobs
 
 
 def sort_out(

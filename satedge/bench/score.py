@@ -42,8 +42,17 @@ DEFINITIONS: dict[str, str] = {
         "(cost - lower bound) / (cost - floor); the floor is the cheapest compute cost of each "
         "request among servers that meet its accuracy, which nobody can avoid."
     ),
-    "excess": "cost / best known cost of the instance - 1, over all methods of the run.",
-    "causal excess": "The same against the best method that does not know later slots.",
+    "excess": (
+        "cost / best causal cost of the instance - 1: against the best plan of the run by a method "
+        "that does not know later slots."
+    ),
+    "over hindsight": (
+        "The same against the best plan by a method that knows the whole episode, which no causal "
+        "method can count on reaching."
+    ),
+    "excess in the part decisions change": (
+        "(cost - floor) / (best causal cost - floor) - 1: the excess without what everybody pays."
+    ),
     "normalised": "(cost - best known) / (cost of random - best known): 0 best, 1 random.",
     "latency": "Mean over served requests of upload, execution, relay and download.",
     "energy": "Sum over devices, mean over slots.",
@@ -55,9 +64,12 @@ DEFINITIONS: dict[str, str] = {
     "feasible": "No constraint is broken, every request is served, and none is late.",
     "time": "Shifted geometric mean (shift 1 s) of the elapsed time on one thread.",
     "interval": (
-        "95 % by bootstrap: over instances for solvers, over training seeds for learners "
-        "(interquartile mean)."
+        "Centre of the excess and its 95 % bootstrap interval: for solvers the mean, drawn over "
+        "instances; for learners the interquartile mean, drawn over training seeds."
     ),
+    "unserved": "Share of requests that the plan leaves without a server.",
+    "contended": "Share of cells that waited for a core for over 5 % of their time.",
+    "memory": "Largest resident memory of a cell's process and of those it started.",
     "primal integral": (
         "Seconds of primal gap until the budget: 1 without an incumbent, then the relative "
         "distance of the incumbent to the best known cost."
@@ -75,12 +87,13 @@ class Scores:
     """The row has an admissible plan and an ending that counts."""
     best_bound: Array
     best_cost: Array
-    best_causal: Array
     gap: Array
     own_gap: Array
     part_gap: Array
     excess: Array
-    causal_excess: Array
+    """Over the best causal plan; below 0 for one that knows later slots and uses it."""
+    over_hindsight: Array
+    part_excess: Array
     normalised: Array
 
 
@@ -91,8 +104,9 @@ def score(rows: Rows) -> Scores:
     usable = _usable(rows)
     best_bound = _extreme(np.maximum, -np.inf, instance, n, bound, np.isfinite(bound))
     best_cost = _extreme(np.minimum, np.inf, instance, n, cost, usable)
-    causal = usable & ~rows["hindsight"]
-    best_causal = _extreme(np.minimum, np.inf, instance, n, cost, causal)
+    knows = rows["hindsight"]
+    causal = _extreme(np.minimum, np.inf, instance, n, cost, usable & ~knows)
+    hindsight = _extreme(np.minimum, np.inf, instance, n, cost, usable & knows)
     random = _random_cost(rows, usable, instance, n)
     cost = np.where(usable, cost, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -100,14 +114,14 @@ def score(rows: Rows) -> Scores:
             usable=usable,
             best_bound=best_bound,
             best_cost=best_cost,
-            best_causal=best_causal,
             gap=_gap(cost, best_bound),
             own_gap=_gap(np.where(usable, cost, best_cost), bound),
             part_gap=np.where(
                 cost > rows["floor"], (cost - best_bound) / (cost - rows["floor"]), 0.0 * cost
             ),
-            excess=_relative(cost, best_cost),
-            causal_excess=_relative(cost, best_causal),
+            excess=_relative(cost, causal),
+            over_hindsight=_relative(cost, hindsight),
+            part_excess=_relative(cost - rows["floor"], causal - rows["floor"]),
             normalised=np.where(random > best_cost, (cost - best_cost) / (random - best_cost), 0.0)
             + 0.0 * cost,
         )

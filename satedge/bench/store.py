@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -141,3 +142,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def slug(text: str) -> str:
+    """A file name from the name of a group."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-.") or "group"

@@ -32,6 +32,7 @@ class Line:
     family: str
     hindsight: bool
     seeds: int
+    instances: int
     cells: int
     plans: int
     """Cells with an admissible plan."""
@@ -41,7 +42,10 @@ class Line:
 
     cost: float = column("cost", form=".4f", doc="cost")
     excess: float = column("excess", "%", ".3f", "excess")
-    causal_excess: float = column("causal excess", "%", ".3f", "causal excess")
+    over_hindsight: float = column("over hindsight", "%", ".3f", "over hindsight")
+    part_excess: float = column(
+        "excess, decisions' part", "%", ".2f", "excess in the part decisions change"
+    )
     gap: float = column("gap", "%", ".4f", "gap")
     gap_median: float = column("median gap", "%", ".4f", "gap")
     gap_max: float = column("largest gap", "%", ".4f", "gap")
@@ -53,14 +57,14 @@ class Line:
     energy_J: float = column("energy", "J", ".2f", "energy")
     reward: float = column("reward", form=".4f", doc="reward")
     late: float = column("late", "%", ".2f", "late")
-    unserved: float = column("unserved", "%", ".2f")
+    unserved: float = column("unserved", "%", ".2f", "unserved")
     feasible: float = column("feasible", "%", ".0f", "feasible")
     redrawn: float = column("redrawn", "%", ".2f", "redrawn")
     primal_s: float = column("primal integral", "s", ".3g", "primal integral")
     time_s: float = column("time", "s", ".3g", "time")
     time_per_slot_s: float = column("time per slot", "s", ".3g", "time")
-    contended: float = column("contended", "%", ".0f")
-    peak_MB: float = column("memory", "MB", ".0f")
+    contended: float = column("contended", "%", ".0f", "contended")
+    peak_MB: float = column("memory", "MB", ".0f", "memory")
 
     @property
     def troubles(self) -> dict[str, int]:
@@ -109,6 +113,7 @@ def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[
         family=first["family"],
         hindsight=bool(part["hindsight"].any()),
         seeds=len(np.unique(part["seed"])),
+        instances=len(np.unique(part["instance_sha256"])),
         cells=len(part),
         plans=len(good),
         statuses=_counts(part.text("status")),
@@ -116,7 +121,8 @@ def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[
         excess_interval=_interval(kept, s.excess[good], first["family"]),
         cost=_mean(kept["cost"]),
         excess=_mean(s.excess[good]),
-        causal_excess=_mean(s.causal_excess[good]),
+        over_hindsight=_mean(s.over_hindsight[good]),
+        part_excess=_mean(s.part_excess[good]),
         gap=_mean(gap),
         gap_median=float(np.median(gap)) if gap.size else NAN,
         gap_max=float(gap.max(initial=-np.inf)) if gap.size else NAN,

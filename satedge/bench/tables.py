@@ -17,10 +17,24 @@ if TYPE_CHECKING:
     from satedge.bench.claims import Claim
     from satedge.bench.runner import Work
 
-#: What a reader compares first; CSV has every column.
-SHORT = ("cost", "excess", "gap", "own_gap", "latency_s", "energy_J", "late", "time_s")
+#: What fits a terminal, a paper's page and a screen; CSV has every column. Columns that say
+#: nothing in a comparison are left out of it.
+TERMINAL = ("cost", "excess", "over_hindsight", "gap", "own_gap", "late", "time_s")
+PAPER = (
+    "cost", "excess", "interval", "over_hindsight", "gap", "part_gap", "latency_s", "energy_J",
+    "late", "time_s",
+)  # fmt: skip
+WIDE = (
+    "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "part_gap", "own_gap",
+    "latency_s", "energy_J", "late", "redrawn", "time_s",
+)  # fmt: skip
 
 NONE = "-"
+
+#: Columns of the CSV that say which line it is.
+FIXED = (
+    "group", "budget_s", "method", "family", "hindsight", "seeds", "instances", "cells", "plans",
+)  # fmt: skip
 
 
 def shown(key: str, value: float) -> str:
@@ -33,8 +47,24 @@ def shown(key: str, value: float) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
+def cell_text(key: str, line: Line) -> str:
+    """What stands in a line's cell; of "interval" the bootstrap interval of the excess."""
+    if key != "interval":
+        return shown(key, getattr(line, key))
+    found = line.excess_interval
+    value, low, high = (f"{round(100 * v, 3):.4g}" for v in (found.value, found.low, found.high))
+    return f"{value} [{low}, {high}]" if math.isfinite(found.low) else NONE
+
+
+def told(names: Sequence[str], lines: Sequence[Line]) -> list[str]:
+    """Those columns in which some line has something to say."""
+    return [n for n in names if any(cell_text(n, v) != NONE for v in lines)]
+
+
 def heading(key: str) -> str:
     """A column's heading with its unit."""
+    if key == "interval":
+        return "interval of excess %"
     meta = COLUMNS[key]
     return f"{meta['head']} {meta['unit']}".strip()
 
@@ -65,9 +95,11 @@ def plans(line: Line) -> str:
     return f"{line.plans}/{line.cells}"
 
 
-def remarks(line: Line) -> str:
-    """Endings other than done, and whether the method sees the future."""
-    parts = [f"{n} {status}" for status, n in line.troubles.items()]
+def remarks(line: Line, lines: Sequence[Line]) -> str:
+    """Endings other than done, what it ran on if not on all, whether it sees the future."""
+    whole = max(v.instances for v in lines)
+    parts = [f"{line.instances} of {whole} instances"] if line.instances < whole else []
+    parts += [f"{n} {status}" for status, n in line.troubles.items()]
     if line.hindsight:
         parts.append("hindsight")
     if line.contended > 0:
@@ -75,7 +107,7 @@ def remarks(line: Line) -> str:
     return ", ".join(parts)
 
 
-def terminal(lines: Sequence[Line], names: Sequence[str] = SHORT) -> list[Table]:
+def terminal(lines: Sequence[Line], columns: Sequence[str] = TERMINAL) -> list[Table]:
     """Tables for the terminal, one per comparison. The best of a column is bold."""
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
@@ -89,6 +121,7 @@ def terminal(lines: Sequence[Line], names: Sequence[str] = SHORT) -> list[Table]
             box=SIMPLE_HEAD,
             pad_edge=False,
         )
+        names = told(columns, part)
         table.add_column("method", overflow="fold")
         table.add_column("plans", justify="right")
         for key in names:
@@ -96,15 +129,19 @@ def terminal(lines: Sequence[Line], names: Sequence[str] = SHORT) -> list[Table]
         table.add_column("remarks", overflow="fold")
         best = {key: _best(part, key) for key in names}
         for line in part:
-            cells = [(shown(n, getattr(line, n)), best[n]) for n in names]
+            cells = [(cell_text(n, line), best[n]) for n in names]
             marked = [f"[bold]{t}[/]" if t == b else t for t, b in cells]
-            table.add_row(escape(name(line, part)), plans(line), *marked, escape(remarks(line)))
+            table.add_row(
+                escape(name(line, part)), plans(line), *marked, escape(remarks(line, part))
+            )
         tables.append(table)
     return tables
 
 
 def _best(lines: Sequence[Line], key: str) -> str:
     """The least value of a column as shown; every column here is better when smaller."""
+    if key == "interval":
+        return ""
     values = [getattr(v, key) for v in lines if v.plans == v.cells]
     finite = [v for v in values if math.isfinite(v)]
     return shown(key, min(finite)) if len(finite) > 1 else ""
@@ -114,32 +151,33 @@ def as_csv(lines: Sequence[Line]) -> str:
     """Every column, unrounded, shares as fractions."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    fixed = ("group", "budget_s", "method", "family", "hindsight", "seeds", "cells", "plans")
-    writer.writerow([*fixed, *COLUMNS, "excess_low", "excess_high", "endings"])
+    writer.writerow([*FIXED, *COLUMNS, "excess_low", "excess_high", "endings"])
     for line in lines:
-        values = [getattr(line, n) for n in (*fixed, *COLUMNS)]
+        values = [getattr(line, n) for n in (*FIXED, *COLUMNS)]
         ends = [line.excess_interval.low, line.excess_interval.high]
         texts = ["" if isinstance(v, float) and math.isnan(v) else v for v in (*values, *ends)]
         writer.writerow([*texts, "; ".join(f"{k}={n}" for k, n in line.statuses.items())])
     return out.getvalue()
 
 
-def as_markdown(lines: Sequence[Line], names: Sequence[str] = SHORT) -> str:
+def as_markdown(lines: Sequence[Line], columns: Sequence[str] = WIDE) -> str:
     """Tables for a README."""
     blocks = []
     for group, part in by_comparison(lines):
+        names = told(columns, part)
         heads = ["method", "plans", *(heading(n) for n in names), "remarks"]
         rule = ["---", "---:", *["---:"] * len(names), "---"]
         rows = [
-            [name(v, part), plans(v), *(shown(n, getattr(v, n)) for n in names), remarks(v)]
+            [name(v, part), plans(v), *(cell_text(n, v) for n in names), remarks(v, part)]
             for v in part
         ]
-        body = [_pipe(r) for r in (heads, rule, *rows)]
+        body = [pipe(r) for r in (heads, rule, *rows)]
         blocks.append("\n".join([f"**{_md(title(group, part))}**", "", *body]))
     return "\n\n".join(blocks) + "\n"
 
 
-def _pipe(cells: Sequence[str]) -> str:
+def pipe(cells: Sequence[str]) -> str:
+    """A row of a Markdown table."""
     return "| " + " | ".join(_md(c) for c in cells) + " |"
 
 
@@ -149,42 +187,61 @@ def _md(text: str) -> str:
     return text
 
 
-def as_latex(lines: Sequence[Line], names: Sequence[str] = SHORT) -> str:
-    """Floating tables for a paper; needs the booktabs package."""
-    return "\n".join(_latex(*comparison, names) for comparison in by_comparison(lines))
+def as_latex(lines: Sequence[Line], columns: Sequence[str] = PAPER) -> str:
+    """Floating tables for a paper, over both its columns; needs the booktabs package."""
+    compared = by_comparison(lines)
+    return "\n".join(_latex(group, part, told(columns, part)) for group, part in compared)
 
 
 def _latex(group: str, lines: Sequence[Line], names: Sequence[str]) -> str:
     best = {key: _best(lines, key) for key in names}
     body = []
     for line in lines:
-        texts = [(shown(n, getattr(line, n)), best[n]) for n in names]
+        texts = [(cell_text(n, line), best[n]) for n in names]
         marked = [rf"\textbf{{{t}}}" if t == b else _dash(t) for t, b in texts]
-        body.append(" & ".join([_tex(name(line, lines)), plans(line), *marked]) + r" \\")
-    heads = " & ".join(["Method", "plans", *(_tex(heading(n)) for n in names)])
+        body.append([tex(name(line, lines)), plans(line), *marked])
+    heads = ["method", "plans", *(heading(n) for n in names)]
+    return float_table(title(group, lines), heads, body)
+
+
+def float_table(caption: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A LaTeX float over both columns of a page; cells of the body are LaTeX already."""
+    rows = [" & ".join(row) + r" \\" for row in body]
     return "\n".join(
         [
-            r"\begin{table}",
-            r"  \centering",
-            rf"  \caption{{{_tex(title(group, lines))}}}",
-            rf"  \begin{{tabular}}{{lr{'r' * len(names)}}}",
+            r"\begin{table*}",
+            r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}",
+            rf"  \caption{{{tex(caption)}}}",
+            rf"  \begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
             r"    \toprule",
-            f"    {heads} \\\\",
+            f"    {' & '.join(map(_head, heads))} \\\\",
             r"    \midrule",
-            *(f"    {row}" for row in body),
+            *(f"    {row}" for row in rows),
             r"    \bottomrule",
             r"  \end{tabular}",
-            r"\end{table}",
+            r"\end{table*}",
             "",
         ]
     )
+
+
+def _head(text: str) -> str:
+    """A heading of several words on two lines."""
+    first, space, rest = text.rpartition(" ")
+    if len(text) < 9 or not space:
+        return tex(text)
+    if len(rest) < 3 and " " in first:
+        first, _, last = first.rpartition(" ")
+        rest = f"{last} {rest}"
+    return rf"\shortstack[r]{{{tex(first)}\\{tex(rest)}}}"
 
 
 def _dash(text: str) -> str:
     return "--" if text == NONE else text
 
 
-def _tex(text: str) -> str:
+def tex(text: str) -> str:
+    """Text with what LaTeX would take for a command escaped."""
     for mark, said in (
         ("\\", r"\textbackslash "),
         *((m, "\\" + m) for m in "&%$#_{}"),
@@ -199,7 +256,7 @@ def claims_markdown(stated: Sequence[Claim]) -> str:
     """The paper's statements beside ours."""
     heads = ["figure", "the paper states", "this run", "verdict"]
     rows = [[c.figure, c.paper, c.ours, c.verdict] for c in stated]
-    return "\n".join([_pipe(heads), "| --- " * 4 + "|", *(_pipe(r) for r in rows)]) + "\n"
+    return "\n".join([pipe(heads), "| --- " * 4 + "|", *(pipe(r) for r in rows)]) + "\n"
 
 
 def dry_run_table(work: Work) -> Table:

@@ -35,27 +35,51 @@ def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -
 
 def _group(group: str, lines: list[Line]) -> str:
     complete = [v for v in lines if v.plans == v.cells and math.isfinite(v.excess)]
-    if not complete:
+    causal = [v for v in complete if not v.hindsight]
+    if not causal:
         return f"{group}: no method left an admissible plan on every instance."
-    best = complete[0]
+    best = causal[0]
     parts = [f"{group}: {name(best, lines)} has the lowest cost, {best.cost:.6g} on average"]
-    if math.isfinite(best.gap):
-        parts.append(
-            f", certified to lie within {percent(best.gap)} of the optimum on average and "
-            f"{percent(best.gap_max)} at worst"
-        )
-    parts.append(_against(complete, lines) + ".")
-    parts.append(_quickest(complete, lines))
-    parts.append(_learners(complete, lines))
+    if len(causal) < len(complete):
+        parts[0] = parts[0].replace("the lowest cost", "the lowest cost of the causal methods")
+    parts.append(_certified(best))
+    parts.append(_against(causal, lines) + ".")
+    parts.append(_quickest(causal, lines))
+    parts.append(_foresight(complete, lines))
+    parts.append(_learners(causal, lines))
     return "".join(parts)
 
 
-def _against(complete: list[Line], lines: list[Line]) -> str:
+def _certified(best: Line) -> str:
+    """How near the optimum the best is proved to be, in all and in what decisions change."""
+    if not math.isfinite(best.gap):
+        return ""
+    return (
+        f", certified to lie within {percent(best.gap)} of the optimum on average and "
+        f"{percent(best.gap_max)} at worst ({percent(best.part_gap)} of the part of the cost that "
+        "decisions can change)"
+    )
+
+
+def _against(causal: list[Line], lines: list[Line]) -> str:
     """What simple methods cost."""
-    told = [v for v in complete if v.method in ("greedy", "random") and v is not complete[0]]
+    told = [v for v in causal if v.method in ("greedy", "random") and v is not causal[0]]
     if not told:
         return ""
     return "; " + " and ".join(f"{name(v, lines)} costs {percent(v.excess)} more" for v in told)
+
+
+def _foresight(complete: list[Line], lines: list[Line]) -> str:
+    """What knowing the later slots is worth."""
+    knowing = [v for v in complete if v.hindsight]
+    if not knowing:
+        return ""
+    best, change = knowing[0], knowing[0].excess
+    side = "below" if change < 0 else "above"
+    return (
+        f" With all slots known, {name(best, lines)} reaches {best.cost:.6g}, "
+        f"{percent(abs(change))} {side} the best causal plans."
+    )
 
 
 def _quickest(complete: list[Line], lines: list[Line]) -> str:
@@ -83,7 +107,7 @@ def _learners(complete: list[Line], lines: list[Line]) -> str:
         )
     return (
         f" The best learned method is {name(best, lines)}, {percent(best.excess)} above the best "
-        f"known cost{spread}, late on {percent(best.late)} of requests."
+        f"causal cost{spread}, late on {percent(best.late)} of requests."
     )
 
 

@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from satedge.bench import tables
+from satedge.bench import extras, tables
+from satedge.bench.across import part_tables
 from satedge.bench.claims import Claim, claims
+from satedge.bench.extras import Extra
 from satedge.bench.pairs import as_csv, pairs
+from satedge.bench.punctual import punctual_tables
+from satedge.bench.ranks import reward_tables
 from satedge.bench.rejudge import primal_integrals, rejudge
 from satedge.bench.score import gate, score
-from satedge.bench.store import Store
+from satedge.bench.store import Store, slug
 from satedge.bench.summary import Line, summarise
 from satedge.bench.sweeps import sweeps
 
@@ -50,7 +54,8 @@ def write(store: Store, report: bool = True) -> WriteUp:
     scores = score(rows)
     lines = summarise(rows, scores, primal_integrals(store, rows, scores))
     stated = claims(lines, sweeps(rows, scores.usable))
-    files = write_tables(store, lines, stated)
+    beside = [*part_tables(lines), *punctual_tables(store, rows), *reward_tables(lines)]
+    files = write_tables(store, lines, stated) + write_extras(store, beside)
     files.append(store.write_text("tables/pairs.csv", as_csv(pairs(rows, scores, lines))))
     if report:
         from satedge.bench.figures import write_figures
@@ -58,7 +63,7 @@ def write(store: Store, report: bool = True) -> WriteUp:
 
         pictures = write_figures(store, rows, scores, lines)
         files += [path for picture in pictures for path in picture.files]
-        files.append(write_report(store, rows, scores, lines, pictures, stated, broken))
+        files.append(write_report(store, rows, scores, lines, pictures, stated, broken, beside))
     return WriteUp(store.root, lines, stated, broken, files)
 
 
@@ -72,6 +77,17 @@ def write_tables(store: Store, lines: list[Line], stated: list[Claim]) -> list[P
     if stated:
         store.write_text("tables/claims.md", tables.claims_markdown(stated))
     return [store.write_text(f"tables/comparison.{ending}", text) for ending, text in texts.items()]
+
+
+def write_extras(store: Store, beside: list[Extra]) -> list[Path]:
+    """Each as CSV; all of them as tables/beside.md and .tex."""
+    if not beside:
+        return []
+    whole = {"md": extras.as_markdown(beside), "tex": "\n".join(map(extras.as_latex, beside))}
+    files = [store.write_text(f"tables/beside.{ending}", text) for ending, text in whole.items()]
+    for extra in beside:
+        files.append(store.write_text(f"tables/{slug(extra.name)}.csv", extras.as_csv(extra)))
+    return files
 
 
 def show(written: WriteUp, out: Console) -> None:

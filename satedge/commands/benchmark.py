@@ -66,7 +66,7 @@ def benchmark(
     """
     from satedge.bench.runner import sort_out
     from satedge.bench.store import Store
-    from satedge.bench.study import load_study
+    from satedge.bench.study_file import load_study
 
     sys.path.append(os.getcwd())
     chosen = load_study(study).with_methods(method or [])
@@ -75,12 +75,15 @@ def benchmark(
     store = Store(out or RUNS / chosen.name)
     if dry_run:
         existing = store if store.cells.is_dir() else None
-        _describe(chosen, sort_out(chosen, existing, only=labels), jobs, store, as_json)
+        work = sort_out(chosen, existing, only=labels)
+        _describe(chosen, work, jobs, store, as_json)
+        if not as_json:
+            _say_missing(work, study)
         return
     backend = _backend(jobs, cluster, scheduler_file)
     work = sort_out(chosen, store.make(), frozenset(again or []), labels)
     if not as_json:
-        _say_missing(work)
+        _say_missing(work, study)
     try:
         _run(chosen, work, store, backend, quiet=as_json)
     except KeyboardInterrupt:
@@ -142,12 +145,18 @@ def _progress(records: Iterator[dict[str, Any]], work: Work) -> Iterator[dict[st
             yield record
 
 
-def _say_missing(work: Work) -> None:
+def _say_missing(work: Work, study: str) -> None:
+    from rich.markup import escape
+
+    from satedge.bench.methods import UNTRAINED
+
     out = common.console()
     if work.done:
         out.print(f"{len(work.done)} cells are finished already, {len(work.todo)} to do")
     for name, reason in work.missing.items():
-        out.print(f"[yellow]skipping[/] {name}: {reason}", markup=True)
+        out.print(f"[yellow]skipping[/] {escape(f'{name}: {reason}')}")
+    if any(reason.startswith(UNTRAINED) for reason in work.missing.values()):
+        out.print(f"  such policies are trained by: satedge train --study {escape(study)}")
 
 
 def _say_how_to_go_on(work: Work, store: Store) -> None:
@@ -173,9 +182,10 @@ def _without(words: list[str], option: str) -> list[str]:
 
 def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) -> None:
     """What `--dry-run` prints."""
-    from satedge.bench.runner import typical_times
+    from satedge.bench.typical import typical_times
 
     typical = typical_times(store)
+    likely_s, at_most_s = work.likely_s(jobs, typical), work.at_most_s(jobs)
     facts = {
         "study": study.name,
         "title": study.title,
@@ -183,8 +193,8 @@ def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) 
         "to_do": len(work.todo),
         "finished": len(work.done),
         "skipped": len(work.skipped),
-        "likely_s": work.likely_s(jobs, typical),
-        "at_most_s": work.at_most_s(jobs),
+        "likely_s": likely_s,
+        "at_most_s": at_most_s,
         "missing": work.missing,
         "cells": [
             {"key": c.key, "group": c.group, "method": c.name, "instance": c.instance.name,
@@ -202,14 +212,9 @@ def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) 
     out.print(dry_run_table(work))
     out.print(
         f"{len(work.todo)} cells to do, {len(work.done)} finished, {len(work.skipped)} skipped; "
-        f"with {jobs} jobs about {_minutes(facts['likely_s'])}, "
-        f"at most {_minutes(facts['at_most_s'])}"
+        f"with {jobs} jobs about {common.duration(likely_s)}, "
+        f"at most {common.duration(at_most_s)}"
     )
-    _say_missing(work)
-
-
-def _minutes(seconds: Any) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:

@@ -50,6 +50,13 @@ def print_json(value: Any) -> None:
     print(json.dumps(plain(value), indent=2))
 
 
+def duration(seconds: float) -> str:
+    """A time as text: '40 s', '12 min', '3.5 h'."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def pairs(given: list[str] | None, option: str) -> dict[str, str]:
     """KEY=VALUE texts as a dictionary."""
     found: dict[str, str] = {}

@@ -1,13 +1,16 @@
-"""`satedge train`: train a learner and keep its policies."""
+"""`satedge train`: train a learner, or all that a study's learners need, and keep the policies."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from satedge.commands import common
+
+if TYPE_CHECKING:
+    from satedge.bench.courses import Course
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +19,13 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    method: Annotated[str, typer.Argument(help="A learner of `satedge methods`, such as adsac.")],
+    method: Annotated[
+        str | None, typer.Argument(help="A learner of `satedge methods`, such as adsac.")
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="Instead: every policy that this study misses."),
+    ] = None,
     preset: Annotated[str, typer.Option("--preset", "-p", help="Scenario to train in.")] = "paper",
     changes: Annotated[
         list[str] | None,
@@ -24,7 +33,10 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first run.")] = 0,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Runs trained together.")] = 1,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Episodes of each run.")] = 1000,
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", min=1, help="Episodes of each run; 1000, or the study's."),
+    ] = None,
     updates: Annotated[
         int | None, typer.Option("--updates", min=1, help="Gradient updates per epoch.")
     ] = None,
@@ -40,26 +52,102 @@ def train(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start anew instead of from the checkpoint.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --study: say what would be trained.")
+    ] = False,
 ) -> None:
     """Train a learner; a stopped training goes on from its checkpoint.
 
-    The best policies on the validation episodes are kept beside log and checkpoint.
+    The best policies on the validation episodes are kept beside log and checkpoint. With --study,
+    every policy that its learners lack is trained in turn and kept under results/policies.
     """
+    if (method is None) == (study is None):
+        raise typer.BadParameter("allowed is a METHOD, or --study NAME", param_hint="METHOD")
+    options: dict[str, Any] = {"epochs": epochs, "updates_per_epoch": updates}
+    options = {k: v for k, v in options.items() if v is not None}
+    if study is not None:
+        _train_study(study, options, dry_run)
+        return
+    if dry_run:
+        raise typer.BadParameter("it goes with --study", param_hint="--dry-run")
     from satedge.bench.methods import load_entry
     from satedge.problem.scenario import preset as named
 
-    options: dict[str, Any] = {"epochs": epochs, "device": device}
-    if updates is not None:
-        options["updates_per_epoch"] = updates
     folder = load_entry("drl.train:train")(
         method,
         scenario=named(preset, **common.pairs(changes, "--set")),
         seeds=range(seed, seed + runs),
-        out_dir=out or Path("results/runs/train") / preset / method,
+        out_dir=out or Path("results/runs/train") / preset / str(method),
         settings_preset=settings_preset,
         settings=common.settings(setting),
         resume=not fresh,
         tensorboard=tensorboard,
+        device=device,
         **options,
     )
     print(folder)
+
+
+def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
+    """Train what a study's learners lack; one that diverges does not keep the others."""
+    from dataclasses import replace
+
+    from satedge.bench.courses import courses, take
+    from satedge.bench.methods import load_entry
+    from satedge.bench.study_file import load_study
+
+    found = []
+    for course in courses(load_study(name)):
+        plan = replace(
+            course.plan,
+            epochs=options.get("epochs", course.plan.epochs),
+            updates=options.get("updates_per_epoch", course.plan.updates),
+        )
+        found.append(replace(course, plan=plan))
+    todo = [c for c in found if c.missing]
+    if dry_run or not todo:
+        _show(found)
+        return
+    train, collect = load_entry("drl.train:train"), load_entry("drl.collect:collect_one")
+    failed = False
+    for place, course in enumerate(todo):
+        print(f"{place + 1} of {len(todo)}: {course.place}/{course.name}", flush=True)
+        try:
+            print(take(course, train, collect), flush=True)
+        except RuntimeError as error:
+            failed = True
+            print(f"failed: {error}", flush=True)
+        except KeyboardInterrupt:
+            print(f"\nstopped; go on with: satedge train --study {name}")
+            raise
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show(found: list[Course]) -> None:
+    """What `--dry-run` prints: every policy folder, and the commands for those that lack some."""
+    from satedge.bench.courses import expected_s
+
+    out = common.console()
+    table = common.new_table()
+    for head in ("policies", "learner", "seeds", "missing", "epochs", "updates", "about"):
+        table.add_column(head, justify="left" if head in ("policies", "learner") else "right")
+    total, unknown = 0.0, False
+    for course in found:
+        seconds = expected_s(course) if course.missing else 0.0
+        total, unknown = total + (seconds or 0.0), unknown or seconds is None
+        plan, about = course.plan, "?" if seconds is None else common.duration(seconds)
+        row = [f"{course.place}/{course.name}", course.method, str(len(course.seeds))]
+        row += [str(len(course.missing)), str(plan.epochs), str(plan.updates)]
+        table.add_row(*row, about if course.missing else "")
+    out.print(table)
+    for course in found:
+        for folder, seeds in course.turns():
+            print(course.command(folder, seeds))
+    missing = sum(len(c.missing) for c in found)
+    print(
+        f"{missing} policies to train, about {common.duration(total)} on one core"
+        + (", and what is not known" if unknown else "")
+        if missing
+        else "every policy is there: nothing to train"
+    )

@@ -8,7 +8,7 @@ import pytest
 from satedge.bench.backends import local
 from satedge.bench.runner import carry_out, sort_out
 from satedge.bench.store import Store
-from satedge.bench.study import parse_study
+from satedge.bench.study_file import parse_study
 from satedge.problem.files import write_instance
 from satedge.problem.generate import generate
 from satedge.problem.instance import Instance

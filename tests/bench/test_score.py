@@ -69,11 +69,22 @@ def test_gap_in_the_part_that_decisions_change() -> None:
     assert_allclose(s.part_gap, [0.5])
 
 
-def test_excess_and_causal_excess() -> None:
-    """Best known 8 knows the future, best causal 10: 12 is 50 % and 20 % above."""
+def test_excess_over_causal_and_over_hindsight() -> None:
+    """8 knows the future, the best causal plan costs 10: 12 is 20 % and 50 % above."""
     s = score(Rows.of([row("h", 8.0, hindsight=True), row("c", 10.0), row("d", 12.0)]))
-    assert_allclose(s.excess, [0.0, 0.25, 0.5])
-    assert_allclose(s.causal_excess, [-0.2, 0.0, 0.2])
+    assert_allclose(s.excess, [-0.2, 0.0, 0.2])
+    assert_allclose(s.over_hindsight, [0.0, 0.25, 0.5])
+
+
+def test_no_hindsight_no_excess_over_it() -> None:
+    """Where nobody knows the future, nothing is said of it."""
+    assert np.isnan(score(Rows.of([row("c", 10.0)])).over_hindsight).all()
+
+
+def test_excess_in_the_part_that_decisions_change() -> None:
+    """Floor 6, best 10: of 12 the 2 above the best are half of the best's 4 above the floor."""
+    s = score(Rows.of([row("c", 10.0), row("d", 12.0)]))
+    assert_allclose(s.part_excess, [0.0, 0.5])
 
 
 def test_normalised_is_one_for_random() -> None:
