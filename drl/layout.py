@@ -114,6 +114,8 @@ class Layout:
 
         A score of an unavailable server, like any number of an idle device, changes nothing.
         """
+        if self.kind == "discrete":
+            return torch.zeros(*active.shape[:-1], 0, device=active.device)
         acts = active & mask.any(dim=-1)
         moves = torch.ones(
             *acts.shape[:-1], 2 * self.sizes.n_uavs, dtype=torch.bool, device=acts.device

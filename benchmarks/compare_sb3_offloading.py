@@ -1,0 +1,117 @@
+"""Our learners beside Stable-Baselines3's on this problem, behind the wrappers, at equal slots.
+
+    python benchmarks/compare_sb3_offloading.py
+
+As in compare_sb3.py, with the training episodes of `drl.train` to learn from and its validation
+episodes to be judged by; powers start at 10 mW on both sides, as for all our learners.
+"""
+
+import time
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import torch
+from compare_sb3 import Found, Task, sb3_model, tell
+from sb3_contrib import MaskablePPO
+
+import drl  # noqa: F401 (registers the environment)
+from drl.layout import Layout, lift
+from drl.nets import Streams
+from drl.policy import sizes_of
+from drl.pool import Pool
+from drl.ppo import Ppo
+from drl.products import fast_products
+from drl.settings import settings_of
+from drl.train import TRAIN_SEEDS, VALIDATION_SEEDS, Plan, Trainer, evaluate
+from drl.wrappers import DiscreteActions, FlatObservation, ScoreActions
+from satedge.problem.generate import generate
+from satedge.problem.scenario import preset
+
+PAPER = preset("paper")
+SLOTS = 30_000
+SMALL = {"hidden": (128, 128)}
+#: Ten updates an episode of 100 slots, as learners have here; PPO's rollout is ten episodes.
+OFF_POLICY = Task(SLOTS, every=100, updates=10)
+ON_POLICY = Task(SLOTS, every=1000)
+
+
+class Lifted(gym.ActionWrapper):
+    """Scores with powers from 10 mW on, as all our learners have."""
+
+    def action(self, action):
+        batch = self.unwrapped.batch
+        n_scores = batch.n_devices * batch.n_servers
+        numbers = lift(torch.from_numpy(action[n_scores:]), batch.n_devices)
+        return np.concatenate([action[:n_scores], numbers.numpy()])
+
+
+def offloading(pool, discrete):
+    """The environment with flat observations and scores, or with everything discrete."""
+    base = gym.make("satedge/Offloading-v0", instances=pool)
+    return FlatObservation(DiscreteActions(base) if discrete else Lifted(ScoreActions(base)))
+
+
+def ours_on_offloading(method, settings, task, seeds, kind=None):
+    """Validation figures of our policies; `kind` is a layout that the method does not come in."""
+    trainer = Trainer(Plan(method, settings, PAPER, tuple(seeds)), Path())
+    if kind is not None:
+        trainer.learner = Ppo(settings, Layout(kind, sizes_of(PAPER)), Streams(seeds))
+    began = time.process_time()
+    for _ in range(task.steps // PAPER.n_slots):
+        trainer._episode()
+        with fast_products():
+            trainer.learner.learn(task.updates)
+    seconds = time.process_time() - began
+    found = evaluate(trainer.learner.actor, trainer.judges, len(seeds))
+    return Found({n: list(found[f"validation_{n}"]) for n in ("reward", "cost", "misses")}, seconds)
+
+
+def sb3_on_offloading(settings, task, seeds, kind=None):
+    """The same figures of Stable-Baselines3's policies, by default on scores."""
+    train, judges = (Pool([generate(PAPER, s) for s in r]) for r in (TRAIN_SEEDS, VALIDATION_SEEDS))
+    discrete = kind is not None
+    found = Found({"reward": [], "cost": [], "misses": []})
+    for seed in seeds:
+        model = sb3_model(settings, task, offloading(train, discrete), seed, kind)
+        began = time.process_time()
+        model.learn(task.steps)
+        found.seconds += time.process_time() - began
+        for name, value in play_offloading(model, offloading(judges, discrete), discrete).items():
+            found.figures[name].append(value)
+    return found
+
+
+def play_offloading(model, env, discrete):
+    """Means over the slots of all episodes, as `drl.train.evaluate` has them."""
+    rows = []
+    for i in range(len(env.unwrapped.batch.pool.instances)):
+        obs, _ = env.reset(seed=i, options={"instance": i})
+        ended = False
+        while not ended:
+            masks = {"action_masks": env.get_wrapper_attr("action_masks")()} if discrete else {}
+            action, _ = model.predict(obs, deterministic=True, **masks)
+            obs, reward, _, ended, info = env.step(action)
+            rows.append((reward, info["cost"], info["misses"]))
+    return dict(zip(("reward", "cost", "misses"), np.mean(rows, axis=0).tolist(), strict=True))
+
+
+def compare_offloading(seeds=range(3)):
+    """The table of this problem: scores first, then everything discrete."""
+    ppo = settings_of("ppo", **SMALL)
+    ddpg = settings_of("ddpg", **SMALL).replace(critic_rate=1e-4)  # theirs has one rate
+    d3qn, adsac_d = settings_of("d3qn", **SMALL), settings_of("adsac-d", **SMALL)
+    print(f"satedge/Offloading-v0, paper, {SLOTS} slots")
+    for name, settings, task in (("PPO", ppo, ON_POLICY), ("DDPG", ddpg, OFF_POLICY)):
+        tell(f"{name}, ours, scores", ours_on_offloading(name.lower(), settings, task, seeds))
+        tell(f"{name}, Stable-Baselines3, scores", sb3_on_offloading(settings, task, seeds))
+    tell("PPO, ours, discrete", ours_on_offloading("ppo", ppo, ON_POLICY, seeds, "discrete"))
+    found = sb3_on_offloading(ppo, ON_POLICY, seeds, MaskablePPO)
+    tell("MaskablePPO, sb3-contrib, discrete", found)
+    tell("D3QN, ours, discrete", ours_on_offloading("d3qn", d3qn, OFF_POLICY, seeds))
+    tell("AD-SAC-D, ours, discrete", ours_on_offloading("adsac-d", adsac_d, OFF_POLICY, seeds))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    compare_offloading()
