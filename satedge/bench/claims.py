@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from satedge.bench.learning import Training
 from satedge.bench.summary import Line
 from satedge.bench.sweeps import PAPER_ENDS, Sweep
 
@@ -26,6 +27,8 @@ NEAR = 0.10
 ABLATION = {"adsac-d": (7.4, 24.3), "adsac-c": (11.7, 13.5)}
 #: Figure 3: final rewards of the others below AD-SAC's, in percent.
 BELOW = (5.7, 13.4)
+#: Critic rates of figure 4.
+LOW_RATE, GOOD_RATE, HIGH_RATE = 0.0001, 0.001, 0.01
 OTHERS = ("hybrid-ppo", "ddpg", "d3qn", "ppo")
 
 
@@ -40,9 +43,11 @@ class Claim:
     """'reproduced', 'not reproduced', 'partly' or 'fitted'."""
 
 
-def claims(lines: Sequence[Line], found: Sequence[Sweep]) -> list[Claim]:
+def claims(
+    lines: Sequence[Line], found: Sequence[Sweep], trained: Sequence[Training] = ()
+) -> list[Claim]:
     """All statements that the run can speak to."""
-    told = list(_rewards(lines))
+    told = list(_rewards(lines)) + list(_rates(trained))
     for sweep in found:
         told += {"devices": _devices, "deadline": _deadline, "accuracy": _accuracy}[sweep.axis](
             sweep
@@ -58,7 +63,7 @@ def _verdict(holds: Sequence[bool]) -> str:
 
 def _rewards(lines: Sequence[Line]) -> Iterator[Claim]:
     """Figure 3, on the test episodes of whichever group has the most learners."""
-    group = _learners(lines)
+    group = learners(lines)
     if "adsac" not in group:
         return
     best = group["adsac"].reward
@@ -75,7 +80,49 @@ def _rewards(lines: Sequence[Line]) -> Iterator[Claim]:
         )
 
 
-def _learners(lines: Sequence[Line]) -> dict[str, Line]:
+def _rates(trained: Sequence[Training]) -> Iterator[Claim]:
+    """Figure 4, by the reward on validation episodes of AD-SAC under several critic rates."""
+    curves: dict[float, list[Array]] = {}
+    for training in trained:
+        reward = training.curves.get("validation_reward", {})
+        if training.learner == "adsac" and len(reward) >= 4:
+            curve = np.array([reward[epoch] for epoch in sorted(reward)])
+            curves.setdefault(float(training.settings.get("critic_rate", 0)), []).append(curve)
+    curves = {rate: runs for rate, runs in curves.items() if len(runs) >= SEEDS}
+    good = curves.get(GOOD_RATE)
+    if good is None:
+        return
+    if LOW_RATE in curves:
+        ours = [_early(curves[LOW_RATE]), _early(good)]
+        yield Claim(
+            "Figure 4",
+            f"a critic rate of {LOW_RATE:g} learns slower than {GOOD_RATE:g}",
+            f"mean reward over the first half {ours[0]:.3f} against {ours[1]:.3f}",
+            _verdict([ours[0] < ours[1]]),
+        )
+    if HIGH_RATE in curves:
+        ours = [_unrest(curves[HIGH_RATE]), _unrest(good)]
+        yield Claim(
+            "Figure 4",
+            f"a critic rate of {HIGH_RATE:g} oscillates",
+            f"step of the reward between validations {ours[0]:.3f} against {ours[1]:.3f} "
+            "in the second half",
+            _verdict([ours[0] > ours[1]]),
+        )
+
+
+def _early(runs: Sequence[Array]) -> float:
+    """Mean over runs and the first half of the validations."""
+    return float(np.mean([run[: (len(run) + 1) // 2].mean() for run in runs]))
+
+
+def _unrest(runs: Sequence[Array]) -> float:
+    """Mean absolute step between validations in the second half."""
+    return float(np.mean([np.abs(np.diff(run[len(run) // 2 :])).mean() for run in runs]))
+
+
+def learners(lines: Sequence[Line]) -> dict[str, Line]:
+    """Learned methods with seeds enough, of whichever group has most of them."""
     groups: dict[str, dict[str, Line]] = {}
     for line in lines:
         if line.family == "learned" and line.plans and line.seeds >= SEEDS:
@@ -163,7 +210,7 @@ def _accuracy(sweep: Sweep) -> list[Claim]:
 
 
 def _ablation(lines: Sequence[Line]) -> Iterator[Claim]:
-    group = _learners(lines)
+    group = learners(lines)
     if "adsac" not in group:
         return
     full = group["adsac"]

@@ -75,6 +75,9 @@ def time_chart(
     _clip_low(ax)
     style.decades(ax.xaxis)
     style.decades(ax.yaxis)
+    if any(line.method in training_s for line in shown):
+        ax.plot([], [], "o", mfc="white", mec=style.BLACK, ls=":", color=style.BLACK, lw=0.8,
+                label="training, once")  # fmt: skip
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
@@ -96,8 +99,6 @@ def _training_mark(
 ) -> None:
     ax.plot([time_s, training_s], [gap, gap], color=colour, lw=0.8, ls=":")
     ax.plot(training_s, gap, marker=marker, mfc="white", mec=colour, ls="none")
-    ax.annotate("training", (training_s, gap), xytext=(0, 6), textcoords="offset points",
-                ha="center", fontsize=7, color=colour)  # fmt: skip
 
 
 def _clip_low(ax: Axes) -> None:

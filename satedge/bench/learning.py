@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: What is drawn of a training: figure in the log -> label.
 PANELS = {
+    "validation_reward": "reward",
     "validation_cost": "cost",
     "validation_latency_s": "latency, s",
     "validation_energy_J": "energy per slot, J",
@@ -42,6 +43,9 @@ class Training:
     """Its share of the time of all runs that were trained together; NaN where unknown."""
     curves: Mapping[str, Curve]
     """Figure of PANELS -> epoch -> value on the validation episodes."""
+    learner: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of the learner, as it was trained."""
 
 
 def trainings(rows: Rows) -> list[Training]:
@@ -66,7 +70,8 @@ def _training(method: str, path: Path) -> Training:
     curves = curves_by_seed.get(seed, {})
     if not curves:
         curves = {"validation_cost": {float(r[0]): r[1] for r in told.get("validation_curve", [])}}
-    return Training(method, seed, float(seconds), curves)
+    learner, settings = str(told.get("method", "")), told.get("settings", {})
+    return Training(method, seed, float(seconds), curves, learner, settings)
 
 
 def _provenance(path: Path) -> Mapping[str, Any]:
@@ -105,15 +110,19 @@ def training_times(found: Iterable[Training]) -> dict[str, float]:
 
 
 def learning_chart(found: list[Training]) -> Figure | None:
-    """Figure 3: cost, latency and energy on validation episodes against epochs."""
+    """Figures 3 and 4: reward, cost, latency, energy on validation episodes against epochs."""
     panels = [p for p in PANELS if any(len(t.curves.get(p, {})) > 1 for t in found)]
     if not panels:
         return None
-    figure = style.new_figure(2.2 + 3.4 * len(panels), 3.6)
-    axes = np.atleast_1d(figure.subplots(1, len(panels)))
-    for ax, panel in zip(axes, panels, strict=True):
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = style.new_figure(1.9 + 3.4 * columns, 0.4 + 2.7 * rows)
+    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+    for ax, panel in zip(axes, panels, strict=False):
         _draw_panel(ax, panel, found)
-    axes[-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
 
 
@@ -131,6 +140,8 @@ def _draw_panel(ax: Axes, panel: str, found: list[Training]) -> None:
         label = f"{method} ({len(runs)} seed{'s' * (len(runs) > 1)})"
         ax.plot(epochs, [b.value for b in bands], color=colour, ls=dashes, label=label)
         low, high = [b.low for b in bands], [b.high for b in bands]
-        ax.fill_between(epochs, low, high, color=colour, alpha=0.15, lw=0)
-    ax.set(xlabel="epochs of one episode", ylabel=PANELS[panel], yscale="log")
-    style.decades(ax.yaxis)
+        ax.fill_between(epochs, low, high, color=colour, alpha=0.12, lw=0)
+    ax.set(xlabel="epochs of one episode", ylabel=PANELS[panel])
+    if panel != "validation_reward":
+        ax.set_yscale("log")
+        style.decades(ax.yaxis)

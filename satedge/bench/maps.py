@@ -215,6 +215,7 @@ def _draw_sky(ax: Axes, instance: Instance, slot: int, server: Any) -> None:
         _satellite(ax, place[n], server_colour(instance, s.n_uavs + n), loaded > 0)
         up = instance.window_s[slot, n] > 0
         words = f"{instance.elevation_deg[slot, n]:.0f}°" if up else "out of sight"
+        words = "by relay" if loaded and n != access else words
         head = f"SAT {n + 1}" + (" · access" if n == access else "")
         note = f"{words} · {loaded} request{'s' * (loaded != 1)}" if loaded else words
         colour = server_colour(instance, s.n_uavs + n) if loaded or n == access else style.GREY

@@ -105,20 +105,29 @@ def save_both(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 
 def looks(methods: list[str]) -> dict[str, tuple[str, str, object]]:
-    """Colour, marker and dashes of each method: the same in every figure of a run."""
+    """Colour, marker and dashes of each method: the same in every figure of a run.
+
+    Learned methods are dashed, others solid; of variants, "name, what differs", each has dashes of
+    its own.
+    """
     from satedge.bench.methods import table
 
-    known = list(table())
-    others = [m for m in methods if m.partition(",")[0] not in known]
+    learned = [m.name for m in table().values() if m.family == "learned"]
+    known = [m.name for m in table().values() if m.family != "learned"]
+    known += [m for m in methods if m.partition(",")[0] not in table()]
     found: dict[str, tuple[str, str, object]] = {}
     for method in methods:
         base = method.partition(",")[0]
-        rank = known.index(base) if base in known else len(known) + others.index(method)
-        again = sum(m.partition(",")[0] == base for m in found)
+        if method in known:
+            base = method
+        dashed = base in learned
+        rank = (learned if dashed else known).index(base)
+        again = sum(m.partition(",")[0] == base for m in found if m != base)
+        turn = 2 * (rank // len(LINE_COLOURS)) + dashed + 2 * again
         found[method] = (
             LINE_COLOURS[rank % len(LINE_COLOURS)],
-            MARKERS[rank % len(MARKERS)],
-            DASHES[(rank // len(LINE_COLOURS) + again) % len(DASHES)],
+            MARKERS[(rank + 5 * dashed) % len(MARKERS)],
+            DASHES[turn % len(DASHES)],
         )
     return found
 

@@ -10,6 +10,7 @@ from satedge.bench import extras, tables
 from satedge.bench.across import part_tables
 from satedge.bench.claims import Claim, claims
 from satedge.bench.extras import Extra
+from satedge.bench.learning import trainings
 from satedge.bench.pairs import as_csv, pairs
 from satedge.bench.punctual import punctual_tables
 from satedge.bench.ranks import reward_tables
@@ -53,7 +54,7 @@ def write(store: Store, report: bool = True) -> WriteUp:
     broken = [str(breach) for breach in gate(rows)] + rejudge(store, rows)
     scores = score(rows)
     lines = summarise(rows, scores, primal_integrals(store, rows, scores))
-    stated = claims(lines, sweeps(rows, scores.usable))
+    stated = claims(lines, sweeps(rows, scores.usable), trainings(rows))
     beside = [*part_tables(lines), *punctual_tables(store, rows), *reward_tables(lines)]
     files = write_tables(store, lines, stated) + write_extras(store, beside)
     files.append(store.write_text("tables/pairs.csv", as_csv(pairs(rows, scores, lines))))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from satedge.bench.claims import claims
+from satedge.bench.learning import Training
 from satedge.bench.stats import Interval
 from satedge.bench.summary import Line
 from satedge.bench.sweeps import Sweep
@@ -13,7 +14,7 @@ NAN = float("nan")
 
 def line(method: str, seeds: int = 5, **values: float) -> Line:
     nothing = Interval(NAN, NAN, NAN)
-    head = ("g", 1.0, method, "learned", False, seeds, 5, 5, {"done": 5}, (), nothing)
+    head = ("g", 1.0, method, "learned", False, seeds, 5, 5, 5, {"done": 5}, (), nothing)
     return Line(*head, **values)
 
 
@@ -73,3 +74,24 @@ def test_trends_of_figures_5_and_6() -> None:
     assert [c.verdict for c in found] == ["reproduced", "not reproduced"]
     found = claims([], [sweep("deadline", (2.0, 3.0), [1.0, 2.0], [100.0, 90.0])])
     assert [c.verdict for c in found] == ["reproduced", "reproduced"]
+
+
+def trained(rate: float, *rewards: tuple[float, ...]) -> list[Training]:
+    """Three seeds of AD-SAC with the same curve of rewards, 25 epochs apart."""
+    curve = {25.0 * i: value for i, value in enumerate(rewards[0])}
+    settings = {"critic_rate": rate}
+    return [
+        Training("a", seed, 1.0, {"validation_reward": curve}, "adsac", settings)
+        for seed in range(3)
+    ]
+
+
+def test_critic_rates() -> None:
+    """Slower: less reward in the first half. Oscillating: greater steps in the second half."""
+    good = trained(0.001, (0.4, 0.6, 0.8, 0.8))
+    slow, wild = trained(0.0001, (0.1, 0.2, 0.4, 0.5)), trained(0.01, (0.4, 0.6, 0.2, 0.9))
+    told = claims([], [], [*good, *slow, *wild])
+    assert [(c.figure, c.verdict) for c in told] == [("Figure 4", "reproduced")] * 2
+    assert "0.150 against 0.500" in told[0].ours
+    assert "0.700 against 0.000" in told[1].ours
+    assert claims([], [], [*good, *slow[:2]]) == [], "two seeds are too few"
