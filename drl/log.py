@@ -26,14 +26,21 @@ class Log:
     """curve.csv in long form (epoch, seed, figure, value), continued after `start` epochs."""
 
     def __init__(
-        self, folder: Path, epochs: int, title: str, start: int, progress: bool, tensorboard: bool
+        self,
+        folder: Path,
+        epochs: int,
+        title: str,
+        start: int,
+        progress: bool,
+        tensorboard: bool,
+        n_slots: int = 100,
     ) -> None:
+        """`n_slots` are those of an episode, for the speed on the bar."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "curve.csv"
-        kept = _rows_until(self.path, start)
-        self._file = open(self.path, "w", newline="")  # noqa: SIM115
+        self.path, self._n_slots = folder / "curve.csv", n_slots
+        _cut(self.path, start)
+        self._file = open(self.path, "a", newline="")  # noqa: SIM115
         self._csv = csv.writer(self._file)
-        self._csv.writerows([("epoch", "seed", "figure", "value"), *kept])
         self._board = _summary_writer(folder) if tensorboard else None
         columns = (
             TextColumn("{task.description}"),
@@ -67,30 +74,34 @@ class Log:
                 self._csv.writerow((row.epoch, row.seed, name, f"{value:.7g}"))
                 if self._board is not None:
                     self._board.add_scalar(f"seed-{row.seed}/{name}", value, row.epoch)
-        self._bar.update(self._task, completed=rows[0].epoch, figures=_headline(rows))
+        self._bar.update(self._task, completed=rows[0].epoch, figures=self._headline(rows))
 
     def flush(self) -> None:
         """Make sure that what was written is on disk."""
         self._file.flush()
 
+    def _headline(self, rows: list[Row]) -> str:
+        def mean(name: str) -> float:
+            return sum(row.values[name] for row in rows) / len(rows)
 
-def _headline(rows: list[Row]) -> str:
-    def mean(name: str) -> float:
-        return sum(row.values[name] for row in rows) / len(rows)
-
-    speed = len(rows) * 100 / max(rows[0].seconds, 1e-9)
-    return (
-        f"reward {mean('reward'):.3f}  cost {mean('cost'):.2f}  "
-        f"misses {mean('misses'):.2f}/slot  {speed:.0f} slots/s"
-    )
+        speed = len(rows) * self._n_slots / max(rows[0].seconds, 1e-9)
+        return (
+            f"reward {mean('reward'):.3f}  cost {mean('cost'):.2f}  "
+            f"misses {mean('misses'):.2f}/slot  {speed:.0f} slots/s"
+        )
 
 
-def _rows_until(path: Path, epoch: int) -> list[list[str]]:
-    """Rows of an earlier log up to an epoch; later ones were after its checkpoint."""
-    if epoch == 0 or not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return [row for row in list(csv.reader(file))[1:] if int(row[0]) <= epoch]
+def _cut(path: Path, epoch: int) -> None:
+    """Leave an earlier log's rows up to an epoch: later ones were after its checkpoint, and a
+    killed process may have left half a row. At every moment the old file is there or the new."""
+    rows: list[list[str]] = []
+    if epoch > 0 and path.exists():
+        with open(path, newline="") as file:
+            rows = [r for r in list(csv.reader(file))[1:] if len(r) == 4 and int(r[0]) <= epoch]
+    beside = path.with_name(path.name + ".part")
+    with open(beside, "w", newline="") as file:
+        csv.writer(file).writerows([("epoch", "seed", "figure", "value"), *rows])
+    beside.replace(path)
 
 
 def _summary_writer(folder: Path) -> Any:

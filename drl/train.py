@@ -104,7 +104,8 @@ def train(
     trainer = Trainer(plan, folder)
     if resume and trainer.checkpoint.exists():
         trainer.resume()
-    with Log(folder, plan.epochs, method, trainer.epoch, progress, tensorboard) as log:
+    start, slots = trainer.epoch, world.n_slots
+    with Log(folder, plan.epochs, method, start, progress, tensorboard, slots) as log:
         trainer.run(log)
     return folder
 

@@ -50,18 +50,19 @@ for _module in (make, solve, judge, benchmark, train, listing):
 
 
 def main() -> int:
-    """Run the command line; errors of the user's are one line and exit code 2."""
+    """Run the command line; errors of the user's are one line and exit code 2, those of a
+    method that fails in its work (a training that diverges) one line and 1."""
     try:
         app()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         return 0
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         if not _is_told(error):
             raise
         print(f"satedge: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, RuntimeError) else 2
     return 0
 
 
@@ -75,8 +76,7 @@ def _room(error: Exception) -> str:
 
 def _is_told(error: Exception) -> bool:
     """The error speaks of the user's call or files; others are bugs and keep their traceback."""
-    ours = isinstance(error, ValueError) and _room(error) in ROOMS
-    return ours or isinstance(error, OSError)
+    return _room(error) in ROOMS or isinstance(error, OSError)
 
 
 if __name__ == "__main__":

@@ -353,6 +353,17 @@ def test_wrong_calls_are_one_line(
     assert told.replace("{file}", file) in done.stderr
 
 
+def test_a_training_that_diverges_is_one_line(tmp_path: Path) -> None:
+    """With a rate beyond all reason: exit code 1, which method, when, why; and no policy."""
+    rates = ("--setting", "actor_rate=1e6", "--setting", "critic_rate=1e6")
+    small = ("-p", "tiny", "--set", "n_slots=20", "--setting", "hidden=[16,16]", "--epochs", "9")
+    done = call("train", "ddpg", *small, *rates, "--out", tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "ddpg diverged in epoch 1: q_loss is not finite; last good checkpoint" in done.stderr
+    assert not list(tmp_path.glob("policies/**/*.safetensors"))
+
+
 def test_options_are_checked(folder: Path) -> None:
     """Mistyped options are refused with exit code 2 as well."""
     assert call("solve", folder / "tiny-0.json", "--setting", "x").returncode == 2

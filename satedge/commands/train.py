@@ -58,8 +58,15 @@ def train(
 ) -> None:
     """Train a learner; a stopped training goes on from its checkpoint.
 
-    The best policies on the validation episodes are kept beside log and checkpoint. With --study,
-    every policy that its learners lack is trained in turn and kept under results/policies.
+    The folder gets log (curve.csv), checkpoint and policies/METHOD/seed-N:
+    the best so far on the validation episodes. With --study, every policy
+    that its learners lack is trained, and kept under results/policies.
+
+    Try it:      satedge train adsac+ -p tiny --epochs 100 -o here
+
+    Five seeds:  satedge train adsac --runs 5 --setting critic_rate=0.0003
+
+    Play one:    satedge solve FILE -m adsac+ --setting policy=PATH/seed-0
     """
     if (method is None) == (study is None):
         raise typer.BadParameter("allowed is a METHOD, or --study NAME", param_hint="METHOD")
