@@ -15,7 +15,7 @@ export MKL_NUM_THREADS = 1
 export NUMBA_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark train test test-slow test-browser check lint types imports instances report bench clean-env
+.PHONY: help benchmark train test test-slow test-browser check lint types imports instances report bench docs clean-env
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -72,6 +72,17 @@ report: $(READY) ## Rebuild tables and figures of results/runs/$(STUDY).
 
 bench: $(KERNELS) ## Measure speed against peers in the same run.
 	@$(BIN)/pytest -q benchmarks/bench_*.py -s --benchmark-disable-gc -p no:xdist
+
+# The tools of the site come on top of the environment, when it is first built.
+SITE := $(VENV)/.docs
+$(SITE): $(READY)
+	@echo "[satedge] installing the tools of the site"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $(SITE)
+
+docs: $(SITE) ## Build the documentation into site/ (open site/index.html).
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "[satedge] open site/index.html"
 
 clean-env: ## Remove the environment.
 	@rm -rf $(VENV)
