@@ -168,13 +168,13 @@ class AdSac:
         kls: list[Tensor] = []
         if old[0] is not None and now[0] is not None:
             heads = old[0].detach()
-            choice = several(heads, n).draw(self._uniform(heads, n))
-            log_probs.append(several(now[0], n).log_prob(choice))
+            choice = several(heads).draw(self._uniform(heads, n))
+            log_probs.append(several(now[0]).log_prob(choice))
             kls.append(now[0].kl_from(heads))
         if old[1] is not None and now[1] is not None:
             numbers = old[1].detach()
-            raw = several(numbers, n).sample_raw(self._normal(numbers, n))
-            log_probs.append(several(now[1], n).log_prob_raw(raw))
+            raw = several(numbers).sample_raw(self._normal(numbers, n))
+            log_probs.append(several(now[1]).log_prob_raw(raw))
             kls.append(now[1].kl_from(numbers))
         loss = self.integration.loss(self._mean_q(batch, choice, raw), log_probs, kls)
         self.mpo_optimiser.zero_grad()
@@ -184,16 +184,17 @@ class AdSac:
     @torch.no_grad()
     def _mean_q(self, batch: Batch, choice: Tensor | None, raw: Tensor | None) -> Tensor:
         """Q^ of (51): the mean of both agents' soft Q, (R, n, B)."""
-        hot = None if choice is None else self.layout.one_hot(choice)
         mask, active = batch["mask"][:, None], batch["active"][:, None]
-        action = self.layout.joint(hot, None if raw is None else raw.tanh(), mask, active)
-        q = self.critic.several(self._every(batch["obs"]), self._every(action))
+        numbers = None if raw is None else raw.tanh()
+        actions = self.layout.chosen(choice, numbers, mask, active)
+        precision = getattr(torch, self.settings.mpo_precision)
+        q = self.critic.several(batch["obs"], actions, precision)
         return q.unflatten(0, (self.n_agents, -1)).mean(dim=0)
 
     def _taken(self, batch: Batch) -> Tensor:
-        hot = self.layout.one_hot(batch["choice"]) if self.layout.n_heads else None
+        choice = batch["choice"] if self.layout.n_heads else None
         numbers = batch["numbers"] if self.layout.n_continuous else None
-        return self.layout.joint(hot, numbers, batch["mask"], batch["active"])
+        return self.layout.chosen(choice, numbers, batch["mask"], batch["active"])
 
     def _every(self, x: Tensor) -> Tensor:
         """(R, ...) for every agent: (AR, ...)."""
@@ -246,9 +247,6 @@ def soft_value(q: Tensor, log_prob: Tensor, temperature: Tensor) -> Tensor:
     return q - temperature * log_prob
 
 
-def several(policy: Any, n: int) -> Any:
-    """A policy (R, B, ...) as one for n actions a state: (R, n, B, ...)."""
-    parts = {
-        name: value[:, None].expand(-1, n, *value.shape[1:]) for name, value in vars(policy).items()
-    }
-    return type(policy)(**parts)
+def several(policy: Any) -> Any:
+    """A policy (R, B, ...) as one for several actions a state: (R, 1, B, ...)."""
+    return type(policy)(**{name: value[:, None] for name, value in vars(policy).items()})

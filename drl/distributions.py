@@ -41,7 +41,10 @@ class Heads:
         return self.log_p.argmax(dim=-1)
 
     def draw(self, uniform: Tensor) -> Tensor:
-        """(..., H) exact draws by inverting the distribution function; `uniform` (..., H)."""
+        """Exact draws by inverting the distribution function; `uniform` (..., H), as the result.
+
+        Leading axes of the policy may be 1 where those of `uniform` are not.
+        """
         below = self.log_p.exp().cumsum(dim=-1)
         return (below <= (uniform * below[..., -1])[..., None]).sum(dim=-1)
 
@@ -57,7 +60,8 @@ class Heads:
 
     def log_prob(self, choice: Tensor) -> Tensor:
         """(...) of the joint choice (..., H): the sum over heads that act."""
-        chosen = self.log_p.gather(-1, choice[..., None])[..., 0]
+        log_p = self.log_p.expand(*choice.shape, self.log_p.shape[-1])
+        chosen = log_p.gather(-1, choice[..., None])[..., 0]
         return (chosen * self.weight).sum(dim=-1)
 
     def entropy(self) -> Tensor:

@@ -101,13 +101,20 @@ class Layout:
         k, m, c = self.sizes.n_devices, self.sizes.n_uavs, self.n_options
         acts = active & mask.any(dim=-1)
         servers = torch.nn.functional.pad(mask | ~acts[..., None], (0, c - mask.shape[-1]))
+        weight = self.head_weight(mask, active)
         if self.kind == "hybrid":
-            return servers, acts.float()
+            return servers, weight
         options = torch.arange(c, device=mask.device) < self._sizes_tensor(mask.device)[k:, None]
         rest = options.expand(*mask.shape[:-2], k + m, c)
-        always = torch.ones(*acts.shape[:-1], m, dtype=torch.bool, device=acts.device)
-        weight = torch.cat([acts, acts, always], dim=-1).float()
         return torch.cat([servers, rest], dim=-2), weight
+
+    def head_weight(self, mask: Tensor, active: Tensor) -> Tensor:
+        """(..., H) 1 for heads that act, else 0; see `head_mask`."""
+        acts = active & mask.any(dim=-1)
+        if self.kind == "hybrid":
+            return acts.float()
+        always = acts.new_ones(*acts.shape[:-1], self.sizes.n_uavs)
+        return torch.cat([acts, acts, always], dim=-1).float()
 
     def dim_weight(self, mask: Tensor, active: Tensor) -> Tensor:
         """(..., Z) 1 for numbers that matter: scores of options to choose from, powers that send.
@@ -138,10 +145,29 @@ class Layout:
         """
         parts = []
         if hot is not None:
-            parts.append((hot * self.head_mask(mask, active)[1][..., None]).flatten(-2))
+            parts.append((hot * self.head_weight(mask, active)[..., None]).flatten(-2))
         if numbers is not None:
             parts.append(numbers * self.dim_weight(mask, active))
         return torch.cat(parts, dim=-1)
+
+    def chosen(
+        self, choice: Tensor | None, numbers: Tensor | None, mask: Tensor, active: Tensor
+    ) -> Tensor:
+        """`joint` of options (..., H) instead of one-hot heads; without gradients.
+
+        Further axes of actions may stand before those of `mask` and `active` that are 1.
+        """
+        given = choice if numbers is None else numbers
+        assert given is not None
+        action = torch.zeros(*given.shape[:-1], self.features, device=given.device)
+        n_hot = self.n_heads * self.n_options
+        if choice is not None:
+            hot = action[..., :n_hot].unflatten(-1, (self.n_heads, self.n_options))
+            weight = self.head_weight(mask, active).expand(choice.shape)
+            hot.scatter_(-1, choice[..., None], weight[..., None])
+        if numbers is not None:
+            torch.mul(numbers, self.dim_weight(mask, active), out=action[..., n_hot:])
+        return action
 
     def decode(self, choice: Tensor, numbers: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Server (..., K) int64 and the environment's numbers (..., K + 2M) in [-1, 1]."""

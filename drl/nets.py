@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+#: Actions a state that `Critic.several` values at a time.
+ACTIONS = 4
+
 
 class Streams:
     """One random generator a run; what a run draws does not depend on the runs beside it."""
@@ -116,22 +119,55 @@ class Critic(nn.Module):
         return out
 
     @torch.no_grad()
-    def several(self, state: Tensor, actions: Tensor) -> Tensor:
-        """Values of n actions a state, (R, n, B, A) -> (R, n, B), without gradients.
+    def several(
+        self, state: Tensor, actions: Tensor, precision: torch.dtype = torch.float32
+    ) -> Tensor:
+        """Values of n actions a state, (R, n, B, A) -> (AR, n, B), without gradients.
 
-        The state's share of the first layer is computed once. One action a state at a time keeps
-        every product inside the cache, which is twice as fast as one large product.
+        The critics may be those of A agents: A times R networks for R runs, agent by agent. The
+        state's share of the first layer is computed once. A few actions at a time keep every
+        product inside the cache. `precision` is that of factors and hidden layers; sums, and the
+        last layer, are float32.
         """
-        first, *rest = self.mlp.layers
-        assert isinstance(first, Linear)
-        known = torch.baddbmm(first.bias, state, first.weight[:, : self.n_state])
+        parts = [part.flatten(1, 2) for part in actions.to(precision).split(ACTIONS, dim=1)]
+        layers = [list(layer.parameters()) for layer in self.mlp.layers]
         values = []
-        for action in actions.unbind(dim=1):
-            x = torch.baddbmm(known, action, first.weight[:, self.n_state :])
-            for layer in rest:
-                x = layer(x.relu_())
-            values.append(x[..., 0])
-        return torch.stack(values, dim=1)
+        for start in range(0, len(layers[0][0]), len(state)):
+            own = slice(start, start + len(state))
+            agent = [(weight[own], bias[own]) for weight, bias in layers]
+            values.append(_values(agent, state, parts, precision))
+        return torch.cat(values)
+
+
+Affine = tuple[Tensor, Tensor]
+
+
+def _values(
+    layers: list[Affine], state: Tensor, parts: list[Tensor], precision: torch.dtype
+) -> Tensor:
+    """Values (R, n, B) of actions in parts (R, n' * B, A) each: see `Critic.several`."""
+    (first, bias), *rest, (last, shift_last) = layers
+    n_runs, n_states, n_seen = state.shape
+    known = torch.baddbmm(bias, state, first[:, :n_seen]).to(precision)
+    first = first[:, n_seen:].to(precision).contiguous()
+    rest = [(w.to(precision), b.to(precision)) for w, b in rest]
+    values = []
+    for part in parts:
+        x = torch.bmm(part, first)
+        x.view(n_runs, -1, n_states, x.shape[-1]).add_(known[:, None])
+        for weight, shift in rest:
+            x = torch.baddbmm(shift, relu_(x), weight)
+        value = torch.baddbmm(shift_last, relu_(x).float(), last)
+        values.append(value.view(n_runs, -1, n_states))
+    return torch.cat(values, dim=1)
+
+
+def relu_(x: Tensor) -> Tensor:
+    """In place. The bits of a bfloat16, taken as an integer, have its sign: five times as fast."""
+    if x.dtype == torch.bfloat16:
+        x.view(torch.int16).clamp_(min=0)
+        return x
+    return x.relu_()
 
 
 @torch.no_grad()

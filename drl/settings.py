@@ -107,6 +107,8 @@ class AdSacSettings(CostSettings):
     """The maximum a posteriori step, (51)-(55)."""
     mpo_actions: int = 16
     """Joint actions drawn a state. Open."""
+    mpo_precision: str = "float32"
+    """Of the products that value these actions: "float32" or "bfloat16"; sums are float32. Open."""
     mpo_bound: float = 0.1
     """KL bound of the reweighted from the current policy, (52), nats. Open."""
     mpo_discrete_bound: float = 0.005
@@ -125,6 +127,9 @@ class AdSacSettings(CostSettings):
         super().__post_init__()
         kinds = ("hybrid", "discrete", "continuous")
         _require("layout", self.layout, self.layout in kinds, f"one of {', '.join(kinds)}")
+        precisions = ("float32", "bfloat16")
+        fine = self.mpo_precision in precisions
+        _require("mpo_precision", self.mpo_precision, fine, f"one of {', '.join(precisions)}")
         for name in ("temperature", "relaxation", "mpo_actions", "mpo_bound"):
             _require(name, getattr(self, name), getattr(self, name) > 0, "more than 0")
         share = self.discrete_entropy

@@ -96,13 +96,13 @@ def climb(reward: object, n_options: int, steps: int) -> tuple[Bandit, list[Tens
     for step in range(steps):
         if step % 5 == 0:  # a target policy that follows now and then, as in the reference
             old = tuple(p.detach() for p in policy.policies())
-        heads, numbers = (several(p, 32) for p in old)
+        heads, numbers = (several(p) for p in old)
         choice = heads.draw(streams.uniform(32, 1, 1))
         raw = numbers.sample_raw(streams.normal(32, 1, 1))
         now = policy.policies()
         kls = [new.kl_from(before) for new, before in zip(now, old, strict=True)]
         q = reward(choice[..., 0], raw[..., 0].tanh())
-        log_probs = [several(now[0], 32).log_prob(choice), several(now[1], 32).log_prob_raw(raw)]
+        log_probs = [several(now[0]).log_prob(choice), several(now[1]).log_prob_raw(raw)]
         optimiser.zero_grad()
         integration.loss(q, log_probs, kls).backward()
         optimiser.step()
