@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from drl.checkpoint import read, write
+from drl.checkpoint import CheckpointError, read, write
 from drl.layout import Sizes
 from drl.learner import Actor
 from drl.methods import build_actor
@@ -32,6 +32,16 @@ from satedge.problem.scenario import Scenario
 
 #: Raised by every change that makes older files useless.
 FORMAT = {"format": "satedge-policy", "version": 1}
+
+#: What a policy's JSON must say beside the format, and the type in which it says so.
+FIELDS: dict[str, type] = {
+    "sha256": str,
+    "method": str,
+    "settings": dict,
+    "scenario": dict,
+    "seed": int,
+    "validation_cost": float,
+}
 
 #: Where policies are looked up by name.
 LIBRARY = Path(__file__).resolve().parents[1] / "results" / "policies"
@@ -64,7 +74,7 @@ class Policy:
 def save(path: Path, actor: nn.Module, run: int, provenance: dict[str, Any]) -> None:
     """Write the weights of one run of an actor, half precision, with their provenance.
 
-    `provenance` must hold method, settings, scenario and seed; hash and format are added.
+    `provenance` must hold the FIELDS but the hash; hash and format are added.
     """
     weights = {k: v[run : run + 1].half() for k, v in actor.state_dict().items()}
     write(path.with_suffix(".safetensors"), weights, FORMAT)
@@ -86,18 +96,30 @@ def load(name: str, preset: str = "paper") -> Policy:
         weights, _ = read(weights_path)
         scenario = Scenario.from_dict(provenance["scenario"])
         actor = restore_actor(provenance, scenario)
-        actor.load_state_dict({k: v.float() for k, v in weights.items()})
+        actor.load_state_dict(_checked(weights, weights_path))
+    except CheckpointError as error:
+        raise PolicyError(str(error)) from None
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, PolicyError):
             raise
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise PolicyError(f"{weights_path}: damaged or not one of ours ({reason})") from None
     return Policy(actor, Encoder(scenario), provenance)  # type: ignore[arg-type]
+
+
+def _checked(weights: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
+    """Weights in single precision. Raises PolicyError for numbers that no training leaves."""
+    for name, value in weights.items():
+        if value.dtype != torch.float16 or not bool(value.isfinite().all()):
+            raise PolicyError(f"{path}: {name}: allowed are finite numbers of half precision")
+    return {name: value.float() for name, value in weights.items()}
 
 
 def restore_actor(provenance: dict[str, Any], scenario: Scenario) -> nn.Module:
     """An actor of one run in the shape that provenance describes, weights not yet loaded."""
     method = provenance["method"]
+    if method not in METHODS:
+        raise PolicyError(f"method = {method!r}: allowed is one of {', '.join(METHODS)}")
     settings: Settings = type(METHODS[method]).from_dict(provenance["settings"])
     return build_actor(settings, sizes_of(scenario), Streams([0]))
 
@@ -152,6 +174,10 @@ def _provenance(path: Path) -> dict[str, Any]:
         raise PolicyError(
             f"{path}: allowed is format {FORMAT['format']}, version {FORMAT['version']}"
         )
+    for name, kind in FIELDS.items():
+        value = text.get(name)
+        if not isinstance(value, kind) or value != value:
+            raise PolicyError(f"{path}: {name} = {value!r}: allowed is of type {kind.__name__}")
     provenance: dict[str, Any] = text
     return provenance
 
