@@ -1,0 +1,301 @@
+"""What learners make of rewards, targets and slow copies before and after their losses."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from drl.ad_sac import AdSac
+from drl.ad_sac_plus import AdSacPlus
+from drl.d3qn import D3qn
+from drl.ddpg import Ddpg
+from drl.hybrid_ppo import hybrid_ppo
+from drl.layout import Layout, Sizes
+from drl.learner import Transition, View, cost_reward
+from drl.nets import Streams
+from drl.ppo import Ppo
+from drl.replay import Batch
+from drl.settings import (
+    AdSacPlusSettings,
+    AdSacSettings,
+    D3qnSettings,
+    DdpgSettings,
+    PpoSettings,
+)
+
+K, S, M, B = 3, 4, 1, 5
+D = K * 6 + K * (M + 1) + 3 * M + 2 * (S - M) + 1 + K + K * S
+SIZES = Sizes(K, S, M, D, reach=0.2, coverage=1.0)
+SMALL: dict[str, Any] = {"hidden": (8, 8), "batch": B}
+
+LEARNERS: dict[str, Any] = {
+    "adsac": (AdSac, AdSacSettings(**SMALL, synthetic=0), "hybrid"),
+    "adsac+": (AdSacPlus, AdSacPlusSettings(**SMALL, gamma=0.9), "hybrid"),
+    "ddpg": (Ddpg, DdpgSettings(**SMALL), "continuous"),
+    "d3qn": (D3qn, D3qnSettings(**SMALL), "discrete"),
+    "ppo": (Ppo, PpoSettings(**SMALL, rollout_epochs=1), "continuous"),
+}
+
+
+def learner(method: str, **changes: Any) -> Any:
+    made, settings, kind = LEARNERS[method]
+    return made(settings.replace(**changes), Layout(kind, SIZES), Streams([0]))
+
+
+def transition(learner: Any, seed: int, reward: float = 0.5) -> Transition:
+    g = torch.Generator().manual_seed(seed)
+    every = torch.ones(1, 1, K, S, dtype=torch.bool)
+    views = [View(torch.randn(1, 1, D, generator=g), every, every[..., 0]) for _ in range(2)]
+    cost = 20 * torch.rand(1, 1, K, generator=g)
+    action = learner.act(views[0])
+    return Transition(views[0], action, torch.full((1, 1), reward), views[1], cost, seed == 9)
+
+
+def fed(learner: Any, rewards: list[float]) -> list[Transition]:
+    slots = [transition(learner, seed, reward) for seed, reward in enumerate(rewards)]
+    for slot in slots:
+        learner.observe(slot)
+    return slots
+
+
+def taught(learner: Any, updates: int = 1) -> list[Batch]:
+    """The batches of `updates` updates, which are not carried out."""
+    seen: list[Batch] = []
+
+    def update(batch: Batch) -> dict[str, Tensor]:
+        seen.append(batch)
+        return {}
+
+    learner.update = update
+    learner.learn(updates)
+    return seen
+
+
+def test_costs_become_rewards_by_hand() -> None:
+    """Minus the cost, capped, in units of the scale."""
+    settings = AdSacPlusSettings(cost_scale=10.0, cost_cap=50.0)
+    slot = transition(learner("adsac"), 0)
+    cost = torch.tensor([[[5.0, 50.0, 7000.0]]])
+    slot = Transition(slot.view, slot.action, slot.reward, slot.next_view, cost, False)
+    torch.testing.assert_close(cost_reward(slot, settings), torch.tensor([[-0.5, -5.0, -5.0]]))
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("adsac", {}),
+        ("adsac", {"reward": "cost"}),
+        ("adsac+", {}),
+        ("adsac+", {"device_costs": False}),
+        ("ddpg", {}),
+        ("d3qn", {}),
+    ],
+)
+@pytest.mark.parametrize("centre", [False, True])
+def test_the_reward_learned_is_the_one_asked_for(
+    method: str, changes: dict[str, Any], centre: bool
+) -> None:
+    """Of the slot, or minus costs; less the mean over all that is kept where it is centred."""
+    subject = learner(method, centre=centre, **changes)
+    slots = fed(subject, [0.1, 0.4, 2.0, 0.9])
+    wanted = torch.stack([s.reward[0, 0] for s in slots])
+    if changes.get("reward") == "cost":
+        wanted = torch.stack([-s.device_cost[0, 0].mean() / 20 for s in slots])
+    if method == "adsac+":
+        own = torch.stack([-s.device_cost[0, 0] / 20 for s in slots])
+        wanted = own if subject.settings.device_costs else wanted[:, None].expand(-1, K)
+    if centre:
+        wanted = wanted - wanted.mean()
+    for batch in taught(subject, 3):
+        which = (batch["obs"][0, :, None] - torch.stack([s.view.obs[0, 0] for s in slots])).abs()
+        torch.testing.assert_close(batch["reward"][0], wanted[which.sum(-1).argmin(dim=1)])
+
+
+@pytest.mark.parametrize("centre", [False, True])
+def test_ppo_prepares_a_rollout_by_hand(centre: bool) -> None:
+    """With a value of 2 everywhere, lambda 0 and no future, the return is the reward."""
+    subject = learner("ppo", gamma=0.0, gae_lambda=0.5, centre=centre)
+    with torch.no_grad():
+        for p in subject.value.parameters():
+            p.zero_()
+        subject.value.mlp.layers[-1].bias.fill_(2.0)
+    rewards = [0.1, 0.4, 2.0, 0.9]
+    slots = fed(subject, rewards)
+    data = subject.prepare({name: subject._column(name) for name in subject.rollout[0]})
+    wanted = torch.tensor([rewards]) - (np.mean(rewards) if centre else 0.0)
+    torch.testing.assert_close(data["return"], wanted)
+    torch.testing.assert_close(data["advantage"], wanted - 2.0)
+    assert len(slots) == data["old_log_prob"].shape[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "pairs"),
+    [
+        ("adsac", [("target", "value")]),
+        ("adsac+", [("slow", "critic")]),
+        ("ddpg", [("slow_actor", "actor"), ("slow_critic", "critic")]),
+        ("d3qn", [("slow", "actor")]),
+    ],
+)
+def test_slow_copies_follow_by_tau(method: str, pairs: list[tuple[str, str]]) -> None:
+    """They start equal; after an update slow = (1 - tau) slow + tau fast, fast as updated."""
+    subject = (
+        learner(method, tau=0.25, mpo=False) if method == "adsac" else learner(method, tau=0.25)
+    )
+    fed(subject, [0.1, 0.4, 2.0, 0.9])
+    for slow, fast in pairs:
+        weights = [list(getattr(subject, n).parameters()) for n in (slow, fast)]
+        assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+    before = {slow: [p.clone() for p in getattr(subject, slow).parameters()] for slow, _ in pairs}
+    subject.learn(1)
+    for slow, fast in pairs:
+        now = zip(
+            before[slow],
+            getattr(subject, slow).parameters(),
+            getattr(subject, fast).parameters(),
+            strict=True,
+        )
+        for old, new, leader in now:
+            assert not torch.equal(old, leader)
+            torch.testing.assert_close(new, 0.75 * old + 0.25 * leader)
+
+
+@pytest.mark.parametrize("method", ["adsac", "adsac+", "ddpg", "d3qn"])
+def test_targets_look_through_slow_copies(method: str) -> None:
+    """Changing a slow copy changes the loss of the critic, whose own values stay the same."""
+    subject = learner(method)
+    fed(subject, [0.1, 0.4, 2.0, 0.9])
+    (batch,) = taught(subject)
+    slow = {"adsac": "target", "adsac+": "slow", "ddpg": "slow_critic", "d3qn": "slow"}[method]
+
+    def q_loss() -> Tensor:
+        subject.streams.generators[0].manual_seed(1)
+        if method != "adsac":
+            return subject.losses(batch)[1]["q_loss"]
+        policies = subject.actor.policies(batch["obs"], batch["mask"], batch["active"])
+        return subject.losses(batch, policies)[1]["q_loss_mu"]
+
+    before = q_loss()
+    with torch.no_grad():
+        for p in getattr(subject, slow).parameters():
+            p += 0.5
+    assert (q_loss() - before).abs() > 1e-4
+
+
+def test_ddpg_explores_with_its_noise() -> None:
+    """Actions scatter around the policy's with the standard deviation asked for."""
+    subject = learner("ddpg", noise=0.1)
+    every = torch.ones(1, 4000, K, S, dtype=torch.bool)
+    view = View(torch.zeros(1, 4000, D), every, every[..., 0])
+    scatter = subject.act(view).numbers - subject.actor(view.obs)
+    assert float(scatter.mean().detach()) == pytest.approx(0.0, abs=0.002)
+    assert float(scatter.std().detach()) == pytest.approx(0.1, rel=0.02)
+
+
+def test_ppos_probabilities_sum_to_one() -> None:
+    """Over servers and the range of the number before its squeeze."""
+    settings, sizes = PpoSettings(hidden=(8, 8)), Sizes(1, 3, 0, 4)
+    subject, n = hybrid_ppo(settings, sizes, Streams([0])), 2000
+    raw = torch.linspace(-5, 5, n)
+    seen = torch.tensor([True, False, True]).expand(1, n, 1, 3)
+    total = 0.0
+    for server in (0, 2):
+        batch = {
+            "obs": torch.ones(1, n, 4),
+            "mask": seen,
+            "active": seen[..., 0],
+            "choice": torch.full((1, n, 1), server),
+            "numbers": raw.tanh().view(1, n, 1),
+        }
+        total += float(subject.log_prob_and_entropy(batch)[0].exp().sum().detach()) * 10 / n
+    assert total == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("n_devices", [2, 3])
+def test_v_learns_the_brute_force_soft_value(n_devices: int) -> None:
+    """What (45), (46) pull V to, averaged over draws, is E[Q] plus the temperature times the
+    agent's own entropy, over every joint choice and a quadrature of all numbers."""
+    layout = Layout("hybrid", Sizes(n_devices, 3, 0, 4))
+    settings = AdSacSettings(hidden=(8, 8))
+    subject = AdSac(settings, layout, Streams([n_devices]))
+    g, n = torch.Generator().manual_seed(0), 30_000
+    with torch.no_grad():
+        for p in [*subject.actor.parameters(), *subject.critic.parameters()]:
+            p += 0.4 * torch.randn(p.shape, generator=g)
+        subject.log_temperature.copy_(torch.tensor([0.7, 0.2]).log())
+        for p in subject.value.parameters():
+            p.zero_()
+    mask = torch.rand(1, 1, n_devices, 3, generator=g) < 0.8
+    mask[..., 0] = True
+    obs, active = torch.randn(1, 1, 4, generator=g), torch.ones(1, 1, n_devices, dtype=torch.bool)
+
+    many = {"obs": obs, "mask": mask, "active": active}
+    many |= {f"next_{name}": value for name, value in many.items()}
+    many |= {"reward": torch.zeros(1, 1), "choice": torch.zeros(1, 1, n_devices).long()}
+    many |= {"numbers": torch.zeros(1, 1, n_devices)}
+    many = {name: v.expand(1, n, *v.shape[2:]) for name, v in many.items()}
+    policies = subject.actor.policies(many["obs"], many["mask"], many["active"])
+    subject.losses(many, policies)[0].backward()
+    found = -subject.value.mlp.layers[-1].bias.grad[:, 0, 0]  # V is 0: the gradient is V - soft
+
+    expected = brute_force(subject, obs, mask, active)
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.01)
+
+
+@torch.no_grad()
+def brute_force(subject: AdSac, obs: Tensor, mask: Tensor, active: Tensor) -> Tensor:
+    """(2,) soft values of mu and nu in one state."""
+    layout, k = subject.layout, subject.layout.sizes.n_devices
+    heads, numbers = subject.actor.policies(obs, mask, active)
+    assert heads is not None
+    assert numbers is not None
+    node, weight = (torch.from_numpy(x).float() for x in np.polynomial.hermite_e.hermegauss(16))
+    grid = torch.cartesian_prod(*[node] * k)
+    density = torch.cartesian_prod(*[weight / weight.sum()] * k).prod(dim=-1)
+    raw = numbers.sample_raw(grid[None])
+    total = torch.zeros(2)
+    for row in product(range(3), repeat=k):
+        choice = torch.tensor(row).expand(1, 1, k)
+        p = float(heads.log_prob(choice).exp())
+        if p == 0:
+            continue
+        hot = layout.one_hot(choice).expand(1, len(grid), -1, -1)
+        seen = [x.expand(1, len(grid), *x.shape[2:]) for x in (mask, active)]
+        action = layout.joint(hot, raw.tanh(), *seen)
+        q = subject.critic(*(x.expand(2, len(grid), -1) for x in (obs, action)))
+        bonus = -torch.stack([heads.log_prob(choice).expand(1, len(grid)), numbers.log_prob(raw)])
+        temperature = subject.log_temperature.exp()[:, None]
+        total += p * ((q + temperature * bonus[:, 0]) * density).sum(dim=-1)
+    return total
+
+
+def test_the_integration_climbs_the_critics() -> None:
+    """With critics that like server 2 and large numbers, a step of (51)-(55) makes both more
+    probable; with critics that dislike them, less."""
+    for sign in (1.0, -1.0):
+        subject = learner("adsac", mpo_rate=0.01, mpo_bound=0.5)
+        layout = subject.layout
+        with torch.no_grad():
+            critic = subject.critic.mlp.layers
+            for layer in critic:
+                layer.weight.zero_()
+                layer.weight[:, 0, 0] = 1.0
+                layer.bias.fill_(5.0)  # no ReLU ever cuts: the critic is linear
+            likes = torch.zeros(D + layout.features)
+            likes[D : D + K * S].view(K, S)[:, 2] = sign
+            likes[D + K * S :] = sign
+            critic[0].weight[:, :, 0] = likes
+        fed(subject, [0.1, 0.4, 2.0, 0.9])
+        (batch,) = taught(subject)
+        seen = batch["obs"], batch["mask"], batch["active"]
+        old = subject.actor.policies(*seen)
+        for _ in range(5):
+            subject._integrate(batch, old)
+        new = subject.actor.policies(*seen)
+        assert (sign * (new[0].log_p - old[0].log_p)[..., 2] > 0).all()
+        assert (sign * (new[1].mean - old[1].mean)).mean() > 0
