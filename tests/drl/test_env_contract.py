@@ -1,4 +1,4 @@
-"""What learners from elsewhere rely on: spaces, dtypes, keys of info, and the same slots for all."""
+"""What learners from elsewhere rely on: spaces, dtypes, keys of info, the same slots for all."""
 
 from __future__ import annotations
 

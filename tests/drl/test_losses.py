@@ -20,13 +20,7 @@ from drl.learner import Transition, View, cost_reward
 from drl.nets import Streams
 from drl.ppo import Ppo
 from drl.replay import Batch
-from drl.settings import (
-    AdSacPlusSettings,
-    AdSacSettings,
-    D3qnSettings,
-    DdpgSettings,
-    PpoSettings,
-)
+from drl.settings import AdSacPlusSettings, AdSacSettings, D3qnSettings, DdpgSettings, PpoSettings
 
 K, S, M, B = 3, 4, 1, 5
 D = K * 6 + K * (M + 1) + 3 * M + 2 * (S - M) + 1 + K + K * S
