@@ -7,6 +7,15 @@ one batched network, those of Stable-Baselines3 one after the other. What remain
 squeezes PPO's Gaussian by tanh where theirs clips it, clips the gradients of policy and value apart
 where theirs clips them together, and starts its last layer small. Seconds are those of the
 processor on one thread. Intervals are bootstrapped over seeds.
+
+Five seeds, mean return of 20 episodes of each final policy (a random one: -1112), two cores shared
+with other work:
+
+| | PPO, 61,440 steps | s a seed | DDPG, 10,000 steps | s a seed |
+| --- | --- | --- | --- | --- |
+| ours | -168 [-218, -139] | 6 | -123 [-125, -122] | 5 |
+| ours, rewards centred | -144 [-146, -140] | 5 | -125 [-128, -122] | 4 |
+| Stable-Baselines3 | -244 [-429, -147] | 21 | -122 [-124, -121] | 20 |
 """
 
 import time
