@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from satedge.bench.cells import Cell
-from satedge.bench.process import Interrupted, WorkerProcess
+from satedge.bench.process import WorkerProcess
 from satedge.bench.records import make_record
+from satedge.bench.watch import Interrupted
 from satedge.bench.worker import Job
 
 Record = dict[str, Any]

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from satedge.bench import methods, provenance
 from satedge.bench.methods import Method
-from satedge.bench.process import Limits
+from satedge.bench.watch import Limits
 from satedge.problem.instance import Instance
 
 
@@ -33,8 +33,10 @@ class Cell:
     @cached_property
     def key(self) -> str:
         """Identity of the cell's result: what is run, on what, within which limits."""
+        clock = {} if self.limits.clock == "wall" else {"clock": self.limits.clock}
         return provenance.digest(
-            {
+            clock
+            | {
                 "label": self.name,
                 "entry": self.method.entry,
                 "settings": dict(self.method.settings),

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from satedge.bench.backends import Backend, Record, execute
 from satedge.bench.cells import Cell
-from satedge.bench.process import Interrupted, Run, WorkerProcess
+from satedge.bench.process import WorkerProcess
 from satedge.bench.records import make_record
+from satedge.bench.watch import Interrupted, Run
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -22,6 +22,16 @@ def family_MB(pid: int) -> float:
     return sum(own_MB(child.pid) for child in _family(pid))
 
 
+def cpu_s(pid: int) -> float:
+    """Processor seconds of a process and all its descendants, ended ones included."""
+    try:
+        whole = [psutil.Process(pid), *_family(pid)]
+        times = [process.cpu_times() for process in whole]
+    except psutil.Error:
+        return 0.0
+    return float(sum(t.user + t.system + t.children_user + t.children_system for t in times))
+
+
 def _family(pid: int) -> list[psutil.Process]:
     try:
         return psutil.Process(pid).children(recursive=True)

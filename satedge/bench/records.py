@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from satedge.bench import provenance
 from satedge.bench.cells import Cell
-from satedge.bench.process import Point, Run
+from satedge.bench.watch import Point, Run
+from satedge.bench.worker import Timing
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan, PlanError
 from satedge.problem.referee import Verdict, judge
@@ -159,7 +160,6 @@ def _ending(cell: Cell, run: Run) -> dict[str, Any]:
         status, reason = "failed", f"claims a lower bound of {absurd[0]}"
     elif outcome and outcome.plan is None and not bounds and not outcome.certificate:
         status, reason = "failed", "returned neither a plan nor a bound nor a certificate"
-    waited = timing.wait_s
     return {
         "status": status,
         "reason": reason,
@@ -167,14 +167,23 @@ def _ending(cell: Cell, run: Run) -> dict[str, Any]:
         "lower_bound": max(bounds, default=math.nan),
         "wall_s": timing.wall_s,
         "cpu_s": timing.cpu_s,
-        "wait_s": waited,
-        "contended": waited is not None and waited > CONTENDED * max(timing.wall_s, 0.1),
+        "wait_s": timing.wait_s,
+        "contended": _contended(cell, timing),
+        "cpu_clock": cell.limits.clock == "cpu",
         "peak_MB": run.peak_MB,
         "started_unix": time.time() - timing.wall_s,
         "redrawn": _redrawn(outcome.info if outcome else {}),
         "commit": provenance.commit(),
         **provenance.machine(),
     }
+
+
+def _contended(cell: Cell, timing: Timing) -> bool:
+    """Waiting for a core lengthened its times; processor time does not count waiting."""
+    waited = timing.wait_s
+    if waited is None or cell.limits.clock == "cpu":
+        return False
+    return waited > CONTENDED * max(timing.wall_s, 0.1)
 
 
 def _redrawn(info: dict[str, Any]) -> int:

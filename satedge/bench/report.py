@@ -20,7 +20,7 @@ from satedge.bench.score import DEFINITIONS, Scores
 from satedge.bench.store import Store
 from satedge.bench.summary import COLUMNS, Line
 from satedge.bench.table_data import Rows
-from satedge.bench.words import sentences
+from satedge.bench.words import headlines, sentences
 
 #: Columns of the page's comparison tables.
 WIDE = (
@@ -36,6 +36,9 @@ class Cell:
 
     text: str
     value: str
+    best: bool = False
+    more: str = ""
+    """A class for columns that paper has no room for."""
 
 
 def write_report(
@@ -55,7 +58,6 @@ def write_report(
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
         (page / "page.html.j2").read_text("utf-8")
     )
-    columns = _columns(lines)
     text = template.render(
         title=_title(store),
         study=_study_text(store),
@@ -63,11 +65,12 @@ def write_report(
         js=(page / "page.js").read_text("utf-8"),
         data=embed(page_data(store, rows, scores)),
         sentences=sentences(lines, broken, _versions(rows)),
+        headlines=[(group, facts) for group, facts in headlines(lines) if facts],
         broken=broken,
         claims=stated,
         extras=[_extra(e) for e in beside],
-        columns=[{"head": tables.heading(c), "doc": _meaning(c)} for c in columns],
-        groups=[_group(group, part, columns) for group, part in tables.by_comparison(lines)],
+        columns=[_column(c) for c in tables.told(WIDE, lines)],
+        groups=[_group(group, part) for group, part in tables.by_comparison(lines)],
         families=sorted({v.family for v in lines}),
         pictures=[_picture(p, i) for i, p in enumerate(pictures)],
         failures=_failures(rows),
@@ -91,25 +94,25 @@ def _versions(rows: Rows) -> int:
     return len(set(rows.where(~rows.equals("status", "skipped")).text("commit")))
 
 
-def _columns(lines: list[Line]) -> list[str]:
-    """Columns that say something in this run."""
-    return tables.told(WIDE, lines)
+def _column(column: str) -> dict[str, str]:
+    meaning = DEFINITIONS["interval" if column == "interval" else COLUMNS[column]["doc"]]
+    more = "" if column in tables.WIDE else " more"
+    return {"head": tables.heading(column), "doc": meaning, "more": more}
 
 
-def _meaning(column: str) -> str:
-    return DEFINITIONS["interval" if column == "interval" else COLUMNS[column]["doc"]]
-
-
-def _group(group: str, lines: list[Line], columns: list[str]) -> dict[str, Any]:
+def _group(group: str, lines: list[Line]) -> dict[str, Any]:
+    columns = tables.told(WIDE, lines)
+    best = {c: tables.best_text(lines, c) for c in columns}
     return {
         "name": group,
+        "columns": [_column(c) for c in columns],
         "title": tables.title(group, lines),
         "rows": [
             {
                 "method": tables.name(v, lines),
                 "family": v.family,
                 "plans": Cell(tables.plans(v), str(v.plans)),
-                "cells": [_cell(c, v) for c in columns],
+                "cells": [_cell(c, v, best[c]) for c in columns],
                 "remarks": tables.remarks(v, lines),
             }
             for v in lines
@@ -128,9 +131,11 @@ def _extra(extra: Extra) -> dict[str, Any]:
     return {"title": extra.title, "caption": extra.caption, "heads": extra.heads, "rows": rows}
 
 
-def _cell(column: str, line: Line) -> Cell:
+def _cell(column: str, line: Line, best: str) -> Cell:
     value = line.excess_interval.value if column == "interval" else getattr(line, column)
-    return Cell(tables.cell_text(column, line), repr(float(value)) if np.isfinite(value) else "")
+    text = tables.cell_text(column, line)
+    more = "" if column in tables.WIDE else " more"
+    return Cell(text, repr(float(value)) if np.isfinite(value) else "", text == best, more)
 
 
 def _picture(picture: Picture, number: int) -> dict[str, str]:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from satedge.bench import methods
 from satedge.bench.cells import Cell
 from satedge.bench.methods import Method
-from satedge.bench.process import Limits
 from satedge.bench.suites import Recipe, build, load_suite
+from satedge.bench.watch import Limits
 from satedge.problem.instance import Instance
 
 _T = TypeVar("_T")

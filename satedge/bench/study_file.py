@@ -8,6 +8,7 @@
     budgets_s = [2.0]
     seeds = [0]
     memory_MB = 4096
+    clock = "wall"                 # or "cpu": budgets and times in processor seconds
     [[part]]
     name = "tiny"                  # cells of a part are compared with each other
     suites = ["tiny"]              # names of suites, or folders and files of instances
@@ -33,13 +34,13 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from satedge.bench import methods
 from satedge.bench.methods import MethodError
-from satedge.bench.process import Limits
 from satedge.bench.study import Entry, Part, Study, StudyError, TrainingPlan
 from satedge.bench.suites import Recipe
+from satedge.bench.watch import Clock, Limits
 from satedge.problem.scenario import ScenarioError
 
 _PART_KEYS = {
@@ -53,8 +54,9 @@ _PART_KEYS = {
     "budgets_s": list,
     "memory_MB": (int, float),
     "grace_s": (int, float),
+    "clock": str,
 }
-_SHARED = ("take", "slots", "methods", "seeds", "budgets_s", "memory_MB", "grace_s")
+_SHARED = ("take", "slots", "methods", "seeds", "budgets_s", "memory_MB", "grace_s", "clock")
 _DEFAULT_KEYS = {k: _PART_KEYS[k] for k in _SHARED}
 _RECIPE_KEYS = {"preset": str, "seeds": (list, str), "set": dict}
 _METHOD_KEYS = {
@@ -122,7 +124,12 @@ def _part(given: Mapping[str, Any], training: Mapping[str, Any], place: str) -> 
     made = tuple(r for g in given.get("generate", []) for r in _recipes(g, place))
     if not suites and not made:
         raise StudyError(f"{place}: suites is missing: allowed is a list of suites or folders")
+    clock = given.get("clock", "wall")
+    if clock not in get_args(Clock):
+        allowed = ", ".join(get_args(Clock))
+        raise StudyError(f"{place}: clock = {clock!r}: allowed is one of {allowed}")
     limits = Limits(
+        clock=clock,
         grace_s=float(given.get("grace_s", Limits.grace_s)),
         memory_MB=float(given.get("memory_MB", Limits.memory_MB)),
     )

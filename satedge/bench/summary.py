@@ -31,6 +31,8 @@ class Line:
     method: str
     family: str
     hindsight: bool
+    cpu_clock: bool
+    """Budget and times are processor seconds."""
     seeds: int
     instances: int
     cells: int
@@ -112,6 +114,7 @@ def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[
         method=first["method"],
         family=first["family"],
         hindsight=bool(part["hindsight"].any()),
+        cpu_clock=bool(part["cpu_clock"].any()),
         seeds=len(np.unique(part["seed"])),
         instances=len(np.unique(part["instance_sha256"])),
         cells=len(part),

@@ -65,7 +65,7 @@ NUMBERS = (
     "peak_MB",
     "started_unix",
 )
-FLAGS = ("hindsight", "admissible", "feasible", "contended")
+FLAGS = ("hindsight", "admissible", "feasible", "contended", "cpu_clock")
 
 
 class Rows:

@@ -31,6 +31,9 @@ WIDE = (
 
 NONE = "-"
 
+#: Columns in which the greatest value is the best.
+MORE_IS_BETTER = ("reward", "feasible", "bound")
+
 #: Columns of the CSV that say which line it is.
 FIXED = (
     "group", "budget_s", "method", "family", "hindsight", "seeds", "instances", "cells", "plans",
@@ -81,7 +84,8 @@ def title(group: str, lines: Sequence[Line]) -> str:
     count = f"{cells[0]}" if len(cells) == 1 else f"{cells[0]} to {cells[-1]}"
     budgets = sorted({v.budget_s for v in lines})
     each = " or ".join(f"{b:g}" for b in budgets)
-    return f"{group}: {count} cells a method, {each} s each"
+    clock = " of processor time" if any(v.cpu_clock for v in lines) else ""
+    return f"{group}: {count} cells a method, {each} s{clock} each"
 
 
 def name(line: Line, lines: Sequence[Line]) -> str:
@@ -127,7 +131,7 @@ def terminal(lines: Sequence[Line], columns: Sequence[str] = TERMINAL) -> list[T
         for key in names:
             table.add_column(heading(key), justify="right")
         table.add_column("remarks", overflow="fold")
-        best = {key: _best(part, key) for key in names}
+        best = {key: best_text(part, key) for key in names}
         for line in part:
             cells = [(cell_text(n, line), best[n]) for n in names]
             marked = [f"[bold]{t}[/]" if t == b else t for t, b in cells]
@@ -138,13 +142,15 @@ def terminal(lines: Sequence[Line], columns: Sequence[str] = TERMINAL) -> list[T
     return tables
 
 
-def _best(lines: Sequence[Line], key: str) -> str:
-    """The least value of a column as shown; every column here is better when smaller."""
-    if key == "interval":
+def best_text(lines: Sequence[Line], key: str) -> str:
+    """The best value of a column as shown, of methods with every plan; '' where none is told."""
+    if key == "interval" or not lines:
         return ""
-    values = [getattr(v, key) for v in lines if v.plans == v.cells]
-    finite = [v for v in values if math.isfinite(v)]
-    return shown(key, min(finite)) if len(finite) > 1 else ""
+    whole = max(v.instances for v in lines)
+    kept = [v for v in lines if v.plans == v.cells and v.instances == whole]
+    finite = [x for v in kept if math.isfinite(x := getattr(v, key))]
+    choose = max if key in MORE_IS_BETTER else min
+    return shown(key, choose(finite)) if len(finite) > 1 else ""
 
 
 def as_csv(lines: Sequence[Line]) -> str:
@@ -194,7 +200,7 @@ def as_latex(lines: Sequence[Line], columns: Sequence[str] = PAPER) -> str:
 
 
 def _latex(group: str, lines: Sequence[Line], names: Sequence[str]) -> str:
-    best = {key: _best(lines, key) for key in names}
+    best = {key: best_text(lines, key) for key in names}
     body = []
     for line in lines:
         texts = [(cell_text(n, line), best[n]) for n in names]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from satedge.bench.summary import Line
 from satedge.bench.tables import by_comparison, name
@@ -33,8 +34,59 @@ def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -
     return said
 
 
+@dataclass(frozen=True)
+class Fact:
+    """A number that matters, and what it is."""
+
+    value: str
+    meaning: str
+
+
+def headlines(lines: Sequence[Line]) -> list[tuple[str, list[Fact]]]:
+    """The few numbers of every group."""
+    return [(group, list(_facts(part))) for group, part in by_comparison(lines)]
+
+
+def _facts(lines: list[Line]) -> Iterator[Fact]:
+    complete = _complete(lines)
+    causal = [v for v in complete if not v.hindsight]
+    if not causal:
+        return
+    best = causal[0]
+    kind = " of a causal method" if len(causal) < len(complete) else ""
+    yield Fact(f"{best.cost:.5g}", f"lowest cost{kind}, {name(best, lines)}")
+    if math.isfinite(best.gap):
+        part = percent(best.part_gap)
+        yield Fact(
+            f"{percent(best.gap)} at most",
+            f"above the optimum, certified; {part} of the part that decisions change",
+        )
+    for line in [v for v in complete if v.hindsight][:1]:
+        yield Fact(_signed(line.excess), f"with all slots known, {name(line, lines)}")
+    for line in [v for v in causal if v.family == "learned"][:1]:
+        known = line.excess_interval
+        between = f", {percent(known.low)} to {percent(known.high)}" if line.seeds > 1 else ""
+        yield Fact(_signed(line.excess), f"the best learned method, {name(line, lines)}{between}")
+    for line in [v for v in causal if v.method == "greedy" and v is not best]:
+        yield Fact(_signed(line.excess), f"greedy, late on {percent(line.late)} of requests")
+
+
+def _signed(share: float) -> str:
+    return ("+" if share >= 0 else "\u2212") + percent(abs(share))
+
+
+def _complete(lines: Sequence[Line]) -> list[Line]:
+    """Methods with a plan on every instance of the group, the best first."""
+    whole = max(v.instances for v in lines)
+    return [
+        v for v in lines
+        if v.plans == v.cells and v.instances == whole and v.family != "bound"
+        and math.isfinite(v.excess)
+    ]  # fmt: skip
+
+
 def _group(group: str, lines: list[Line]) -> str:
-    complete = [v for v in lines if v.plans == v.cells and math.isfinite(v.excess)]
+    complete = _complete(lines)
     causal = [v for v in complete if not v.hindsight]
     if not causal:
         return f"{group}: no method left an admissible plan on every instance."
@@ -116,9 +168,11 @@ def percent(value: float) -> str:
     if not math.isfinite(value):
         return "an unknown share"
     value = 100 * value
-    if value == 0 or abs(value) >= 0.01:
-        return f"{value:.2f} %" if abs(value) < 1e4 else f"{value:.3g} %"
-    return f"{value:.1e} %"
+    if 0 < abs(value) < 1e-4:
+        return "under 0.0001 %"
+    if abs(value) < 0.01:
+        return f"{value:.1g} %"
+    return f"{value:.2f} %" if abs(value) < 1e4 else f"{value:.3g} %"
 
 
 def seconds(value: float) -> str:

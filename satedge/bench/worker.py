@@ -1,7 +1,9 @@
 """The far side of a worker process: import a method, run it on one cell after another.
 
 Started by `process.WorkerProcess`. One thread of numerics, everything it prints goes to a log
-file, and it dies with whoever started it. Messages to the parent are tuples:
+file, and it dies with whoever started it. Under the clock "cpu" `time.perf_counter` counts
+processor seconds here, before any method is imported: budgets and times then mean the same on a
+machine that others use too. Messages to the parent are tuples:
 ("ready",), ("progress", seconds, Progress), ("done", Timing, Outcome), ("failed", Timing, text).
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import threading
@@ -56,7 +59,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.began = time.perf_counter()
-        self._cpu = time.process_time()
+        self._cpu = cpu_s()
         self._wait = waited_s(os.getpid())
 
     def elapsed_s(self) -> float:
@@ -67,7 +70,7 @@ class Stopwatch:
         """The times until now."""
         wait = waited_s(os.getpid())
         waited = None if wait is None or self._wait is None else wait - self._wait
-        return Timing(self.elapsed_s(), time.process_time() - self._cpu, waited)
+        return Timing(self.elapsed_s(), cpu_s() - self._cpu, waited)
 
 
 def waited_s(pid: int) -> float | None:
@@ -78,9 +81,17 @@ def waited_s(pid: int) -> float | None:
         return None
 
 
+def cpu_s() -> float:
+    """Processor seconds of this process and of its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 def main() -> None:
-    """Serve jobs from the connection whose file descriptors are the arguments."""
+    """Serve jobs from the connection whose file descriptors are the arguments, by a clock."""
     _die_with_parent(lifeline=int(sys.argv[2]))
+    if sys.argv[3] == "cpu":
+        time.perf_counter = cpu_s
     link = Connection(int(sys.argv[1]))
     warm: set[str] = set()
     while True:

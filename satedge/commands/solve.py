@@ -72,7 +72,8 @@ def _run(
     from satedge.bench import methods
     from satedge.bench.backends import execute
     from satedge.bench.cells import Cell
-    from satedge.bench.process import Limits, WorkerProcess
+    from satedge.bench.process import WorkerProcess
+    from satedge.bench.watch import Limits
 
     sys.path.append(os.getcwd())
     method = methods.find(name)

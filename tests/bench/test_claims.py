@@ -14,7 +14,7 @@ NAN = float("nan")
 
 def line(method: str, seeds: int = 5, **values: float) -> Line:
     nothing = Interval(NAN, NAN, NAN)
-    head = ("g", 1.0, method, "learned", False, seeds, 5, 5, 5, {"done": 5}, (), nothing)
+    head = ("g", 1.0, method, "learned", False, False, seeds, 5, 5, 5, {"done": 5}, (), nothing)
     return Line(*head, **values)
 
 

@@ -1,5 +1,6 @@
 """Worker processes: limits are enforced from outside, and what was streamed is kept."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ import psutil
 import pytest
 import toys
 
-from satedge.bench import methods
+from satedge.bench import methods, watch
 from satedge.bench.backends import execute
 from satedge.bench.cells import Cell
-from satedge.bench.process import Interrupted, Limits, WorkerProcess
+from satedge.bench.process import WorkerProcess
+from satedge.bench.watch import Interrupted, Limits
+from satedge.bench.worker import Job
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge
 
@@ -155,3 +158,34 @@ def test_stop_kills_at_once(slot: Instance) -> None:
         execute(worker, cell, stop)
     timer.join()
     assert set(psutil.Process().children()) <= before
+
+
+def job(name: str, instance: Instance, budget_s: float) -> Job:
+    return Job(methods.find(name), instance, 0, budget_s, tuple(sys.path))
+
+
+def test_processor_clock(slot: Instance) -> None:
+    """Under the clock "cpu" a method's own clock, its limit and its times are processor seconds."""
+    limits = Limits(grace_s=0.2, clock="cpu")
+    with WorkerProcess() as worker:
+        told = worker.run(job("toys:two_clocks", slot, 5.0), limits)
+        assert told.outcome is not None
+        assert told.outcome.info["waited_s"] < 0.2, "sleeping half a second is no processor time"
+        assert told.timing.wall_s < 0.4
+        began = time.perf_counter()
+        spun = worker.run(job("toys:spins", slot, 0.3), limits)
+        assert spun.status == "timeout"
+        assert spun.timing.wall_s >= 0.5
+        assert time.perf_counter() - began >= 0.5
+        plain = worker.run(job("toys:two_clocks", slot, 5.0), Limits())
+        assert plain.outcome is not None
+        assert plain.outcome.info["waited_s"] >= 0.5, "another clock, another worker"
+
+
+def test_processor_clock_ends_what_sleeps(slot: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that computes nothing does not last for ever."""
+    monkeypatch.setattr(watch, "STALL_S", 0.3)
+    with WorkerProcess() as worker:
+        run = worker.run(job("toys:streams", slot, 0.01), Limits(grace_s=0.01, clock="cpu"))
+    assert run.status == "timeout"
+    assert [p.plan is not None for p in run.points] == [True, False, True]

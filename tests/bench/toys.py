@@ -156,3 +156,10 @@ def warm_up() -> None:
 def warmth(instance: Instance, *, budget_s: float, seed: int) -> Outcome:
     """Tells how often the module was warmed up, and in which process."""
     return Outcome(plan_of(instance), info={"started": started, "pid": os.getpid()})
+
+
+def two_clocks(instance: Instance, *, budget_s: float, seed: int) -> Outcome:
+    """Sleeps, and tells how long its clock says that took."""
+    began = time.perf_counter()
+    time.sleep(0.5)
+    return Outcome(plan_of(instance), info={"waited_s": time.perf_counter() - began})

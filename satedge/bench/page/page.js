@@ -108,19 +108,19 @@ function cellRow(instance, cell, open) {
   button.title = `show the plan of ${cell.method}, seed ${cell.seed}`;
   const row = make("tr", {},
     make("th", {scope: "row"}, button),
-    numeric(number(cell.seed), cell.seed), numeric(`${number(cell.budget_s)} s`, cell.budget_s),
-    make("td", {}, cell.status + (cell.method_status ? ` (${cell.method_status})` : "")),
     numeric(number(cell.cost, 8), cell.cost), numeric(percent(cell.excess), cell.excess),
     numeric(percent(cell.gap), cell.gap), numeric(number(cell.lower_bound, 8), cell.lower_bound),
     numeric(number(cell.latency_s), cell.latency_s), numeric(number(cell.energy_J), cell.energy_J),
     numeric(number(cell.deadline_misses), cell.deadline_misses),
-    numeric(`${number(cell.wall_s, 3)} s${cell.contended ? " *" : ""}`, cell.wall_s));
+    numeric(`${number(cell.wall_s, 3)} s${cell.contended ? " *" : ""}`, cell.wall_s),
+    numeric(number(cell.seed), cell.seed), numeric(`${number(cell.budget_s)} s`, cell.budget_s),
+    make("td", {}, cell.status + (cell.method_status ? ` (${cell.method_status})` : "")));
   button.addEventListener("click", () => open(cell, row));
   return row;
 }
 
-const HEADS = [["method"], ["seed", 1], ["budget", 1], ["ending"], ["cost", 1], ["excess", 1],
-  ["gap", 1], ["own bound", 1], ["latency s", 1], ["energy J", 1], ["late", 1], ["time", 1]];
+const HEADS = [["method"], ["cost", 1], ["excess", 1], ["gap", 1], ["own bound", 1],
+  ["latency s", 1], ["energy J", 1], ["late", 1], ["time", 1], ["seed", 1], ["budget", 1], ["ending"]];
 
 function fact(name, value) {
   return make("li", {}, name + " ", make("b", {}, value));
@@ -308,7 +308,8 @@ function satellites(world, plan, slot, map) {
       draw("rect", {x: px + 6, y: py - 5, width: 14, height: 10, ...look}),
       draw("rect", {x: px - 4.5, y: py - 7.5, width: 9, height: 15, ...look}));
     label(g, px, py - 13, `SAT ${n + 1}${i === access ? " · access" : ""}`, count || i === access ? c : "#777", "middle");
-    const seen = world.visible[slot][n] ? `${Math.round(world.elevation_deg[slot][n])}°` : "out of sight";
+    const unseen = count && i !== access ? "by relay" : "out of sight";
+    const seen = world.visible[slot][n] ? `${Math.round(world.elevation_deg[slot][n])}°` : unseen;
     label(g, px, py + 21, count ? `${seen} · ${count}` : seen, "#5b636b", "middle", 9.5);
   });
   return g;
