@@ -247,3 +247,17 @@ def test_the_integration_values_actions_by_both_critics() -> None:
     (batch,) = taught(subject)
     choice, raw = torch.zeros(1, 3, B, K).long(), torch.zeros(1, 3, B, K + 2 * M)
     torch.testing.assert_close(subject._mean_q(batch, choice, raw), torch.full((1, 3, B), 0.5))
+
+
+def test_ppo_climbs_the_surrogate_by_hand() -> None:
+    """Ratios of 1.1, 0.5 and 1.6: the mean of min(ratio A, clipped ratio A) with advantages scaled
+    to mean 0 and deviation 1 is taken off the loss."""
+    subject = learner("ppo", value_weight=0.0, entropy_bonus=0.0, clip=0.2)
+    fed(subject, [0.1, 0.4, 2.0])
+    data = subject.prepare({name: subject._column(name) for name in subject.rollout[0]})
+    ratio, advantage = torch.tensor([[1.1, 0.5, 1.6]]), torch.tensor([[1.0, 5.0, 3.0]])
+    data["old_log_prob"], data["advantage"] = data["old_log_prob"] - ratio.log(), advantage
+    scaled = (advantage - 3.0) / 2.0  # -1, 1, 0
+    expected = torch.minimum(ratio * scaled, ratio.clamp(0.8, 1.2) * scaled).mean()
+    assert float(expected) == pytest.approx((-1.1 + 0.5) / 3)
+    torch.testing.assert_close(subject.losses(data)[0], -expected)
