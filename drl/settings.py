@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,21 @@ class SettingsError(ValueError):
 def _require(name: str, value: object, fine: bool, allowed: str) -> None:
     if not fine:
         raise SettingsError(f"{name} = {value!r}: allowed is {allowed}")
+
+
+def _of_type(value: object, kind: type) -> tuple[bool, str]:
+    """Is a value of the type of a field's default; and what is allowed."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if kind is bool:
+        return isinstance(value, bool), "true or false"
+    if kind is int:
+        return whole, "a whole number"
+    if kind is float:
+        return whole or (isinstance(value, float) and not math.isnan(value)), "a number"
+    if kind is tuple:
+        fine = isinstance(value, tuple) and all(type(x) is int for x in value)
+        return fine, "a list of whole numbers, such as [256, 256]"
+    return isinstance(value, kind), "a text"
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,9 @@ class Settings:
     """Take the mean reward off every reward, which leaves the order of policies as it is. Open."""
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            _require(field.name, value, *_of_type(value, type(field.default)))
         for name in ("actor_rate", "critic_rate", "batch", "buffer", "tau"):
             _require(name, getattr(self, name), getattr(self, name) > 0, "more than 0")
         _require("gamma", self.gamma, 0 <= self.gamma < 1, "0 up to below 1")
@@ -49,7 +68,8 @@ class Settings:
         known = [f.name for f in dataclasses.fields(self)]
         for name in changes:
             _require(name, changes[name], name in known, f"one of {', '.join(known)}")
-        return dataclasses.replace(self, **changes)
+        lists = {k: tuple(v) for k, v in changes.items() if isinstance(v, list)}
+        return dataclasses.replace(self, **{**changes, **lists})
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -59,9 +79,7 @@ class Settings:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Settings:
         """The inverse of `to_dict`."""
-        return cls().replace(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        )
+        return cls().replace(**values)
 
 
 @dataclass(frozen=True)

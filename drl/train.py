@@ -24,7 +24,7 @@ from drl.methods import build_learner
 from drl.nets import Streams
 from drl.policy import save, sizes_of
 from drl.products import fast_products
-from drl.settings import Settings, settings_of
+from drl.settings import Settings, SettingsError, settings_of
 from drl.vector_env import OffloadingBatch, StepResult
 from drl.versions import versions
 from satedge.problem.generate import generate
@@ -99,6 +99,7 @@ def train(
     """
     world = preset(scenario) if isinstance(scenario, str) else scenario
     chosen = settings_of(method, settings_preset, **(settings or {}))
+    _check_device(limits.get("device", "cpu"))
     plan = Plan(method, chosen, world, tuple(int(s) for s in seeds), **limits)
     folder = Path(out_dir)
     trainer = Trainer(plan, folder)
@@ -108,6 +109,12 @@ def train(
     with Log(folder, plan.epochs, method, start, progress, tensorboard, slots) as log:
         trainer.run(log)
     return folder
+
+
+def _check_device(name: str) -> None:
+    allowed = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    if name.partition(":")[0] not in allowed:
+        raise SettingsError(f"device = {name!r}: allowed is {' or '.join(allowed)} here")
 
 
 class Trainer:

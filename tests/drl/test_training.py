@@ -111,6 +111,33 @@ def test_checkpoints_of_other_trainings_and_damaged_ones_are_refused(tmp_path: P
         run("ddpg", tmp_path, 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("hidden", 64, "a list of whole numbers"),
+        ("hidden", [64, 0.5], "a list of whole numbers"),
+        ("hidden", [], "at least one width"),
+        ("gamma", "high", "a number"),
+        ("gamma", float("nan"), "a number"),
+        ("batch", 0.5, "a whole number"),
+        ("batch", True, "a whole number"),
+        ("centre", 1, "true or false"),
+        ("layout", 3, "a text"),
+    ],
+)
+def test_settings_of_another_type_are_refused(name: str, value: Any, allowed: str) -> None:
+    """As a command line or a file may bring them."""
+    with pytest.raises(SettingsError, match=rf"{name} = .*: allowed is {allowed}"):
+        settings_of("adsac", **{name: value})
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """Before anything is made."""
+    with pytest.raises(SettingsError, match="device = 'abacus': allowed is cpu"):
+        run("ddpg", tmp_path / "out", device="abacus")
+    assert not (tmp_path / "out").exists()
+
+
 def test_unknown_names_and_bad_values_are_refused() -> None:
     """The message names the setting and what is allowed."""
     with pytest.raises(SettingsError, match=r"method = 'sac': allowed is one of adsac"):
