@@ -53,8 +53,9 @@ class Plan:
     seeds: tuple[int, ...]
     epochs: int = 1000
     """Episodes a run. Table 2."""
-    updates_per_epoch: int = 10
-    """Gradient updates after each episode, the same for all off-policy learners. Open."""
+    updates_per_epoch: int = 5
+    """Gradient updates after each episode, the same for all off-policy learners. Open; chosen by
+    validation cost against time (docs/learning.md)."""
     validate_every: int = 25
     checkpoint_every: int = 50
     train_seeds: range = TRAIN_SEEDS

@@ -26,7 +26,7 @@ class TrainingPlan:
     """How a policy is trained where it is missing. Table 2 of the paper, but for the updates."""
 
     epochs: int = 1000
-    updates: int = 10
+    updates: int = 5
     """Gradient updates after each epoch. Open."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the learner that differ from its preset."""

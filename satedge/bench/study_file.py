@@ -3,7 +3,7 @@
     title = "Every method on a few instances"
     [training]                     # of policies that are missing: `satedge train --study`
     epochs = 1000
-    updates = 10
+    updates = 5
     [defaults]                     # of every part: any of its keys but name, suites, generate
     budgets_s = [2.0]
     seeds = [0]
