@@ -100,7 +100,7 @@ class Scores:
 def score(rows: Rows) -> Scores:
     """All scores of a run's rows."""
     instance, n = rows["instance_sha256"], len(rows.words["instance_sha256"])
-    cost, bound = rows["cost"], rows["lower_bound"]
+    cost, bound = rows["cost"], _believed(rows, instance, n)
     usable = _usable(rows)
     best_bound = _extreme(np.maximum, -np.inf, instance, n, bound, np.isfinite(bound))
     best_cost = _extreme(np.minimum, np.inf, instance, n, cost, usable)
@@ -132,6 +132,17 @@ def _usable(rows: Rows) -> NDArray[np.bool_]:
         rows.equals("status", *ANSWERED) & rows["admissible"] & np.isfinite(rows["cost"])
     )
     return usable
+
+
+def _believed(rows: Rows, instance: NDArray[np.int64], n: int) -> Array:
+    """The certified bounds, without those that a judged plan disproves: the gate tells of them.
+
+    One method's false bound must not spoil the gaps of the others.
+    """
+    bound, cost = rows["lower_bound"], rows["cost"]
+    least = _extreme(np.minimum, np.inf, instance, n, cost, rows["admissible"] & np.isfinite(cost))
+    believed: Array = np.where(bound > least + GATE * np.abs(least), np.nan, bound)
+    return believed
 
 
 def _extreme(

@@ -54,6 +54,15 @@ def test_gap_uses_the_best_bound_of_any_method() -> None:
     assert_allclose(s.own_gap, [0.3, 0.5])
 
 
+def test_a_disproved_bound_counts_for_nobody() -> None:
+    """A bound of 11 where a plan costs 10 is no bound: gaps are measured to the next, 8."""
+    rows = Rows.of([row("a", 10.0, 8.0), row("liar", 16.0, 11.0)])
+    s = score(rows)
+    assert_allclose(s.gap, [0.2, 0.5])
+    assert np.isnan(s.own_gap[1])
+    assert [b.bound_by for b in gate(rows)] == ["liar"]
+
+
 def test_own_gap_of_a_bare_bound_is_to_the_best_known_cost() -> None:
     """A relaxation without a plan proves 9 where 10 is the best known: 10 %."""
     bare = row("relax", math.nan, 9.0, admissible=False)
