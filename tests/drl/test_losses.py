@@ -13,7 +13,6 @@ from drl.ad_sac import AdSac
 from drl.ad_sac_plus import AdSacPlus
 from drl.d3qn import D3qn
 from drl.ddpg import Ddpg
-from drl.hybrid_ppo import hybrid_ppo
 from drl.layout import Layout, Sizes
 from drl.learner import Transition, View, cost_reward
 from drl.nets import Streams
@@ -190,25 +189,6 @@ def test_ddpg_explores_with_its_noise() -> None:
     assert float(scatter.std().detach()) == pytest.approx(0.1, rel=0.02)
 
 
-def test_ppos_probabilities_sum_to_one() -> None:
-    """Over servers and the range of the number before its squeeze."""
-    settings, sizes = PpoSettings(hidden=(8, 8)), Sizes(1, 3, 0, 4)
-    subject, n = hybrid_ppo(settings, sizes, Streams([0])), 2000
-    raw = torch.linspace(-5, 5, n)
-    seen = torch.tensor([True, False, True]).expand(1, n, 1, 3)
-    total = 0.0
-    for server in (0, 2):
-        batch = {
-            "obs": torch.ones(1, n, 4),
-            "mask": seen,
-            "active": seen[..., 0],
-            "choice": torch.full((1, n, 1), server),
-            "numbers": raw.tanh().view(1, n, 1),
-        }
-        total += float(subject.log_prob_and_entropy(batch)[0].exp().sum().detach()) * 10 / n
-    assert total == pytest.approx(1.0, abs=2e-3)
-
-
 def test_the_integration_climbs_the_critics() -> None:
     """With critics that like server 2 and large numbers, a step of (51)-(55) makes both more
     probable; with critics that dislike them, less."""
@@ -261,3 +241,31 @@ def test_ppo_climbs_the_surrogate_by_hand() -> None:
     expected = torch.minimum(ratio * scaled, ratio.clamp(0.8, 1.2) * scaled).mean()
     assert float(expected) == pytest.approx((-1.1 + 0.5) / 3)
     torch.testing.assert_close(subject.losses(data)[0], -expected)
+
+
+def test_the_integration_bounds_the_divergence_from_the_old_policies() -> None:
+    """(54), (55) are KL(old || new), which is another number than KL(new || old)."""
+    subject, kept = learner("adsac"), []
+    fed(subject, [0.1, 0.4])
+    (batch,) = taught(subject)
+    seen = batch["obs"], batch["mask"], batch["active"]
+    old = subject.actor.policies(*seen)
+    with torch.no_grad():
+        for p in subject.actor.parameters():
+            p += 0.5 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1))
+
+    def loss(q: Tensor, log_probs: list[Tensor], kls: list[Tensor]) -> Tensor:
+        kept.extend(kls)
+        return sum(x.sum() for x in kls)  # type: ignore[return-value]
+
+    subject.integration.loss = loss
+    new = subject.actor.policies(*seen)
+    subject._integrate(batch, old)
+    heads, others = (torch.distributions.Categorical(logits=p[0].log_p) for p in (old, new))
+    of_mu = torch.distributions.kl_divergence(heads, others).sum(dim=-1)
+    before, after = (torch.distributions.Normal(p[1].mean, p[1].log_std.exp()) for p in (old, new))
+    of_nu = torch.distributions.kl_divergence(before, after).sum(dim=-1)
+    torch.testing.assert_close(kept, [of_mu, of_nu])
+    assert (
+        (torch.distributions.kl_divergence(others, heads).sum(dim=-1) - of_mu).abs() > 1e-3
+    ).all()
