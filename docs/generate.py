@@ -7,6 +7,7 @@ becomes the table of that name, so that no table can fall behind the code.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -43,15 +44,21 @@ FORMULAS = {
 }
 
 MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.M)
-#: A link or picture whose target lies above docs/.
-OUTSIDE = re.compile(r"(!?)\[([^\]]*)\]\((?:\.\./)+([^)#\s]+)[^)]*\)")
+#: A link or picture whose target lies above the page.
+UPWARD = re.compile(r"(!?)\[([^\]]*)\]\((\.\./[^)#\s]+)[^)]*\)")
 
 
 def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A Markdown table."""
+    """A Markdown table. A bar between backticks does not end a cell, any other is escaped."""
+
+    def cell(value: object) -> str:
+        parts = str(value).replace("\n", " ").split("`")
+        parts[::2] = [part.replace("|", "\\|") for part in parts[::2]]
+        return "`".join(parts)
+
     lines = [list(heads)]
     lines += [["---"] * len(lines[0])]
-    lines += [[str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows]
+    lines += [[cell(value) for value in row] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -92,6 +99,21 @@ def presets() -> str:
         changed = [f"`{k}={shown(v)}`" for k, v in values.items() if v != plain[k]]
         rows.append((code(name), doc, " ".join(changed) or "none"))
     return table(("preset", "what it is", "changes"), rows)
+
+
+def catalogues() -> str:
+    """The models that servers run, in the order in which UAVs and satellites take them."""
+    from satedge.problem.catalogue import CATALOGUES
+
+    rows = []
+    for name, tiers in CATALOGUES.items():
+        for tier, models in zip(("UAV", "satellite"), tiers, strict=True):
+            for m in models:
+                memory = shown(m.memory_GB) if m.memory_GB else "not stated"
+                numbers = (shown(m.accuracy), f"{m.work_TFLOP:.4g}", memory)
+                rows.append((code(name), tier, m.name, *numbers, m.source))
+    heads = ("catalogue", "on", "model", "accuracy", "TFLOP a word", "memory GB", "source")
+    return table(heads, rows)
 
 
 def methods() -> str:
@@ -241,6 +263,7 @@ def _default(p: Any) -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "scenario": scenario,
     "presets": presets,
+    "catalogues": catalogues,
     "methods": methods,
     "learner-settings": learner_settings,
     "scores": scores,
@@ -256,27 +279,40 @@ def filled(markdown: str) -> str:
     return MARK.sub(lambda found: TABLES[found[1]](), markdown)
 
 
+def outside(page: str, target: str) -> str | None:
+    """Path in the repository of a link's target, if that is no part of docs/."""
+    path = os.path.normpath(Path("docs", page).parent / target)
+    return None if path.startswith("docs" + os.sep) else path
+
+
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages that lie outside docs/, and the pictures that pages take from there."""
     from mkdocs.structure.files import File
 
     for page, source in BORROWED.items():
         text = (ROOT / source).read_text(encoding="utf-8")
-        files.append(File.generated(config, page, content=re.sub(r"\]\(docs/", "](", text)))
-    pages = [f for f in files if f.is_documentation_page()]
-    pictures = {m[3] for f in pages for m in OUTSIDE.finditer(f.content_string) if m[1]}
-    for picture in sorted(pictures):
-        path = str(ROOT / picture)
-        files.append(File.generated(config, f"outside/{picture}", abs_src_path=path))
+        files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
+    pictures = {
+        outside(file.src_uri, found[3])
+        for file in files.documentation_pages()
+        for found in UPWARD.finditer(file.content_string)
+        if found[1]
+    }
+    for path in sorted(filter(None, pictures)):
+        files.append(File.generated(config, f"outside/{path}", abs_src_path=str(ROOT / path)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Fill in tables; links to files that are no part of the site become their paths."""
-    up = "../" * page.file.src_uri.count("/")
+    """Fill in tables; links to what is no part of the site become its path in the repository."""
+    here = page.file.src_uri
 
     def inside(found: re.Match[str]) -> str:
         picture, text, target = found.groups()
-        return f"![{text}]({up}outside/{target})" if picture else f"{text} (`{target}`)"
+        path = outside(here, target)
+        if path is None:
+            return found[0]
+        up = "../" * here.count("/")
+        return f"![{text}]({up}outside/{path})" if picture else f"{text} (`{path}`)"
 
-    return OUTSIDE.sub(inside, filled(markdown)) if "](../" in markdown else filled(markdown)
+    return UPWARD.sub(inside, filled(markdown))
