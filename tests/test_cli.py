@@ -247,6 +247,8 @@ def test_draw(folder: Path, tmp_path: Path) -> None:
         fine("draw", file, plan, "--out", tmp_path / name)
         assert (tmp_path / name).stat().st_size > 1000
     assert call("draw", file, plan, "--out", tmp_path / "map.doc").returncode == 2
+    fine("solve", file, "--method", "greedy", "--map-out", tmp_path / "solved.gif")
+    assert (tmp_path / "solved.gif").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("form", ["nl", "gms", "mps", "lp"])

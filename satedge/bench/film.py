@@ -23,6 +23,15 @@ class FilmError(ValueError):
     """A film cannot be made: its name or a missing program."""
 
 
+def save_picture(
+    instance: Instance, plan: Plan, path: Path, slot: int = 0, frames_per_s: float = 4.0
+) -> Path:
+    """A map of one slot (.svg, .pdf, .png), or a film of all (.gif, .mp4), by the file's name."""
+    if path.suffix in (".gif", ".mp4"):
+        return save_film(instance, plan, path, frames_per_s)
+    return maps.save_map(instance, plan, slot, path)
+
+
 def save_film(instance: Instance, plan: Plan, path: Path, frames_per_s: float = 4.0) -> Path:
     """Write an episode under a plan as .gif or .mp4, one frame a slot. Raises FilmError."""
     writers = {".gif": _gif, ".mp4": _mp4}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LEGEND = (
     "line width: power · black ring: late · cross: unserved · hollow: idle · "
-    "faint: UAV before moving · dashed: its coverage"
+    "faint: UAV before moving · thin: its way so far · dashed: its coverage"
 )
 
 
@@ -45,6 +45,7 @@ def draw_slot(
 ) -> None:
     """Draw into two axes: the sky as elevations, the ground as the area seen from above."""
     _draw_area(ground, instance)
+    _draw_trails(ground, instance, plan, slot)
     before = previous_positions(instance, plan.uav_xy_m)[slot]
     for m in range(instance.scenario.n_uavs):
         devices = instance.device_xy_m[slot][instance.active[slot]]
@@ -75,6 +76,13 @@ def _draw_area(ax: Axes, instance: Instance) -> None:
     ax.set_yticks(np.linspace(0, side, 6))
     for spine in ax.spines.values():
         spine.set_visible(True)
+
+
+def _draw_trails(ax: Axes, instance: Instance, plan: Plan, slot: int) -> None:
+    """Where each UAV has flown until now."""
+    path = np.concatenate([instance.uav_xy_m[None], plan.uav_xy_m[: slot + 1]])
+    for m in range(instance.scenario.n_uavs) if slot else ():
+        ax.plot(*path[:, m].T, color=server_colour(instance, m), lw=1.0, alpha=0.45, zorder=1)
 
 
 def _draw_uav(

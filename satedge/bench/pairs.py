@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satedge.bench import stats
+from satedge.bench.extras import Extra
 from satedge.bench.score import Scores
 from satedge.bench.stats import Interval
 from satedge.bench.summary import Line
@@ -39,28 +40,35 @@ class Pair:
 
 def pairs(rows: Rows, scores: Scores, lines: Sequence[Line]) -> list[Pair]:
     """Every pair of every group; a pair without a common instance is left out."""
-    return [p for group, part in by_comparison(lines) for p in _group(group, part, rows, scores)]
+    return [p for _, part in by_comparison(lines) for p in _group(part, rows, scores)]
 
 
-def _group(group: str, lines: list[Line], rows: Rows, scores: Scores) -> Iterator[Pair]:
+def _group(lines: list[Line], rows: Rows, scores: Scores) -> Iterator[Pair]:
     ran = [v for v in lines if v.plans]
-    tables = {id(v): _costs(v, rows, scores) for v in ran}
+    costs = {id(v): _costs(v, rows, scores) for v in ran}
     for a, b in combinations(ran, 2):
-        ours, theirs = tables[id(a)], tables[id(b)]
-        common = np.isfinite(ours).all(axis=0) & np.isfinite(theirs).all(axis=0)
-        if not common.any():
-            continue
-        ours, theirs = ours[:, common], theirs[:, common]
-        learned = "learned" in (a.family, b.family)
-        yield Pair(
-            group,
-            name(a, lines),
-            name(b, lines),
-            int(common.sum()),
-            "seeds" if learned else "instances",
-            difference(ours, theirs, learned),
-            stats.probability_of_improvement(ours, theirs),
-        )
+        pair = _pair(a, b, lines, costs)
+        if pair is not None:
+            yield pair
+
+
+def _pair(a: Line, b: Line, lines: list[Line], costs: Mapping[int, Array]) -> Pair | None:
+    """`costs`: of each line by its id, see `_costs`."""
+    ours, theirs = costs[id(a)], costs[id(b)]
+    common = np.isfinite(ours).all(axis=0) & np.isfinite(theirs).all(axis=0)
+    if not common.any():
+        return None
+    ours, theirs = ours[:, common], theirs[:, common]
+    learned = "learned" in (a.family, b.family)
+    return Pair(
+        lines[0].group,
+        name(a, lines),
+        name(b, lines),
+        int(common.sum()),
+        "seeds" if learned else "instances",
+        difference(ours, theirs, learned),
+        stats.probability_of_improvement(ours, theirs),
+    )
 
 
 def difference(ours: Array, theirs: Array, by_seed: bool) -> Interval:
@@ -84,6 +92,36 @@ def _costs(line: Line, rows: Rows, scores: Scores) -> Array:
     costs = np.full((len(seeds), len(rows.words["instance_sha256"])), np.nan)
     costs[seed, rows["instance_sha256"][chosen]] = rows["cost"][chosen]
     return costs
+
+
+def pair_tables(rows: Rows, scores: Scores, lines: Sequence[Line]) -> list[Extra]:
+    """For each group, every method against the one of least excess that knows no later slot."""
+    extras = []
+    for group, part in by_comparison(lines):
+        whole = max(v.instances for v in part)
+        ran = [v for v in part if v.plans and v.family != "bound"]
+        full = [v for v in ran if v.plans == v.cells and v.instances == whole]
+        best = next((v for v in full if not v.hindsight), None)
+        if best is None or len(ran) < 3:
+            continue
+        costs = {id(v): _costs(v, rows, scores) for v in ran}
+        found = [_pair(v, best, part, costs) for v in ran if v is not best]
+        body = tuple(_line(p) for p in found if p is not None)
+        caption = (
+            f"Mean of the method's cost over that of {name(best, part)}, less 1, on the instances "
+            "that both have plans for, with a paired bootstrap interval; the probability that a "
+            "run of the method costs less, ties half; what was compared, and what was drawn anew."
+        )
+        heads = ("method", "difference %", "low", "high", "probability", "instances", "drawn")
+        title = f"{group}: every method against {name(best, part)}"
+        extras.append(Extra(f"pairs-{group}", title, caption, heads, body))
+    return extras
+
+
+def _line(pair: Pair) -> tuple[str | float, ...]:
+    d = pair.difference
+    numbers = (100 * d.value, 100 * d.low, 100 * d.high, pair.improvement)
+    return (pair.method, *(round(v, 4) for v in numbers), float(pair.instances), pair.units)
 
 
 def as_csv(found: Sequence[Pair]) -> str:

@@ -11,7 +11,7 @@ from satedge.bench.across import part_tables
 from satedge.bench.claims import Claim, claims
 from satedge.bench.extras import Extra
 from satedge.bench.learning import trainings
-from satedge.bench.pairs import as_csv, pairs
+from satedge.bench.pairs import as_csv, pair_tables, pairs
 from satedge.bench.punctual import punctual_tables
 from satedge.bench.ranks import reward_tables
 from satedge.bench.rejudge import primal_integrals, rejudge
@@ -56,6 +56,7 @@ def write(store: Store, report: bool = True) -> WriteUp:
     lines = summarise(rows, scores, primal_integrals(store, rows, scores))
     stated = claims(lines, sweeps(rows, scores.usable), trainings(rows))
     beside = [*part_tables(lines), *punctual_tables(store, rows), *reward_tables(lines)]
+    beside += pair_tables(rows, scores, lines)
     files = write_tables(store, lines, stated) + write_extras(store, beside)
     files.append(store.write_text("tables/pairs.csv", as_csv(pairs(rows, scores, lines))))
     if report:

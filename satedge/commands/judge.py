@@ -66,18 +66,11 @@ def draw(
     ] = 4.0,
 ) -> None:
     """Draw a plan: the map of one slot, or the whole episode as a film."""
+    from satedge.bench.film import save_picture
     from satedge.problem.files import read_plan
 
     instance = common.read(file, None)
     plan = read_plan(plan_file, instance)
     if slot >= instance.n_slots:
         raise typer.BadParameter(f"{slot}: allowed is 0..{instance.n_slots - 1}")
-    if out.suffix in (".gif", ".mp4"):
-        from satedge.bench.film import save_film
-
-        save_film(instance, plan, out, frames)
-    else:
-        from satedge.bench.maps import save_map
-
-        save_map(instance, plan, slot, out)
-    print(out)
+    print(save_picture(instance, plan, out, slot, frames))

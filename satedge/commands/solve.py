@@ -35,7 +35,8 @@ def solve(
         Path | None, typer.Option("--plan-out", help="Write the plan here.")
     ] = None,
     map_out: Annotated[
-        Path | None, typer.Option("--map-out", help="Draw the first slot (.svg, .pdf or .png).")
+        Path | None,
+        typer.Option("--map-out", help="First slot: .svg, .pdf, .png. Film of all: .gif, .mp4."),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="Show what the method printed.")] = False,
 ) -> None:
@@ -51,9 +52,9 @@ def solve(
 
         write_plan(plan, plan_out, instance)
     if plan is not None and map_out is not None:
-        from satedge.bench.maps import save_map
+        from satedge.bench.film import save_picture
 
-        save_map(instance, plan, 0, map_out)
+        save_picture(instance, plan, map_out)
     if as_json:
         common.print_json(_summary(record, slot))
     else:

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from satedge.bench.pairs import as_csv, difference, pairs
+from satedge.bench.pairs import as_csv, difference, pair_tables, pairs
 from satedge.bench.score import score
 from satedge.bench.summary import summarise
 from satedge.bench.table_data import Rows
@@ -60,3 +60,14 @@ def test_pairs_use_common_instances_only() -> None:
     assert pair.difference.value == 0.0
     (line,) = csv.DictReader(io.StringIO(as_csv([pair])))
     assert line["probability_of_improvement"] == "0.5"
+
+
+def test_table_against_the_best() -> None:
+    """Every method against the cheapest: 1, 2 against 2, 2 is 50 % more on average, never less."""
+    given = rows({"best": [[1.0, 2.0]], "b": [[2.0, 2.0]], "c": [[4.0, 8.0]]})
+    scores = score(given)
+    (table,) = pair_tables(given, scores, summarise(given, scores))
+    assert table.title.endswith("against best")
+    found = {row[0]: row[1:] for row in table.rows}
+    assert found["b"] == (50.0, 0.0, 100.0, 0.25, 2.0, "instances")
+    assert found["c"] == (300.0, 300.0, 300.0, 0.0, 2.0, "instances")

@@ -1,0 +1,106 @@
+"""The tables beside the comparison: parts side by side, ranks by reward, punctual plans."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from satedge.bench import extras
+from satedge.bench.across import part_tables
+from satedge.bench.extras import Extra
+from satedge.bench.punctual import punctual_tables
+from satedge.bench.ranks import discordant, reward_tables
+from satedge.bench.stats import Interval
+from satedge.bench.store import Store
+from satedge.bench.summary import Line
+from satedge.bench.table_data import Rows
+
+NAN = float("nan")
+
+
+def line(
+    group: str, method: str, family: str = "exact", budget_s: float = 1.0, **values: float
+) -> Line:
+    ends = Interval(NAN, NAN, NAN)
+    head = (group, budget_s, method, family, False, False, 1, 2, 2, 2, {"done": 2}, (), ends)
+    return Line(*head, **values)
+
+
+def test_ranks_by_cost_and_by_reward() -> None:
+    """Dear slots decide the mean cost, cheap ones the mean of 1/C: the order may turn round."""
+    lines = [
+        line("g", "steady", "learned", cost=10.0, reward=2.0),
+        line("g", "spiky", "learned", cost=20.0, reward=2.5),
+        line("g", "poor", cost=40.0, reward=0.5),
+        line("g", "worse", cost=50.0, reward=0.4),
+    ]
+    (table,) = reward_tables(lines)
+    assert [row[0] for row in table.rows] == ["steady", "spiky", "poor", "worse"]
+    assert table.rows[0][1:] == (10.0, 1.0, 1.0, 2.0, 1.25, 2.0)
+    assert table.rows[3][1:] == (50.0, 5.0, 4.0, 0.4, 6.25, 4.0)
+    assert table.caption.startswith("Of 6 pairs of methods 1 stand")
+
+
+def test_ranks_need_learners() -> None:
+    """Where nobody maximised a reward, nothing is said of it."""
+    lines = [line("g", name, cost=1.0, reward=1.0) for name in "abcd"]
+    assert reward_tables(lines) == []
+
+
+def test_discordant_pairs() -> None:
+    """The same order: none. The reverse of three: all three."""
+    assert discordant([1, 2, 3], [3, 2, 1]) == 0
+    assert discordant([1, 2, 3], [1, 2, 3]) == 3
+
+
+def test_parts_side_by_side() -> None:
+    """One row a method and one column a part, the largest budget of each; too few are left out."""
+    lines = [
+        line(part, method, excess=0.01 * i, late=0.1, budget_s=b)
+        for i, part in enumerate(("a", "b", "c"))
+        for method in ("x", "y", "z")
+        for b in (1.0, 2.0)
+    ]
+    lines.insert(0, line("a", "only here", excess=1.0))
+    excess, late = part_tables(lines)
+    assert excess.heads == ("method", "a", "b", "c")
+    assert [row[0] for row in excess.rows] == ["x", "y", "z"]
+    assert excess.rows[0][1:] == (0.0, 1.0, 2.0)
+    assert late.rows[1] == ("y", 10.0, 10.0, 10.0)
+    assert part_tables([v for v in lines if v.group != "c"]) == []
+
+
+def test_punctual_plans_are_counted_by_cause(tmp_path: Path) -> None:
+    """Of four slots one is punctual, two are not for two causes, and one is left open."""
+    store = Store(tmp_path).make()
+    ends: list[tuple[str, bool, dict[str, Any]]] = [
+        ("optimal", True, {}),
+        ("infeasible", False, {"cause": "interference"}),
+        ("infeasible", False, {"cause": "execution"}),
+        ("stopped", False, {}),
+    ]
+    rows = []
+    for i, (status, feasible, certificate) in enumerate(ends):
+        row = {
+            "key": f"{i:032x}", "group": "g", "method": "hard", "settings": '{"hard": true}',
+            "method_status": status, "status": "done", "feasible": feasible,
+        }  # fmt: skip
+        store.write({"row": row, "certificate": certificate})
+        rows.append(row)
+    rows.append({**rows[0], "key": "soft", "settings": "{}"})
+    (table,) = punctual_tables(store, Rows.of(rows))
+    told = dict(zip(table.heads, table.rows[0], strict=True))
+    assert (told["slots"], told["punctual plan"], told["open"]) == (4.0, 1.0, 1.0)
+    assert (told["interference"], told["execution"], told["power"]) == (1.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["a | b", "x_y & 50 %"])
+def test_names_stay_names(name: str) -> None:
+    """Markup in a method's name is escaped, and nothing is written for what is not known."""
+    table = Extra("t", "T", "C", ("method", "value"), ((name, 1.5), ("b", NAN)))
+    rows = [r for r in extras.as_markdown([table]).splitlines() if r.startswith("| ")]
+    assert all(r.replace("\\|", "").count("|") == 3 for r in rows)
+    assert extras.as_csv(table).splitlines()[-1] == "b,"
+    latex = extras.as_latex(table)
+    assert latex.count(r"\\") == 3
+    assert "_" not in latex.replace(r"\_", "").split(r"\midrule")[1].split(r"\bottomrule")[0]
