@@ -69,6 +69,23 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
     return row
 
 
+def kept_cost(instance: Instance, plan: Plan, redrawn: Any) -> float:
+    """What the plan would cost if all requests cost what those cost whose server was kept.
+
+    `redrawn`: (slot, device) pairs of the requests whose server the projector drew anew, as
+    `rollout` reports them. NaN where none was kept or nothing is known.
+    """
+    kept = instance.active.copy()
+    if not isinstance(redrawn, (list, tuple)):
+        return math.nan
+    for t, k in redrawn:
+        kept[t, k] = False
+    if not kept.any():
+        return math.nan
+    cost = judge(instance, plan).device_cost
+    return float(cost[kept].mean() * instance.active.mean())
+
+
 def _reward(instance: Instance, verdict: Verdict) -> NDArray[np.float64]:
     """(T,) K beta_r / sum_k C_k, eq. (34) with the elastic cost; 0 where all are idle."""
     total = verdict.device_cost.sum(axis=-1)
@@ -94,6 +111,8 @@ def make_record(cell: Cell, run: Run) -> dict[str, Any]:
         judged, trace, plan = {}, [], None
         row |= {"status": "failed", "reason": f"its plan does not fit: {error}"}
     row |= judged
+    if judged and plan is not None and outcome is not None:
+        row["kept_cost"] = kept_cost(cell.instance, plan, outcome.info.get("redrawn", ()))
     row["violations"] = json.dumps(row.get("violations", {}))
     _refuse_inadmissible(row, judged)
     return {

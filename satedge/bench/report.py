@@ -26,7 +26,7 @@ from satedge.bench.words import headlines, sentences
 WIDE = (
     "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "gap_max", "part_gap",
     "own_gap", "normalised", "latency_s", "energy_J", "reward", "late", "unserved", "feasible",
-    "redrawn", "primal_s", "time_s", "time_per_slot_s", "peak_MB",
+    "redrawn", "kept_cost", "primal_s", "time_s", "time_per_slot_s", "peak_MB",
 )  # fmt: skip
 
 

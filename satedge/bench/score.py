@@ -75,6 +75,10 @@ DEFINITIONS: dict[str, str] = {
         "distance of the incumbent to the best known cost."
     ),
     "performance profile": "Share of instances on which a method is within a factor of the best.",
+    "cost without redrawn": (
+        "What the plans would cost if every request cost what those cost on average whose choice "
+        "the projector kept."
+    ),
     "redrawn": "Share of decisions that were unavailable and drawn anew by the projector.",
 }
 

@@ -62,6 +62,7 @@ class Line:
     unserved: float = column("unserved", "%", ".2f", "unserved")
     feasible: float = column("feasible", "%", ".0f", "feasible")
     redrawn: float = column("redrawn", "%", ".2f", "redrawn")
+    kept_cost: float = column("cost without redrawn", form=".4f", doc="cost without redrawn")
     primal_s: float = column("primal integral", "s", ".3g", "primal integral")
     time_s: float = column("time", "s", ".3g", "time")
     time_per_slot_s: float = column("time per slot", "s", ".3g", "time")
@@ -140,6 +141,7 @@ def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[
         unserved=_share(kept["unserved"], requests),
         feasible=_mean(kept["feasible"].astype(float)),
         redrawn=_share(kept["redrawn"], requests),
+        kept_cost=_mean(kept["kept_cost"]) if kept["redrawn"].any() else NAN,
         primal_s=_mean(primal_s[member]),
         time_s=stats.shifted_geometric_mean(ran["wall_s"]),
         time_per_slot_s=_mean(ran["wall_s"] / ran["n_slots"]),

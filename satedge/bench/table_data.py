@@ -59,6 +59,7 @@ NUMBERS = (
     "relay_J",
     "download_J",
     "redrawn",
+    "kept_cost",
     "wall_s",
     "cpu_s",
     "wait_s",

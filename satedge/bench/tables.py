@@ -26,7 +26,7 @@ PAPER = (
 )  # fmt: skip
 WIDE = (
     "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "part_gap", "own_gap",
-    "latency_s", "energy_J", "late", "redrawn", "time_s",
+    "latency_s", "energy_J", "late", "redrawn", "kept_cost", "time_s",
 )  # fmt: skip
 
 NONE = "-"

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from satedge.bench.records import floor, numbers
+from satedge.bench.records import floor, kept_cost, numbers
 from satedge.bench.score import RANDOM, gate, score
 from satedge.bench.summary import summarise
 from satedge.bench.table_data import Rows
 from satedge.problem.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
+from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 
 _SERIAL = iter(range(10**9))
@@ -211,3 +212,18 @@ def test_latency_counts_served_requests_and_energy_all(slot: Instance) -> None:
     assert row["unserved"] == int(slot.active.sum())
     assert not row["admissible"]
     assert set(row["violations"]) == {"assignment"}
+
+
+def test_cost_without_redrawn_requests() -> None:
+    """Requests whose server was drawn anew are left out; the rest stands for all."""
+    instance = generate(preset("tiny", n_slots=2), 5)
+    served = np.where(instance.active, 0, -1)
+    plan = Plan(served, np.full(served.shape, 0.1), np.tile(instance.uav_xy_m, (2, 1, 1)))
+    cost = judge(instance, plan).device_cost
+    slots, devices = np.nonzero(instance.active)
+    out = [(int(slots[0]), int(devices[0]))]
+    rest = [cost[t, k] for t, k in zip(slots[1:], devices[1:], strict=True)]
+    assert kept_cost(instance, plan, ()) == pytest.approx(cost.mean())
+    assert kept_cost(instance, plan, out) == pytest.approx(np.mean(rest) * len(slots) / cost.size)
+    everything = list(zip(slots.tolist(), devices.tolist(), strict=True))
+    assert math.isnan(kept_cost(instance, plan, everything))
