@@ -29,7 +29,7 @@ from satedge.problem.generate import generate
 from satedge.problem.scenario import preset
 
 PAPER = preset("paper")
-SLOTS = 30_000
+SLOTS = 15_000
 SMALL = {"hidden": (128, 128)}
 #: Ten updates an episode of 100 slots, as learners have here; PPO's rollout is ten episodes.
 OFF_POLICY = Task(SLOTS, every=100, updates=10)

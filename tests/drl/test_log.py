@@ -58,3 +58,19 @@ def test_a_fresh_training_starts_a_fresh_log(tmp_path: Path) -> None:
     written(tmp_path, range(1, 3))
     with log(tmp_path, 0):
         assert lines(tmp_path) == [HEADER]
+
+
+def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
+    """If asked for, beside the file: one scalar a seed and figure, one point an epoch."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with Log(tmp_path, 20, "adsac", 0, progress=False, tensorboard=True) as made:
+        for epoch in (1, 2, 3):
+            figures = {"reward": 0.1 * epoch, "cost": 20.0, "misses": 0.0}
+            made.write([Row(epoch, seed, 1.0, figures) for seed in (0, 1)])
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    names = {f"seed-{s}/{f}" for s in (0, 1) for f in ("seconds", "reward", "cost", "misses")}
+    assert set(events.Tags()["scalars"]) == names
+    points = [(p.step, p.value) for p in events.Scalars("seed-1/reward")]
+    assert points == [(e, pytest.approx(0.1 * e)) for e in (1, 2, 3)]
