@@ -83,7 +83,8 @@ class Ppo:
             reward = reward - reward.mean(dim=1, keepdim=True)
         advantage = advantages(reward, value, following, end, s.gamma, s.gae_lambda)
         log_prob, _ = self.log_prob_and_entropy(data)
-        return data | {
+        names = ("obs", "mask", "active", "choice", "numbers", "reward")
+        return {name: data[name] for name in names} | {
             "old_log_prob": log_prob,
             "advantage": advantage,
             "return": advantage + value,

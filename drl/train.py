@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 
 from drl import checkpoint
-from drl.learner import Actor, Learner, Transition, View
+from drl.learner import Actor, Learner
 from drl.log import Log, Row
 from drl.methods import build_learner
 from drl.nets import Streams
+from drl.play import FIGURES, Stage
 from drl.policy import save, sizes_of
 from drl.products import fast_products
 from drl.settings import Settings, SettingsError, settings_of
-from drl.vector_env import OffloadingBatch, StepResult
+from drl.vector_env import OffloadingBatch
 from drl.versions import versions
 from satedge.problem.generate import generate
 from satedge.problem.instance import Instance
@@ -34,9 +35,6 @@ from satedge.problem.scenario import Scenario, preset
 #: Episodes to train on and to choose policies by; those of tests are never generated here.
 TRAIN_SEEDS = range(1_000_000, 1_000_256)
 VALIDATION_SEEDS = range(10_000, 10_010)
-
-#: Figures of an episode that are logged: means over its slots.
-FIGURES = ("cost", "latency_s", "energy_J", "misses", "redrawn")
 
 
 class TrainingError(RuntimeError):
@@ -60,7 +58,18 @@ class Plan:
     checkpoint_every: int = 50
     train_seeds: range = TRAIN_SEEDS
     validation_seeds: range = VALIDATION_SEEDS
+    together: int = 1
+    """Episodes that every run plays at once between updates; a divisor of PPO's rollout."""
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        whole = {
+            "epochs": self.epochs,
+            "rollout_epochs": getattr(self.settings, "rollout_epochs", 0),
+        }
+        for name, epochs in whole.items():
+            if self.together < 1 or epochs % self.together:
+                raise SettingsError(f"together = {self.together!r}: allowed is a divisor of {name}")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -75,6 +84,7 @@ class Plan:
             "epochs": self.epochs,
             "updates_per_epoch": self.updates_per_epoch,
             "validate_every": self.validate_every,
+            **({"together": self.together} if self.together > 1 else {}),
             **ranges,
         }
 
@@ -130,8 +140,7 @@ class Trainer:
         streams = Streams(plan.seeds, plan.device)
         self.learner: Learner = build_learner(plan.settings, sizes_of(plan.scenario), streams)
         episodes = pool or [generate(plan.scenario, s) for s in plan.train_seeds]
-        self.env = OffloadingBatch(episodes, len(plan.seeds))
-        self.view = self._view(*self.env.reset(seed=np.array(plan.seeds)))
+        self.stage = Stage(episodes, plan.seeds, plan.together, plan.device)
         self.judges = [generate(plan.scenario, s) for s in plan.validation_seeds]
         self.best_cost = [float("inf")] * len(plan.seeds)
         self.curve: list[list[float]] = []
@@ -141,25 +150,20 @@ class Trainer:
         plan = self.plan
         while self.epoch < plan.epochs:
             began = time.perf_counter()
-            figures = self._episode()
-            with fast_products():
-                learned = self.learner.learn(plan.updates_per_epoch)
-            self.epoch += 1
-            figures |= {name: value.cpu().double().numpy() for name, value in learned.items()}
+            figures = self._episode() | self._learn()
             self._refuse_divergence(figures)
-            last = self.epoch == plan.epochs
-            if last or self.epoch % plan.validate_every == 0:
+            if self._due(plan.validate_every):
                 figures |= self._validate()
-            seconds = time.perf_counter() - began
+            seconds = (time.perf_counter() - began) / plan.together
             log.write([self._row(i, figures, seconds) for i in range(len(plan.seeds))])
-            if last or self.epoch % plan.checkpoint_every == 0:
+            if self._due(plan.checkpoint_every):
                 log.flush()
                 self.save()
 
     def save(self) -> None:
         """Write the checkpoint."""
         state = checkpoint.gather(self.learner.parts())
-        for name, value in self.env.state().items():
+        for name, value in self.stage.env.state().items():
             signed = value.view(np.int64) if value.dtype == np.uint64 else value
             state[f"@env/{name}"] = torch.from_numpy(signed)
         text = {
@@ -183,30 +187,28 @@ class Trainer:
         checkpoint.spread(state, self.learner.parts())
         env = {k.removeprefix("@env/"): v.numpy() for k, v in state.items() if k[:5] == "@env/"}
         env = {k: v.view(np.uint64) if k == "seed" else v for k, v in env.items()}
-        self.view = self._view(*self.env.restore(env))
+        self.stage.restore(env)
         self.epoch, self.best_cost, self.curve = text["epoch"], text["best_cost"], text["curve"]
 
     # --- pieces
 
     def _episode(self) -> dict[str, np.ndarray]:
-        """Play one episode in every run. Returns means over its slots, (R,) each."""
-        rewards: list[np.ndarray] = []
-        infos: list[dict[str, np.ndarray]] = []
-        ended = False
-        while not ended:
-            action = self.learner.act(self.view)
-            layout = self.learner.layout
-            server, numbers = layout.decode(action.choice, action.numbers, self.view.mask)
-            step = self.env.step(server[:, 0].cpu().numpy(), numbers[:, 0].cpu().numpy())
-            following = self._view(step.final_obs, step.final_mask, step.final_active)
-            ended = bool(step.truncated.all())
-            reward, cost = self._feedback(step)
-            self.learner.observe(Transition(self.view, action, reward, following, cost, ended))
-            self.view = self._view(step.obs, step.mask, step.active)
-            rewards.append(step.reward)
-            infos.append(step.info)
-        means = {name: np.mean([i[name] for i in infos], axis=0) for name in FIGURES}
-        return {"reward": np.mean(rewards, axis=0), **means}
+        """Play in every run. Returns means over slots, (R,) each."""
+        return self.stage.play(self.learner)
+
+    def _learn(self) -> dict[str, np.ndarray]:
+        """Updates for every episode played. Returns figures of the last one's, (R,) each."""
+        learned: dict[str, Tensor] = {}
+        with fast_products():
+            for _ in range(self.plan.together):
+                learned = self.learner.learn(self.plan.updates_per_epoch) or learned
+        self.epoch += self.plan.together
+        return {name: value.cpu().double().numpy() for name, value in learned.items()}
+
+    def _due(self, every: int) -> bool:
+        """Whether a multiple of `every` epochs, or the last one, has just been passed."""
+        before = self.epoch - self.plan.together
+        return self.epoch >= self.plan.epochs or self.epoch // every > before // every
 
     def _validate(self) -> dict[str, np.ndarray]:
         """Play the validation episodes; keep policies that are better than before."""
@@ -249,17 +251,6 @@ class Trainer:
     def _row(self, run: int, figures: dict[str, np.ndarray], seconds: float) -> Row:
         values = {name: float(value[run]) for name, value in figures.items()}
         return Row(self.epoch, self.plan.seeds[run], seconds, values)
-
-    def _view(self, obs: np.ndarray, mask: np.ndarray, active: np.ndarray) -> View:
-        device = self.plan.device
-        parts = (torch.from_numpy(x)[:, None].to(device) for x in (obs, mask, active))
-        return View(*parts)
-
-    def _feedback(self, step: StepResult) -> tuple[Tensor, Tensor]:
-        """Reward (R, 1) and the devices' costs (R, 1, K)."""
-        parts = (step.reward, step.verdict.device_cost)
-        reward, cost = (torch.from_numpy(x).float()[:, None].to(self.plan.device) for x in parts)
-        return reward, cost
 
 
 @torch.no_grad()

@@ -46,12 +46,15 @@ def curve(folder: Path) -> dict[tuple[str, ...], float]:
     return {(e, s, f): float(v) for e, s, f, v in rows if f != "seconds"}
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize(
+    ("method", "together"), [*((m, 1) for m in sorted(METHODS)), ("adsac", 2), ("ppo", 3)]
+)
 def test_a_killed_training_resumes_to_the_bit(
-    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stopped in the fifth epoch and resumed, it ends with the weights and log of the whole."""
-    whole = run(method, tmp_path / "whole")
+    """Stopped in the fifth round and resumed, it ends with the weights and log of the whole."""
+    more = {"together": together, "epochs": 6 * together}
+    whole = run(method, tmp_path / "whole", **more)
     episode, played = train.Trainer._episode, 0
 
     def stopping(self: train.Trainer) -> dict[str, np.ndarray]:
@@ -63,8 +66,8 @@ def test_a_killed_training_resumes_to_the_bit(
 
     monkeypatch.setattr(train.Trainer, "_episode", stopping)
     with pytest.raises(KeyboardInterrupt):
-        run(method, tmp_path / "cut")
-    run(method, tmp_path / "cut")
+        run(method, tmp_path / "cut", **more)
+    run(method, tmp_path / "cut", **more)
     expected, _ = checkpoint.read(whole / "checkpoint.safetensors")
     found, _ = checkpoint.read(tmp_path / "cut" / "checkpoint.safetensors")
     assert found.keys() == expected.keys()
