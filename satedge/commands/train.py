@@ -40,6 +40,10 @@ def train(
     updates: Annotated[
         int | None, typer.Option("--updates", min=1, help="Gradient updates per epoch.")
     ] = None,
+    together: Annotated[
+        int | None,
+        typer.Option("--together", min=1, help="Episodes that a run plays at once; 1."),
+    ] = None,
     settings_preset: Annotated[
         str, typer.Option("--settings", help="table-2 or section-5.1 of the paper.")
     ] = "table-2",
@@ -70,9 +74,11 @@ def train(
     """
     if (method is None) == (study is None):
         raise typer.BadParameter("allowed is a METHOD, or --study NAME", param_hint="METHOD")
-    options: dict[str, Any] = {"epochs": epochs, "updates_per_epoch": updates}
+    options: dict[str, Any] = {"epochs": epochs, "updates_per_epoch": updates, "together": together}
     options = {k: v for k, v in options.items() if v is not None}
     if study is not None:
+        if together is not None:
+            raise typer.BadParameter("it goes with a METHOD", param_hint="--together")
         _train_study(study, options, dry_run)
         return
     if dry_run:
