@@ -41,6 +41,7 @@ FORMULAS = {
     "primal integral": "∫ |C(t) - C*| / max(|C(t)|, |C*|) dt, from 0 to the budget",
     "performance profile": "share of instances with measure <= r times the best",
     "redrawn": "number redrawn / requests",
+    "cost without redrawn": "requests / (T K) · mean C_tk of requests not redrawn",
 }
 
 MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.M)
