@@ -233,12 +233,21 @@ def _chosen(options: dict[str, Any] | None, pool: Pool) -> Any:
     wanted = given.pop("instance", None)
     if given:
         raise ValueError(f"options {sorted(given)}: allowed is 'instance'")
-    if isinstance(wanted, str):
-        names = pool.names.tolist()
-        if wanted not in names:
-            raise InstanceError(f"instance {wanted!r}: allowed is one of {', '.join(names)}")
-        return names.index(wanted)
-    return wanted
+    if wanted is None or np.ndim(wanted) == 0:
+        return None if wanted is None else _position(pool, wanted)
+    return [_position(pool, each) for each in wanted]
+
+
+def _position(pool: Pool, wanted: Any) -> int:
+    """Where an instance is in the pool. Raises InstanceError for what is no position or name."""
+    names = pool.names.tolist()
+    if isinstance(wanted, str) and wanted in names:
+        return int(names.index(wanted))
+    if isinstance(wanted, bool) or not isinstance(wanted, int | np.integer):
+        raise InstanceError(
+            f"instance {wanted!r}: allowed is one of {', '.join(names)}, or its position"
+        )
+    return int(wanted)
 
 
 def _figures(result: StepResult) -> Info:

@@ -154,6 +154,8 @@ class OffloadingBatch:
 
     def _seeds(self, seed: int | ArrayLike) -> NDArray[np.uint64]:
         given = np.asarray(seed)
+        if given.dtype.kind not in "iu" or given.shape not in ((), (self.n_envs,)):
+            raise ValueError(f"seed = {seed!r}: allowed is an integer, or {self.n_envs} of them")
         spread = given + np.arange(self.n_envs) if given.ndim == 0 else given
         return spread.astype(np.uint64)
 
@@ -170,7 +172,10 @@ class OffloadingBatch:
         n_instances = len(self.pool.instances)
         chosen = (drawn % np.uint64(n_instances)).astype(np.int64)
         if instances is not None:
-            chosen = np.broadcast_to(np.asarray(instances, np.int64), chosen.shape)
+            given = np.asarray(instances, np.int64)
+            if given.shape not in ((), chosen.shape):
+                raise InstanceError(f"instances: allowed is one position, or {self.n_envs}")
+            chosen = np.broadcast_to(given, chosen.shape)
             if chosen.min() < 0 or chosen.max() >= n_instances:
                 raise InstanceError(f"instances: allowed is 0..{n_instances - 1}")
         self._instance = np.where(which, chosen, self._instance)

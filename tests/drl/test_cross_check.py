@@ -26,10 +26,10 @@ def comparison() -> ModuleType:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["PPO", "DDPG"])
 def test_returns_are_those_of_stable_baselines3(comparison: ModuleType, method: str) -> None:
-    """Over three seeds the mean return on Pendulum-v1 is at least Stable-Baselines3's less 15 % of
+    """Over two seeds the mean return on Pendulum-v1 is at least Stable-Baselines3's less 15 % of
     what that gained on a random policy, which is most of the way to a pendulum that stands."""
     settings, task = getattr(comparison, f"{method}_CONTROL")
-    seeds = (0, 1, 2)
+    seeds = (0, 1)
     at_random = comparison.random_on_control()
     theirs = np.mean(comparison.sb3_on_control(settings, task, seeds).figures["return"])
     assert theirs > at_random / 2

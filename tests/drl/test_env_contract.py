@@ -19,6 +19,7 @@ from drl.pool import training_episodes
 from drl.spaces import from_disc, from_power_W
 from minlp.heuristics import greedy
 from satedge.problem.generate import generate
+from satedge.problem.instance import InstanceError
 from satedge.problem.referee import judge
 from satedge.problem.scenario import PRESETS, preset
 
@@ -138,3 +139,25 @@ def test_gymnasiums_own_wrappers_work() -> None:
 def test_the_name_may_say_where_it_is_registered() -> None:
     """`drl:` before the name imports the package, for programs that only take a name."""
     assert gym.make(f"drl:{ID}", scenario="tiny", instances=1).unwrapped.batch.n_devices == 3
+
+
+def test_many_environments_take_many_instances_and_seeds() -> None:
+    """One for all, or one each, by position or name; other numbers of them are refused."""
+    pool = training_episodes(preset("tiny", n_slots=2), 3)
+    env = gym.make_vec(ID, num_envs=2, instances=pool)
+    names = ["seed-1000002", "seed-1000000"]
+    for wanted, expected in (("seed-1000001", [1, 1]), (names, [2, 0]), (np.array([1, 2]), [1, 2])):
+        assert env.reset(seed=0, options={"instance": wanted})[1]["instance"].tolist() == expected
+    assert env.reset(seed=[4, 5])[0]["devices"].shape[0] == 2
+    with pytest.raises(InstanceError, match="one position, or 2"):
+        env.reset(options={"instance": [0, 1, 2]})
+    for seed in ([1, 2, 3], [1, None], 0.5):
+        with pytest.raises(ValueError, match="an integer, or 2 of them"):
+            env.reset(seed=seed)
+
+
+@pytest.mark.parametrize("wanted", ["seed-7", 0.5, True, [None], {"a": 1}])
+def test_no_instance_is_guessed(wanted: Any) -> None:
+    """What is neither a name nor a whole position is refused, not rounded to one."""
+    with pytest.raises(InstanceError, match="allowed is one of seed-1000000, seed-1000001, or its"):
+        make().reset(seed=0, options={"instance": wanted})
