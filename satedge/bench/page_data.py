@@ -75,10 +75,14 @@ class _Page:
         self.store, self.rows, self.scores = store, rows, scores
         self.n_cells = self.n_plan_slots = 0
         self.cells_left_out = self.plans_left_out = 0
+        self.skipped = rows.equals("status", "skipped")
 
     def instance(self, group: str, members: list[int]) -> dict[str, Any] | None:
-        """One instance with its cells; None when no cell of it ran."""
-        ran = [i for i in members if self.rows.row(i)["status"] != "skipped"]
+        """One instance with its cells; None when no cell of it ran, or the page is full."""
+        ran = [i for i in members if not self.skipped[i]]
+        if self.n_cells >= MAX_CELLS:
+            self.cells_left_out += len(ran)
+            ran = []
         if not ran:
             return None
         first = self.rows.row(ran[0])
