@@ -10,7 +10,8 @@
 
 The bound relaxes motion to what can be reached from the start: in slot t, (t + 1) steps at once.
 Every slot is then a problem of its own, bounded by branch and bound or, where time is short, by
-`independent_bound`, and the mean of the slot bounds bounds every plan of the horizon.
+`independent_bound`, and the mean of the slot bounds bounds every plan of the horizon. Where motion
+makes the plan dearer than that, consecutive slots are bounded together (`windows`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from minlp.lift import lift
 from minlp.slot_data import Array
 from minlp.smooth import smooth
 from minlp.tour import Tour, free_point, tour_of, widened
+from minlp.windows import window_bounds
 from satedge.problem.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
@@ -55,12 +57,14 @@ def hindsight(
     report: Report = ignore,
     passes: int = 4,
     kicks: int = 4,
-    slot_bound_s: float = 2.0,
+    slot_bound_s: float = 1.5,
+    window_s: float = 0.5,
     gap: float = 1e-3,
 ) -> Outcome:
     """The best plan found with all slots known, and a bound on all plans of the horizon.
 
-    Every slot's branch and bound stops at relative gap `gap` or after `slot_bound_s`.
+    Every slot's branch and bound stops at relative gap `gap` or after `slot_bound_s`; windows of
+    slots, at a tenth of that gap or after `window_s` a slot.
     """
     began = time.perf_counter()
     bounds = independent_bound(instance)
@@ -75,10 +79,15 @@ def hindsight(
         report(Progress(tour.plan()))
     stop_at = began + budget_s
     certificate, alone = bound_slots(instance, bounds, slot_bound_s, gap, stop_at, report)
+    costs = np.asarray(judge(instance, tour.plan()).slot_cost, float)
+    found = window_bounds(
+        instance, costs, bounds, np.array(alone, float), 0.1 * gap, window_s, stop_at
+    )
+    lower = float(bounds.mean()) + sum(w.gain for w in found) / instance.n_slots
     return Outcome(
         tour.plan(),
-        lower_bound=float(bounds.mean()),
-        certificate=certificate,
+        lower_bound=min(lower, float(costs.mean())),
+        certificate={**certificate, "windows": [w.to_dict() for w in found]},
         info={
             "slot_costs": (tour.values / instance.scenario.n_devices).tolist(),
             "slot_costs_alone": alone,
@@ -197,10 +206,19 @@ def _pull(tour: Tour, alone: list[Array | None], rng: np.random.Generator, stop_
         if wanted is None or tour.values[t] - target[t] <= REGRET * tour.values[t]:
             continue
         here = tour.points[t].uav_xy_m
-        for share in (1.0, 0.5, 0.25):
-            late = time.perf_counter() > stop_at
-            if late or tour.pull(int(t), here + share * (wanted[:, :2] - here), rng):
+        for target_xy in _targets(here, wanted[:, :2]):
+            if time.perf_counter() > stop_at or tour.pull(int(t), target_xy, rng):
                 break
+
+
+def _targets(here_xy_m: Array, wanted_xy_m: Array) -> Iterator[Array]:
+    """Places (M, 2) to try: all UAVs the whole way or part of it, then one UAV at a time."""
+    for share in (1.0, 0.5, 0.25):
+        yield here_xy_m + share * (wanted_xy_m - here_xy_m)
+    for m in range(len(here_xy_m)):
+        alone = here_xy_m.copy()
+        alone[m] = wanted_xy_m[m]
+        yield alone
 
 
 def _smooth(tour: Tour, _: list[Array | None], __: np.random.Generator, stop_at: float) -> None:
@@ -232,7 +250,7 @@ def bound_slots(
         "relaxes": ["motion between slots: slot t is reached from the start in t + 1 steps"],
         "slot_bounds": bounds.tolist(),
         "slot_bounds_by": by,
-        "check": "minlp.horizon.slot_bound, minlp.bounds.independent_bound",
+        "check": "minlp.horizon.slot_bound, minlp.bounds.independent_bound, minlp.windows",
     }
     return certificate, alone
 

@@ -26,6 +26,9 @@ POSITION_GAP = 1e-6
 POSITION_STEPS = 40
 HOPE, HOPE_STEPS = 0.003, 8
 
+#: Targets beyond the reach by no more than this share of it count as on its edge.
+EDGE_SHARE = 1e-5
+
 #: Cells of a route's grid along each side of the area.
 GRID_CELLS = 20
 
@@ -219,13 +222,17 @@ def bent_path(
 ) -> Array | None:
     """The path (T, M, 2) bent so that slot t is at the target; None if that is out of reach.
 
-    Until t every place is the nearest to its old one from which the target can still be reached;
-    afterwards, the nearest that can be reached.
+    A target on the very edge of what can be reached is drawn in a little. Until t every place is
+    the nearest to its old one from which the target can still be reached; afterwards, the nearest
+    that can be reached.
     """
     bent = uav_xy_m.copy()
     near_m = reach_m * (1 - 1e-6)  # leaves the discs an intersection with an inside
-    if (np.hypot(*(target_xy_m - start_xy_m).T) > (t + 1) * near_m).any():
+    away = target_xy_m - start_xy_m
+    share = (t + 1) * near_m / np.maximum(np.hypot(*away.T), 1e-300)
+    if (share < 1 - EDGE_SHARE).any():
         return None
+    target_xy_m = np.where(share[:, None] < 1, start_xy_m + share[:, None] * away, target_xy_m)
     bent[t] = target_xy_m
     for s in range(len(bent)):
         for m in range(bent.shape[1] if s != t else 0):
