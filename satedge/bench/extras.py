@@ -31,7 +31,10 @@ class Extra:
     def _shown(self, value: str | float) -> str:
         if isinstance(value, str):
             return value
-        return tables.NONE if value != value else format(value, self.form)
+        if value != value:
+            return tables.NONE
+        text = format(value, self.form)
+        return text.removeprefix("-") if float(text) == 0 else text
 
 
 def as_markdown(extras: Sequence[Extra]) -> str:
