@@ -1,27 +1,42 @@
-"""For the Python reference: fields made by `param` and `array` show their default and meaning.
+"""For the Python reference: what fields say of themselves other than by a docstring.
 
-mkdocstrings reads sources without running them, and would print the whole declaration.
+mkdocstrings reads sources without running them. Of fields declared by `param` and `array` it would
+print the whole declaration, and of those explained by a comment behind them nothing.
 """
 
 from __future__ import annotations
 
 import ast
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import griffe
 
 
+@cache
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
 class DeclaredFields(griffe.Extension):
-    """Reads the declarations of `satedge.problem.fields` and `satedge.problem.instance`."""
+    """Gives such fields the default and the description that plain ones have."""
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **_: Any) -> None:
-        """Put default and description of a declared field where a plain one has them."""
-        if not isinstance(attr.value, griffe.ExprCall):
-            return
-        given = [a for a in attr.value.arguments if not isinstance(a, griffe.ExprKeyword)]
-        if str(attr.value.function) == "param":
+        """Read the declaration, or the comment on the field's line."""
+        call = attr.value if isinstance(attr.value, griffe.ExprCall) else None
+        given = [a for a in call.arguments if not isinstance(a, griffe.ExprKeyword)] if call else []
+        if call and str(call.function) == "param":
             attr.value = given[0]
-        elif str(attr.value.function) == "array":
+        elif call and str(call.function) == "array":
             shape, unit, doc = (ast.literal_eval(str(a)) for a in given)
-            text = f"({', '.join(shape)}) {doc} Unit: {unit}."
-            attr.value, attr.docstring = None, griffe.Docstring(text, parent=attr)
+            attr.value = None
+            self._describe(attr, f"({', '.join(shape)}) {doc} Unit: {unit}.")
+        elif attr.docstring is None and attr.lineno and isinstance(attr.filepath, Path):
+            _, mark, comment = _lines(attr.filepath)[attr.lineno - 1].partition("  # ")
+            if mark and not comment.startswith(("type:", "noqa")):
+                self._describe(attr, f"{comment[0].upper()}{comment[1:]}.")
+
+    @staticmethod
+    def _describe(attr: griffe.Attribute, text: str) -> None:
+        attr.docstring = griffe.Docstring(text, parent=attr)

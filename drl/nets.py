@@ -97,6 +97,7 @@ class MLP(nn.Module):
                 parameter.mul_(last)
 
     def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
+        """(R, B, in) -> (R, B, out); `frozen`: gradients reach x, not the parameters."""
         *body, last = self.layers
         for layer in body:
             x = layer(x, frozen).relu_()

@@ -162,13 +162,13 @@ def decode(scenario: Scenario, server: NDArray, continuous: NDArray, previous_xy
 
 
 def to_power_W(scenario: Scenario, level: NDArray) -> Array:
-    """Powers of levels: -1 is power_min_W, 1 is power_max_W, geometric in between."""
+    """Powers of levels, of any shape: -1 is power_min_W, 1 is power_max_W, geometric in between."""
     low, high = np.log(scenario.power_min_W), np.log(scenario.power_max_W)
     return np.exp(low + (high - low) * (np.asarray(level, float) + 1) / 2)
 
 
 def from_power_W(scenario: Scenario, power_W: Array) -> Array:
-    """The inverse of `to_power_W`; 0 W is the least power."""
+    """The inverse of `to_power_W`, of any shape; 0 W is the least power."""
     low, high = np.log(scenario.power_min_W), np.log(scenario.power_max_W)
     log_power = np.log(np.maximum(power_W, scenario.power_min_W))
     return 2 * (log_power - low) / ((high - low) or 1.0) - 1

@@ -38,7 +38,9 @@ class StepResult:
     final_obs: Floats
     """(B, obs_dim) The successor of this step, whether or not the episode ended."""
     final_mask: Mask
+    """(B, K, S) Its mask."""
     final_active: Mask
+    """(B, K) Its devices with a request."""
     info: dict[str, NDArray]
     """(B,) each, see `summary`."""
     plan: Plan
@@ -142,7 +144,7 @@ class OffloadingBatch:
         return self._slot.copy()
 
     def state(self) -> dict[str, NDArray]:
-        """Everything that changes, to go on later from here with `restore`."""
+        """Everything that changes, (B, ...) each, to go on later from here with `restore`."""
         names = ("seed", "episode", "instance", "slot", "uav_xy_m")
         return {name: getattr(self, f"_{name}").copy() for name in names}
 

@@ -41,7 +41,7 @@ class ScoreActions(gym.ActionWrapper[Any, NDArray, Action]):
         self.action_space = spaces.Box(-1.0, 1.0, (size,), np.float32)
 
     def action(self, action: NDArray) -> Action:
-        """The Dict action of a vector."""
+        """The Dict action of a vector (K S + K + 2M,)."""
         base = _base(self.env)
         k, m = base.batch.n_devices, base.batch.n_uavs
         scores = action[: self._n_scores].reshape(k, -1)

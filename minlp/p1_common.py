@@ -30,6 +30,7 @@ class Slot:
 
     @property
     def devices(self) -> tuple[int, ...]:
+        """Devices that have a request."""
         return self.terms.devices
 
     @cached_property
@@ -40,10 +41,12 @@ class Slot:
 
     @cached_property
     def pairs(self) -> list[tuple[int, int]]:
+        """(device, server) wherever the device may use the server."""
         return [(k, b) for k in self.devices for b in self.servers[k]]
 
     @cached_property
     def links(self) -> list[tuple[int, int]]:
+        """(device, receiver) wherever the device may send to the receiver."""
         return sorted({(k, int(self.terms.receiver[b])) for k, b in self.pairs})
 
     @cached_property

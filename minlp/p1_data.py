@@ -57,6 +57,7 @@ class SlotTerms:
 
     @property
     def scenario(self) -> Scenario:
+        """The instance's."""
         return self.instance.scenario
 
     @property

@@ -44,6 +44,7 @@ class Pair:
 
 
 def pairs_of(terms: SlotTerms, box: Limits) -> dict[tuple[int, int], Pair]:
+    """(device, server) -> what holds within the box if the device uses the server."""
     s = terms.scenario
     gain_low, gain_high = terms.gain_range
     pairs = {}

@@ -16,6 +16,7 @@ DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))
 
 import generate  # noqa: E402
+import reference_tables  # noqa: E402
 
 PAGES = sorted(p for p in DOCS.rglob("*.md"))
 RUN = [p for p in PAGES if re.search(r"^ *```", p.read_text(), re.M)]
@@ -121,7 +122,7 @@ def test_every_table_is_in_a_page_and_lists_everything():
 
     texts = {str(p.relative_to(DOCS)): generate.filled(p.read_text()) for p in PAGES}
     marks = {name for p in PAGES for name in generate.MARK.findall(p.read_text())}
-    assert marks == set(generate.TABLES)
+    assert marks == set(reference_tables.TABLES)
     for name in Scenario.__dataclass_fields__:
         assert f"| `{name}` |" in texts["reference/scenario.md"]
     for method in TABLE:
@@ -130,12 +131,15 @@ def test_every_table_is_in_a_page_and_lists_everything():
         assert option in texts["reference/cli.md"]
 
 
-def test_every_score_and_column_is_explained():
-    """Formulas are of scores that exist, and the page on files names every column of a row."""
+def test_explanations_are_of_what_there_is():
+    """Formulas are of scores, texts of settings that exist; the page on files names every column
+    of a row."""
+    from satedge.bench.methods import TABLE, parameters
     from satedge.bench.score import DEFINITIONS
     from satedge.bench.table_data import FLAGS, NUMBERS, TEXT
 
-    assert set(generate.FORMULAS) <= set(DEFINITIONS)
+    assert set(reference_tables.FORMULAS) <= set(DEFINITIONS)
+    assert set(reference_tables.SETTINGS) <= {name for m in TABLE for name in parameters(m)[0]}
     files = (DOCS / "reference" / "files.md").read_text()
     rows = files[files.index("## Rows") :]
     named = re.findall(r"^\| (`.+?`) \|", rows, re.M)

@@ -98,7 +98,10 @@ _SMALL = {("paper", 1, 2): ((2,), (1, 3)), ("published", 1, 2): ((2,), (1, 3))}
 
 
 def build_catalogue(name: str, n_uavs: int, n_satellites: int) -> Catalogue:
-    """The models of a fleet. M=1, N=2 takes the last UAV row and satellite rows 2 and 4."""
+    """The models of a fleet, rows in turn. Raises KeyError for an unknown name.
+
+    M=1, N=2 takes the last UAV row and satellite rows 2 and 4.
+    """
     uav_rows, satellite_rows = CATALOGUES[name]
     uavs, satellites = _SMALL.get(
         (name, n_uavs, n_satellites), (range(n_uavs), range(n_satellites))

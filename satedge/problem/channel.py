@@ -95,13 +95,13 @@ def rician_laplace(s: npt.ArrayLike, factor_dB: float) -> Floats:
 
 
 def rician_power_pdf(power: npt.ArrayLike, factor_dB: float) -> Floats:
-    """Density of |h|^2: Erlang laws of scale 1 / (1 + kappa), Poisson(kappa) mixed."""
+    """Density of |h|^2, any shape: Erlang laws of scale 1 / (1 + kappa), Poisson(kappa) mixed."""
     factor = from_dB(factor_dB)
     return _mixture_pdf(power, _poisson_weights(factor), 1 / (1 + factor))
 
 
 def rician_power_cdf(power: npt.ArrayLike, factor_dB: float) -> Floats:
-    """Distribution function of |h|^2: one minus a Marcum Q function of order 1."""
+    """Distribution function of |h|^2, any shape: one minus a Marcum Q function of order 1."""
     factor = from_dB(factor_dB)
     return _mixture_cdf(power, _poisson_weights(factor), 1 / (1 + factor))
 
@@ -149,12 +149,12 @@ def shadowed_rician_laplace(s: npt.ArrayLike, b: float, m: float, omega: float) 
 
 
 def shadowed_rician_power_pdf(power: npt.ArrayLike, b: float, m: float, omega: float) -> Floats:
-    """Density of |h|^2: Erlang laws of scale 2b, mixed by a negative binomial law."""
+    """Density of |h|^2, any shape: Erlang laws of scale 2b, negative binomially mixed."""
     return _mixture_pdf(power, _negative_binomial_weights(m, omega / (2 * b * m + omega)), 2 * b)
 
 
 def shadowed_rician_power_cdf(power: npt.ArrayLike, b: float, m: float, omega: float) -> Floats:
-    """Distribution function of |h|^2, of the same mixture as its density."""
+    """Distribution function of |h|^2, any shape, of the same mixture as its density."""
     return _mixture_cdf(power, _negative_binomial_weights(m, omega / (2 * b * m + omega)), 2 * b)
 
 

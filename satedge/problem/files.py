@@ -86,7 +86,10 @@ def read_plan(path: str | Path, instance: Instance | None = None) -> Plan:
 
 
 def write_plan(plan: Plan, path: str | Path, instance: Instance | None = None) -> None:
-    """Write one plan (no stack of plans), with the hash of its instance if that is given."""
+    """Write one plan (no stack of plans), with the hash of its instance if that is given.
+
+    Raises FileError for a plan that would not read back, or a place that cannot be written.
+    """
     document: dict[str, Any] = {"format": PLAN_FORMAT, "schema_version": SCHEMA_VERSION}
     if instance is not None:
         document["instance_sha256"] = instance.content_sha256

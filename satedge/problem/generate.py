@@ -46,7 +46,8 @@ def generate(
 ) -> Instance:
     """An episode of `scenario.n_slots` slots. Raises ScenarioError where no draw can succeed.
 
-    `passes` replaces the circular orbit, for example by satellites propagated with SGP4.
+    The same scenario and seed give the same arrays on any machine. `passes` (T slots, N satellites)
+    replaces the circular orbit, for example by satellites propagated with SGP4.
     """
     if seed < 0:
         raise ScenarioError(f"seed = {seed}: allowed is an integer >= 0")

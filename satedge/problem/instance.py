@@ -125,7 +125,10 @@ class Instance:
     def window(
         self, start: int, stop: int, uav_xy_m: NDArray[np.float64] | None = None, name: str = ""
     ) -> Instance:
-        """Slots start..stop-1 as an instance of their own, UAVs starting at `uav_xy_m` (M, 2)."""
+        """Slots start..stop-1 as an instance of their own, UAVs starting at `uav_xy_m` (M, 2).
+
+        Raises InstanceError for an empty or foreign part, or positions outside the area.
+        """
         if not 0 <= start < stop <= self.n_slots:
             raise InstanceError(
                 f"window {start}:{stop}: allowed is a part of 0:{self.n_slots} with a slot in it"
@@ -143,7 +146,8 @@ class Instance:
     ) -> Instance:
         """Chosen slots, in any order, as an instance: the slots of a batch of environments.
 
-        The result is not validated again and shares memory where `index` is a slice.
+        `index` is a slice, slots or a mask; `uav_xy_m` (M, 2) is where the UAVs start. The result
+        is not validated again and shares memory where `index` is a slice.
         """
         chosen = object.__new__(Instance)
         values: dict[str, Any] = {"scenario": self.scenario, "seed": self.seed, "name": name}

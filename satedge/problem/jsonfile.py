@@ -168,13 +168,16 @@ def whole(name: str, value: Any, low: int) -> int:
 
 
 def check_all(name: str, value: NDArray[Any], fine: NDArray[np.bool_], rule: str) -> None:
-    """Refuse the first entry of `value` that is not `fine`."""
+    """Refuse the first entry of `value` that is not `fine` (same shape). Raises FileError."""
     for index in np.argwhere(~fine):
         raise refused(_place(name, tuple(index)), value[tuple(index)].item(), rule)
 
 
 def nested_array(name: str, value: Any, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
-    """Nested lists as an array of dtype `kind`; the first misfit in length or type is named."""
+    """Nested lists as an array of `shape` and dtype `kind`.
+
+    Raises FileError naming the first misfit in length or type.
+    """
     types, wanted = _ENTRIES[kind]
     index = _misfit(value, shape, types)
     if index is not None:

@@ -49,7 +49,7 @@ class Plan:
 
 
 def stack(plans: list[Plan]) -> Plan:
-    """Several plans of one instance along a new leading axis."""
+    """Several plans of one instance along a new leading axis; their shapes must agree."""
     return Plan(
         np.stack([p.server for p in plans]),
         np.stack([p.power_W for p in plans]),
@@ -58,7 +58,7 @@ def stack(plans: list[Plan]) -> Plan:
 
 
 def concatenate(plans: list[Plan]) -> Plan:
-    """Plans of consecutive slots as one."""
+    """Plans of consecutive slots as one, along the slot axis; other axes must agree."""
     return Plan(
         np.concatenate([p.server for p in plans], axis=-2),
         np.concatenate([p.power_W for p in plans], axis=-2),

@@ -36,7 +36,9 @@ class Changes:
 def project(instance: Instance, raw: Plan, seed: int = 0) -> tuple[Plan, Changes]:
     """The admissible plan nearest in spirit to raw decisions for all slots, slot after slot.
 
-    `raw` may hold any numbers, finite or not, and servers as floats.
+    `raw` (shapes of a Plan, leading axes allowed) may hold any numbers, finite or not, and servers
+    as floats. `seed` draws servers in the place of unavailable ones. Returns the plan and what was
+    changed.
     """
     at = np.broadcast_to(instance.uav_xy_m, (*raw.uav_xy_m.shape[:-3], *instance.uav_xy_m.shape))
     plans: list[Plan] = []

@@ -48,9 +48,13 @@ class Verdict:
     download_s: Array
     """(..., T, K) Receiver to device, with propagation. Eqs. (16), (24)."""
     upload_J: Array
+    """(..., T, K) Paid by the sender, propagation included. Eqs. (13), (21)."""
     execute_J: Array
+    """(..., T, K) Of an unshared execution. Eqs. (15), (23)."""
     relay_J: Array
+    """(..., T, K) Paid by the sending satellites. Eqs. (21), (25)."""
     download_J: Array
+    """(..., T, K) Paid by the answering UAV or satellite. Eqs. (17), (25)."""
     overrun_s: Array
     """(..., T, K) Latency beyond the deadline or, on satellites, beyond the window."""
     device_cost: Array

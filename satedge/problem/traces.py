@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def with_device_sites(instance: Instance, path: str | Path) -> Instance:
-    """Devices that stay where a CSV with columns device, x_m, y_m puts them in every slot."""
+    """Devices that stay where a CSV with columns device, x_m, y_m puts them. Raises FileError."""
     k, side = instance.scenario.n_devices, instance.scenario.area_side_m
     columns = {"device": _index(k), "x_m": _number(0, side), "y_m": _number(0, side)}
     sites = np.full((k, 2), np.nan)
@@ -42,7 +42,10 @@ def with_device_sites(instance: Instance, path: str | Path) -> Instance:
 
 
 def with_tracks(instance: Instance, path: str | Path) -> Instance:
-    """Device positions from a CSV with columns slot, device, x_m, y_m: a row for each pair."""
+    """Device positions from a CSV with columns slot, device, x_m, y_m: a row for each pair.
+
+    Raises FileError.
+    """
     k, side = instance.scenario.n_devices, instance.scenario.area_side_m
     columns = {
         "slot": _index(instance.n_slots),
@@ -60,7 +63,7 @@ def with_tracks(instance: Instance, path: str | Path) -> Instance:
 def with_requests(instance: Instance, path: str | Path) -> Instance:
     """Requests from a CSV; a device without a row is idle in that slot.
 
-    Columns: slot, device, input_bit, output_words, deadline_s, accuracy_floor.
+    Columns: slot, device, input_bit, output_words, deadline_s, accuracy_floor. Raises FileError.
     """
     declared = {f.name: f.metadata for f in array_fields()}
     columns = {
@@ -87,7 +90,7 @@ def with_requests(instance: Instance, path: str | Path) -> Instance:
 def with_uav_sites(instance: Instance, path: str | Path) -> Instance:
     """UAV start positions from a CSV with columns uav, x_m, y_m and, if wanted, altitude_m.
 
-    An altitude holds for all slots.
+    An altitude holds for all slots. Raises FileError.
     """
     m, side = instance.scenario.n_uavs, instance.scenario.area_side_m
     columns = {"uav": _index(m), "x_m": _number(0, side), "y_m": _number(0, side)}

@@ -1,0 +1,296 @@
+"""Tables of the reference, made from the code, so that none can fall behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any
+
+#: Scores in symbols, beside the sentences of `satedge.bench.score`; reference/scores.md
+#: says what the letters mean.
+FORMULAS = {
+    "cost": "C = 1/(T K) Σ_t Σ_k (η_l T_k + η_e E_k + ρ η_l V_k)",
+    "lower bound": "B = max over methods of b",
+    "gap": "(C - B) / |C|",
+    "own gap": "(C - b) / |C|, or (C* - b) / C*",
+    "gap in the part decisions change": "(C - B) / (C - F)",
+    "excess": "C / C_causal - 1",
+    "over hindsight": "C / C_hindsight - 1",
+    "excess in the part decisions change": "(C - F) / (C_causal - F) - 1",
+    "normalised": "(C - C*) / (C_random - C*)",
+    "latency": "Σ T_k / number of served requests",
+    "energy": "1/T Σ_t Σ_k E_k",
+    "reward": "1/T Σ_t K β_r / Σ_k C_k",
+    "late": "number of V_k > 0 / requests",
+    "unserved": "number without a server / requests",
+    "feasible": "no violation, none unserved, all V_k = 0",
+    "time": "exp(mean ln(t + 1 s)) - 1 s",
+    "primal integral": "∫ |C(t) - C*| / max(|C(t)|, |C*|) dt, from 0 to the budget",
+    "performance profile": "share of instances with measure <= r times the best",
+    "redrawn": "number redrawn / requests",
+    "cost without redrawn": "requests / (T K) · mean C_tk of requests not redrawn",
+}
+
+#: What settings of methods mean; those of learners in training have their own table.
+SETTINGS = {
+    "gap": "relative gap (incumbent - bound) / incumbent at which a slot counts as solved",
+    "hard": "deadlines as constraints: the best punctual plan, or a proof that there is none",
+    "max_nodes": "nodes of the search tree after which it stops",
+    "slot_budget_s": "seconds for each slot",
+    "tries": "neighbours whose powers are optimised in each round, the most promising first",
+    "rounds": "most turns of servers, powers and positions from each start",
+    "hope": "a neighbour this much above the incumbent still has its positions polished",
+    "kicks": "restarts from the best point with a few devices sent elsewhere",
+    "passes": "passes over the slots of the episode that improve the plan",
+    "slot_bound_s": "seconds for the bound of each slot",
+    "policy": "a name under `results/policies/<preset>`, or a path; the method's own by default",
+    "preset": "folder of `results/policies` in which names are looked up",
+    "solver": "Pyomo's name of the solver",
+    "formulation": "`log-power` (rates in log-powers) or `power`",
+    "download": "`bound` replaces a UAV's download time by its lower bound, `exact` keeps it",
+    "options": "passed to the solver under its own names",
+    "grace_s": "seconds beyond its limit before the solver is killed",
+}
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A Markdown table. A bar between backticks does not end a cell, any other is escaped."""
+
+    def cell(value: object) -> str:
+        parts = str(value).replace("\n", " ").split("`")
+        parts[::2] = [part.replace("|", "\\|") for part in parts[::2]]
+        return "`".join(parts)
+
+    lines = [list(heads)]
+    lines += [["---"] * len(lines[0])]
+    lines += [[cell(value) for value in row] for row in rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def code(value: object) -> str:
+    """`value` in code type; nothing for nothing."""
+    text = shown(value)
+    return f"`{text}`" if text else ""
+
+
+def shown(value: object) -> str:
+    """A default as a user would type it."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(str(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def scenario() -> str:
+    """Every field of a scenario."""
+    from satedge.problem.fields import allowed
+    from satedge.problem.scenario import Scenario
+
+    rows = [
+        (code(f.name), code(f.default), f.metadata["unit"], allowed(f), f.metadata["source"],
+         f.metadata["doc"])
+        for f in dataclasses.fields(Scenario)
+    ]  # fmt: skip
+    return table(("field", "default", "unit", "allowed", "source", "what it is"), rows)
+
+
+def presets() -> str:
+    """Every preset, with the fields it changes."""
+    from satedge.problem.scenario import PRESETS, Scenario, preset
+
+    plain = Scenario().to_dict()
+    rows = []
+    for name, doc in PRESETS.items():
+        values = preset(name).to_dict()
+        changed = [f"`{k}={shown(v)}`" for k, v in values.items() if v != plain[k]]
+        rows.append((code(name), doc, " ".join(changed) or "none"))
+    return table(("preset", "what it is", "changes"), rows)
+
+
+def catalogues() -> str:
+    """The models that servers run, in the order in which UAVs and satellites take them."""
+    from satedge.problem.catalogue import CATALOGUES
+
+    rows = []
+    for name, tiers in CATALOGUES.items():
+        for tier, models in zip(("UAV", "satellite"), tiers, strict=True):
+            for m in models:
+                memory = shown(m.memory_GB) if m.memory_GB else "not stated"
+                numbers = (shown(m.accuracy), f"{m.work_TFLOP:.4g}", memory)
+                rows.append((code(name), tier, m.name, *numbers, m.source))
+    heads = ("catalogue", "on", "model", "accuracy", "TFLOP a word", "memory GB", "source")
+    return table(heads, rows)
+
+
+def methods() -> str:
+    """Every built-in method."""
+    from satedge.bench import methods as bench
+
+    rows = []
+    for m in bench.TABLE:
+        needs = " ".join(code(need) for need in m.needs) or "nothing more"
+        doc = m.doc + (" Knows later slots." if m.hindsight else "")
+        rows.append((code(m.name), m.family, doc, needs, code(m.entry)))
+    return table(("method", "kind", "what it does", "needs", "function"), rows)
+
+
+def method_settings() -> str:
+    """Every setting of the built-in methods, with its default."""
+    import inspect
+
+    from satedge.bench import methods as bench
+
+    rows = []
+    for m in bench.TABLE:
+        names = [n for n in bench.parameters(m)[0] if m.family != "learned" or m.name == "adsac"]
+        declared = inspect.signature(bench.load(m)).parameters if names else {}
+        who = code(m.name) + (" and other learners" if m.family == "learned" else "")
+        for name in names:
+            rows.append((who, code(name), code(declared[name].default), SETTINGS.get(name, "")))
+    return table(("method", "setting", "default", "what it does"), rows)
+
+
+def learner_settings() -> str:
+    """Every setting of `satedge train --setting`, by learner; what all share comes first."""
+    from drl.settings import METHODS, Settings
+
+    shared = [f.name for f in dataclasses.fields(Settings)]
+    parts = [f"**All learners** (defaults of `adsac`)\n\n{_settings(METHODS['adsac'], shared)}"]
+    for kind in dict.fromkeys(type(s) for s in METHODS.values()):
+        members = [name for name, s in METHODS.items() if type(s) is kind]
+        first = METHODS[members[0]]
+        own = [
+            f.name
+            for f in dataclasses.fields(first)
+            if f.name not in shared or getattr(first, f.name) != getattr(Settings(), f.name)
+        ]
+        title = ", ".join(code(name) for name in members)
+        parts.append(f"**{title}**\n\n{_settings(first, own)}")
+    return "\n\n".join(parts)
+
+
+def _settings(settings: Any, names: list[str]) -> str:
+    docs = _field_docs(type(settings))
+    rows = [(code(n), code(getattr(settings, n)), docs.get(n, "")) for n in names]
+    return table(("setting", "default", "what it is, and its source"), rows)
+
+
+def _field_docs(kind: type) -> dict[str, str]:
+    """The strings that follow the fields of a class and of those it is made from."""
+    import ast
+    import inspect
+
+    docs: dict[str, str] = {}
+    for part in reversed(kind.__mro__[:-1]):
+        body = ast.parse(inspect.getsource(part)).body[0].body  # type: ignore[attr-defined]
+        for field, text in pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                docs[field.target.id] = " ".join(ast.literal_eval(text.value).split())  # type: ignore[union-attr]
+    return docs
+
+
+def scores() -> str:
+    """Every score, in symbols and in a sentence."""
+    from satedge.bench.score import DEFINITIONS
+
+    rows = [(name, code(FORMULAS.get(name, "")), text) for name, text in DEFINITIONS.items()]
+    return table(("score", "formula", "in words"), rows)
+
+
+def suites() -> str:
+    """Every suite of instances."""
+    from satedge.bench.suite_data import SUITES
+
+    rows = [
+        (code(name), len(s.recipes), s.title, "files" if s.committed else "made when asked for")
+        for name, s in SUITES.items()
+    ]
+    return table(("suite", "instances", "what", "kept as"), rows)
+
+
+def studies() -> str:
+    """Every study that comes with the package."""
+    from satedge.bench.study import cells
+    from satedge.bench.study_file import builtin, load_study
+
+    rows = []
+    for name in builtin():
+        study = load_study(name)
+        parts = "; ".join(dict.fromkeys(part.name for part in study.parts))
+        rows.append((code(name), study.title, parts, sum(1 for _ in cells(study))))
+    return table(("study", "what", "parts", "cells"), rows)
+
+
+def arrays() -> str:
+    """Every array of an instance file."""
+    from satedge.problem.instance import array_fields
+
+    kinds = {"f8": "number", "i8": "integer", "?": "true or false"}
+    rows = [
+        (code(f.name), f"({', '.join(f.metadata['shape'])})", kinds[f.metadata["kind"]],
+         f.metadata["unit"], f.metadata["doc"])
+        for f in array_fields()
+    ]  # fmt: skip
+    return table(("array", "shape", "of", "unit", "what it is"), rows)
+
+
+def commands() -> str:
+    """Every command with its arguments and options, as `--help` tells them."""
+    import typer.main
+
+    from satedge.cli import app
+
+    group: Any = typer.main.get_command(app)
+    return "\n\n".join(_command(name, command) for name, command in group.commands.items())
+
+
+def _command(name: str, command: Any) -> str:
+    import typing
+
+    kinds = typing.get_type_hints(command.callback)
+    words, rows = [], []
+    for p in command.params:
+        label = " ".join(code(o) for o in (*p.opts, *p.secondary_opts))
+        if p.param_type_name == "argument":
+            word = (p.metavar or p.name).upper()
+            words.append(word if p.required else f"[{word}]")
+            label = code(word)
+        elif not p.is_flag:
+            label += f" {p.metavar or _kind(kinds[p.name])}"
+        rows.append((label, p.help or "", _default(p)))
+    usage = " ".join(["satedge", name, *words, "[OPTIONS]"])
+    about = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    options = table(("argument or option", "what it is", "default"), rows)
+    return f"## {name}\n\n```text\n{usage}\n```\n\n{about}\n\n{options}"
+
+
+def _kind(annotation: Any) -> str:
+    """What an option of some type is given, in a word."""
+    import typing
+
+    plain = [t for t in typing.get_args(annotation) if t is not type(None)] or [annotation]
+    return {"int": "N", "float": "NUMBER", "Path": "PATH", "datetime": "TIME"}.get(
+        plain[0].__name__, "TEXT"
+    )
+
+
+def _default(p: Any) -> str:
+    if p.required:
+        return "required"
+    off = p.default is None or p.default is False or p.default == ()
+    return "" if off else code("on" if p.default is True else p.default)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "scenario": scenario,
+    "presets": presets,
+    "catalogues": catalogues,
+    "methods": methods,
+    "method-settings": method_settings,
+    "learner-settings": learner_settings,
+    "scores": scores,
+    "suites": suites,
+    "studies": studies,
+    "arrays": arrays,
+    "commands": commands,
+}
