@@ -57,7 +57,7 @@ class Settings:
     """Most turns of the blocks from each start."""
     hope: float = 0.003
     """A neighbour this much above the incumbent still has its positions polished."""
-    kicks: int = 8
+    kicks: int = 5
     """Restarts from the best point with a few devices sent elsewhere."""
 
 
@@ -69,7 +69,7 @@ def alternate(
     report: Report = ignore,
     rounds: int = 6,
     hope: float = 0.003,
-    kicks: int = 8,
+    kicks: int = 5,
 ) -> Outcome:
     """Servers, powers and positions in turn, then neighbourhoods. See `Settings`."""
     settings = Settings(rounds, hope, kicks)
