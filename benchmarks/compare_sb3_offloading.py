@@ -4,6 +4,14 @@
 
 As in compare_sb3.py, with the training episodes of `drl.train` to learn from and its validation
 episodes to be judged by; powers start at 10 mW on both sides, as for all our learners.
+
+Three seeds after 15,000 slots, means over the slots of the validation episodes (the lines that are
+not here have not been run to their end):
+
+| | reward | cost | late requests a slot | s a seed |
+| --- | --- | --- | --- | --- |
+| PPO, ours, scores | 0.638 [0.622, 0.653] | 72 [41, 89] | 1.88 [1.77, 1.95] | 8 |
+| PPO, Stable-Baselines3, scores | 0.592 [0.555, 0.614] | 85 [79, 88] | 2.13 [2.00, 2.28] | 24 |
 """
 
 import time
