@@ -122,7 +122,7 @@ def looks(methods: list[str]) -> dict[str, tuple[str, str, object]]:
             base = method
         dashed = base in learned
         rank = (learned if dashed else known).index(base)
-        again = sum(m.partition(",")[0] == base for m in found if m != base)
+        again = sum(m.partition(",")[0] == base for m in found)
         turn = 2 * (rank // len(LINE_COLOURS)) + dashed + 2 * again
         found[method] = (
             LINE_COLOURS[rank % len(LINE_COLOURS)],

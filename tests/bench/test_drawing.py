@@ -11,6 +11,7 @@ from PIL import Image
 
 from satedge.bench import curves, maps, style
 from satedge.bench.film import FilmError, save_film
+from satedge.bench.methods import table
 from satedge.problem.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.scenario import preset
@@ -78,3 +79,13 @@ def test_looks_are_the_same_in_every_figure() -> None:
     assert style.looks(["random", "greedy", "own:solve"])["greedy"] == alone
     several = style.looks(["greedy, 1 s", "greedy, 10 s"])
     assert several["greedy, 1 s"] != several["greedy, 10 s"]
+
+
+def test_methods_look_different() -> None:
+    """No two methods share colour, marker and dashes; learned ones are dashed, variants apart."""
+    names = [*table(), "mine:solve", "adsac, slow", "adsac, fast", "general, 1 s"]
+    found = style.looks(names)
+    assert len(set(map(str, found.values()))) == len(names)
+    assert found["branch-and-bound"][2] == "-"
+    assert found["adsac"][2] != "-"
+    assert found["adsac"][0] == found["adsac, slow"][0]

@@ -1,0 +1,43 @@
+"""What --dry-run expects cells to take."""
+
+from pathlib import Path
+from typing import Any
+
+from satedge.bench import methods
+from satedge.bench.cells import Cell
+from satedge.bench.store import Store
+from satedge.bench.table_data import Rows, write_parquet
+from satedge.bench.typical import typical_times
+from satedge.problem.instance import Instance
+
+
+def row(method: str, wall_s: float, **other: Any) -> dict[str, Any]:
+    values = {
+        "key": f"{method}{wall_s}{other}", "group": "g", "method": method, "status": "done",
+        "entry": methods.find(method).entry, "family": methods.find(method).family,
+        "budget_s": 5.0, "wall_s": wall_s, "n_slots": 1, "n_devices": 3,
+    }  # fmt: skip
+    return values | other
+
+
+def test_times_come_from_what_ran_before(slot: Instance, tmp_path: Path) -> None:
+    """The same cells first, then the method slot by slot at its size, at any size, its budget."""
+    rows = [
+        *(row("greedy", s) for s in (0.1, 0.3, 0.9)),
+        row("nearest", 8.0, group="other", n_slots=4),
+        row("nearest", 99.0, group="other", n_devices=10),
+        row("random", 60.0, group="other", n_slots=100, n_devices=10),
+        row("alternate", 0.0, status="skipped"),
+    ]
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "rows.parquet").write_bytes(write_parquet(Rows.of(rows)))
+    typical = typical_times(Store(tmp_path / "nothing"), committed=tmp_path)
+
+    def seconds(name: str, budget_s: float = 5.0) -> float:
+        return typical.seconds(Cell(methods.find(name), slot, 0, budget_s, group="g"))
+
+    assert seconds("greedy") == 0.3
+    assert seconds("nearest") == 2.0
+    assert seconds("nearest", budget_s=1.5) == 1.5
+    assert seconds("random") == 0.6
+    assert seconds("alternate") == 5.0
