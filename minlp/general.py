@@ -113,11 +113,18 @@ def _wrong(record: dict[str, Any], judged: float) -> list[str]:
     """What the referee has against a claim."""
     found = []
     slack = CLAIM_TOLERANCE * abs(judged)
-    if record.get("cost") is not None and abs(record["cost"] - judged) > slack:
+    if _claims_optimum(record) and record.get("cost") is None:
+        found.append("claims an optimum, but its values have no cost")
+    if record.get("cost") is not None and not abs(record["cost"] - judged) <= slack:
         found.append(f"claims cost {record['cost']:.9g}, judged {judged:.9g}")
-    if record.get("bound") is not None and record["bound"] > judged + slack:
+    if record.get("bound") is not None and not record["bound"] <= judged + slack:
         found.append(f"claims bound {record['bound']:.9g} above a plan of cost {judged:.9g}")
     return found
+
+
+def _claims_optimum(record: dict[str, Any]) -> bool:
+    told = str(record.get("termination"))
+    return "optimal" in told.lower() or told == "convergenceCriteriaSatisfied"
 
 
 def tidy(slot: Instance, raw: Plan) -> Plan:
@@ -147,11 +154,7 @@ def _outcome(outcome: Outcome, records: list[dict[str, Any]], settings: dict[str
     status = outcome.status
     if any("error" in r for r in records):
         status = "failed"
-    elif status != "stopped" and all(
-        "optimal" in str(r.get("termination")).lower()
-        or r.get("termination") == "convergenceCriteriaSatisfied"
-        for r in records
-    ):
+    elif status != "stopped" and all(_claims_optimum(r) for r in records):
         status = "feasible" if any(r["wrong"] for r in records) else "optimal"
     version = next((r["version"] for r in records if r.get("version")), "")
     return Outcome(

@@ -136,17 +136,30 @@ n_vars, n_rows = (int(word) for word in header[1].split()[:2])
 with open(stub[:-3] + '.sol', 'w') as sol:
     sol.write('all zero: optimal' + chr(10) * 2 + 'Options' + chr(10))
     sol.write(chr(10).join(['3', '1', '1', '0', str(n_rows), '0', str(n_vars), str(n_vars)]))
-    sol.write(chr(10) + chr(10).join(['0'] * n_vars) + chr(10) + 'objno 0 0' + chr(10))
+    sol.write(chr(10) + chr(10).join(['VALUE'] * n_vars) + chr(10) + 'objno 0 0' + chr(10))
 """
 
 
-def test_a_lie_is_found_out(fake_solver):
+@pytest.mark.parametrize("value", ["0", "1e30"])
+def test_a_lie_is_found_out(fake_solver, value):
     """A solution that breaks the model has another cost before the referee."""
-    outcome = general.solve(tiny(), budget_s=10, seed=0, solver=fake_solver(LIAR))
+    liar = fake_solver(LIAR.replace("VALUE", value))
+    outcome = general.solve(tiny(), budget_s=10, seed=0, solver=liar)
     (slot,) = outcome.info["slots"]
     assert "error" not in slot
     assert slot["wrong"]
     assert outcome.status == "feasible"
+    verdict = judge(tiny(), outcome.plan)
+    assert verdict.admissible
+    assert float(verdict.cost) <= float(judge(tiny(), start_plan(tiny())).cost)
+
+
+def test_no_numbers_are_no_solution(fake_solver):
+    """Values that are NaN are a failure with a reason, and the slot keeps a plan."""
+    liar = fake_solver(LIAR.replace("VALUE", "nan"))
+    outcome = general.solve(tiny(), budget_s=10, seed=0, solver=liar)
+    (slot,) = outcome.info["slots"]
+    assert slot.get("error") or slot["wrong"]
     verdict = judge(tiny(), outcome.plan)
     assert verdict.admissible
     assert float(verdict.cost) <= float(judge(tiny(), start_plan(tiny())).cost)
