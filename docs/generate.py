@@ -27,6 +27,18 @@ def filled(markdown: str) -> str:
     return MARK.sub(lambda found: TABLES[found[1]](), markdown)
 
 
+def indented(markdown: str) -> str:
+    """Continuations of list items by four spaces, as Python-Markdown has them.
+
+    The pages indent by the width of the bullet, as the rest of the world does.
+    """
+    parts = re.split(r"(^ *```.*?^ *```$)", markdown, flags=re.M | re.S)
+    for i in range(0, len(parts), 2):
+        text = re.sub(r"^ {2,3}(?=\S)", "    ", parts[i], flags=re.M)
+        parts[i] = re.sub(r"\n\n((?: {4}.*\n)+)(?=[-*] )", r"\n\n\1\n", text)
+    return "".join(parts)
+
+
 def outside(page: str, target: str) -> str | None:
     """Path in the repository of a link's target, if that is no part of docs/."""
     path = os.path.normpath(Path("docs", page).parent / target)
@@ -63,4 +75,4 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         up = "../" * here.count("/")
         return f"![{text}]({up}outside/{path})" if picture else f"{text} (`{path}`)"
 
-    return UPWARD.sub(inside, filled(markdown))
+    return UPWARD.sub(inside, indented(filled(markdown)))
