@@ -87,6 +87,7 @@ def gap_chart(lines: Sequence[Line], rows: Rows, gap: Any) -> Figure | None:
 
 def phase_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None:
     """Mean latency and energy of every method, split into their phases."""
+    lines = tables.largest(lines)
     shown = [v for v in lines if v.plans and v.family != "bound"]
     if not shown:
         return None

@@ -52,6 +52,7 @@ def time_chart(
     `traces` gives for (method, budget) the (trace, best bound) of each cell; `training_s` the
     training time of learned methods, drawn as a mark of its own.
     """
+    lines = tables.largest(lines)
     shown = [v for v in lines if traces.get((v.method, v.budget_s))]
     if not shown:
         return None
@@ -111,6 +112,7 @@ def solved_chart(
     lines: Sequence[Line], traces: Mapping[tuple[str, float], list[tuple[Trace, float]]]
 ) -> Figure | None:
     """Data profile: share of instances that a method certifies to SOLVED within a time."""
+    lines = tables.largest(lines)
     shown = [v for v in lines if math.isfinite(v.own_gap) and (v.method, v.budget_s) in traces]
     times = {tables.name(v, lines): _solved_s(traces[v.method, v.budget_s]) for v in shown}
     times = {name: found for name, found in times.items() if np.isfinite(found).any()}
@@ -169,7 +171,9 @@ def profile_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | No
 
 def _measure(lines: Sequence[Line], rows: Rows, usable: Any) -> tuple[Array, list[str]]:
     """(instances, methods) cost minus floor, the mean over seeds; inf without a plan."""
-    shown = [v for v in lines if v.plans and v.family != "bound"]
+    lines = tables.largest(lines)
+    whole = max(v.instances for v in lines)
+    shown = [v for v in lines if v.plans and v.family != "bound" and v.instances == whole]
     _, instance = np.unique(rows["instance_sha256"], return_inverse=True)
     columns = {(v.method, v.budget_s): j for j, v in enumerate(shown)}
     total, count = np.zeros((2, int(instance.max(initial=-1)) + 1, len(columns)))

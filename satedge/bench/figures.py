@@ -170,7 +170,7 @@ def _of_quality(group: _Group) -> list[Sketch]:
             "profile",
             "Performance profile",
             "Share of instances on which a method is within a factor of the best, measured on "
-            "the part of the cost that decisions change.",
+            "the part of the cost that decisions change; of the methods that ran on all instances.",
             lambda: curves.profile_chart(lines, rows, group.usable),
         ),
     ]

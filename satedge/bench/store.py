@@ -17,6 +17,7 @@ import json
 import os
 import re
 import secrets
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,15 @@ class Store:
         if wanted.exists():
             chosen = set(json.loads(wanted.read_text()))
             rows = rows.where([key in chosen for key in rows.text("key")])
-        return rows.ordered()
+        return rows.ordered(self.parts())
+
+    def parts(self) -> list[str]:
+        """Names of the study's parts, in its order."""
+        path = self.root / "study.toml"
+        if not path.exists():
+            return []
+        study = tomllib.loads(path.read_text("utf-8"))
+        return [p.get("name") or "+".join(p.get("suites", ())) for p in study.get("part", ())]
 
     def _path(self, key: str) -> Path:
         return self.cells / key[:2] / f"{key}.json.gz"

@@ -102,15 +102,28 @@ class Rows:
             mask = mask.astype(np.int64)
         return Rows({name: values[mask] for name, values in self.columns.items()}, self.words)
 
-    def ordered(self) -> Rows:
-        """By group, instance, method, budget and seed; numbers inside names count as numbers."""
-        keys = [self["seed"], self["budget_s"]]
-        for name in ("method", "instance", "group"):
-            words = self.words[name]
+    def ordered(self, groups: Sequence[str] = ()) -> Rows:
+        """By group, instance, method, budget and seed; numbers inside names count as numbers.
+
+        `groups` come first and in their order.
+        """
+        first = [g for g in groups if g in self.words["group"]]
+        others = sorted(set(self.words["group"]) - set(first), key=_natural)
+        rows = self.recoded("group", [*first, *others])
+        keys = [rows["seed"], rows["budget_s"]]
+        for name in ("method", "instance"):
+            words = rows.words[name]
             rank = np.empty(len(words), np.int64)
             rank[sorted(range(len(words)), key=lambda i: _natural(words[i]))] = range(len(words))
-            keys.append(rank[self[name]])
-        return self.where(np.lexsort(keys))
+            keys.append(rank[rows[name]])
+        return rows.where(np.lexsort([*keys, rows["group"]]))
+
+    def recoded(self, name: str, words: Sequence[str]) -> Rows:
+        """The same rows with the words of a column listed in another order."""
+        place = {word: i for i, word in enumerate(words)}
+        codes = np.array([place[word] for word in self.words[name]], np.int64)
+        column = codes[self[name]] if len(codes) else self[name]
+        return Rows({**self.columns, name: column}, {**self.words, name: list(words)})
 
     def row(self, index: int) -> dict[str, Any]:
         """One row as Python values."""

@@ -88,6 +88,12 @@ def title(group: str, lines: Sequence[Line]) -> str:
     return f"{group}: {count} cells a method, {each} s{clock} each"
 
 
+def largest(lines: Sequence[Line]) -> list[Line]:
+    """Of every method the line of its largest budget."""
+    most = {v.method: max(o.budget_s for o in lines if o.method == v.method) for v in lines}
+    return [v for v in lines if v.budget_s == most[v.method]]
+
+
 def name(line: Line, lines: Sequence[Line]) -> str:
     """The method, with its budget where it has several in the comparison."""
     several = len({v.budget_s for v in lines if v.method == line.method}) > 1

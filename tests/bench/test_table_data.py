@@ -46,6 +46,14 @@ def test_order_counts_numbers_in_names() -> None:
     assert Rows.of(rows).ordered().text("key") == ["2", "1", "0"]
 
 
+def test_groups_come_in_the_order_of_the_study() -> None:
+    """Named groups first, in their order; others by name after them."""
+    rows = [{"key": g, "group": g} for g in ("b", "z", "a", "c10", "c9")]
+    ordered = Rows.of(rows).ordered(["z", "a", "not there"])
+    assert ordered.text("group") == ["z", "a", "b", "c9", "c10"]
+    assert ordered.text("key") == ordered.text("group")
+
+
 def test_hundred_thousand_rows(tmp_path: Path) -> None:
     """A large run is read, scored and summarised in seconds, with every method's line right."""
     n = 100_000
