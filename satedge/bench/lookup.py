@@ -9,8 +9,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ class Definition:
     """Its keyword arguments; None when only an import would tell."""
     open: bool = False
     """It takes any keyword arguments."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Annotations of its keyword arguments, as they are written."""
 
 
 def importable(module: str) -> bool:
@@ -88,8 +90,12 @@ def _definition(path: Path, name: str, _modified: int) -> Definition:
 
 def _signature(node: ast.FunctionDef) -> Definition:
     taken = node.args
-    names = [a.arg for a in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
-    return Definition(parameters=tuple(names[1:]), open=taken.kwarg is not None)
+    given = (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)
+    return Definition(
+        parameters=tuple(a.arg for a in given[1:]),
+        open=taken.kwarg is not None,
+        kinds={a.arg: ast.unparse(a.annotation) for a in given if a.annotation},
+    )
 
 
 def _bound_names(tree: ast.Module) -> set[str]:

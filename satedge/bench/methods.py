@@ -230,15 +230,29 @@ def wants_report(function: Callable[..., Any]) -> bool:
     return found.open or "report" in (found.parameters or ())
 
 
+#: What a setting annotated so may be, and how to say it.
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "bool": ((bool,), "true or false"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "str": ((str,), "text"),
+}
+
+
 def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
-    """Raise MethodError when a setting is not a keyword argument of the method."""
+    """Raise MethodError for what is no keyword argument of the method, or of another type."""
     names, anything = parameters(method)
+    kinds = lookup.definition(method.entry).kinds
     for name in settings:
         if name in GIVEN:
             raise MethodError(f"{method.name}: {name} is given by the bench, it is no setting")
         if name not in names and not anything:
             allowed = ", ".join(names) or "none"
             raise MethodError(f"{method.name}: unknown setting {name!r}; allowed: {allowed}")
+        types, allowed = _KINDS.get(kinds.get(name, ""), ((object,), ""))
+        value = settings[name]
+        if not isinstance(value, types) or (isinstance(value, bool) and int in types):
+            raise MethodError(f"{method.name}: {name} = {value!r}: allowed is {allowed}")
 
 
 def load(method: Method) -> Callable[..., Any]:

@@ -58,6 +58,25 @@ def test_settings_are_read_from_the_source() -> None:
     assert methods.parameters(methods.find("toys:good")) == (("note", "pause_s"), False)
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "good", "bad", "allowed"),
+    [
+        ("branch-and-bound", "hard", True, "maybe", "true or false"),
+        ("branch-and-bound", "max_nodes", 5, 2.5, "a whole number"),
+        ("branch-and-bound", "gap", 1, True, "a number"),
+        ("general", "solver", "scip", 3, "text"),
+    ],
+)
+def test_settings_of_another_type_are_refused(
+    method: str, name: str, good: object, bad: object, allowed: str
+) -> None:
+    """The annotation of a keyword argument says what a setting may be."""
+    found = methods.find(method)
+    methods.check_settings(found, {name: good})
+    with pytest.raises(methods.MethodError, match=f"{name} = .*allowed is {allowed}"):
+        methods.check_settings(found, {name: bad})
+
+
 def test_settings_behind_a_decorator_are_found_by_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
