@@ -92,7 +92,7 @@ def test_taking_a_course_trains_and_keeps(library: Path) -> None:
     course = courses.courses(study())[0]
     assert courses.take(course, train, collect) == "done"
     assert [g["seeds"] for _, g in calls] == [(0, 1), (3,)]
-    assert {(m, g["epochs"], g["updates_per_epoch"]) for m, g in calls} == {("ppo", 40, 10)}
+    assert {(m, g["epochs"], g["updates_per_epoch"]) for m, g in calls} == {("ppo", 40, 5)}
     assert [place for _, place in kept] == [library / "tiny/K3/ppo"] * 2
 
 
