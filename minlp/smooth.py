@@ -14,6 +14,7 @@ trust region shrinks (Conn, Gould, Toint, Trust-Region Methods, 2000, chapter 12
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import cvxpy
@@ -106,7 +107,9 @@ def proposed_path(tour: Tour, trust_m: float) -> Array | None:
         constraints.append(cp.norm(place[rows] - centres, axis=1) <= s.uav_coverage_m * SHORT)
     problem = cp.Problem(cp.Minimize(cost), constraints)
     try:
-        problem.solve(solver="CLARABEL")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an inaccurate answer is not taken
+            problem.solve(solver="CLARABEL")
     except cvxpy.error.SolverError:
         return None
     if problem.status != cvxpy.OPTIMAL or move.value is None:
