@@ -19,9 +19,10 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 
-#: Most cells listed, and slots of plans drawn, on one page.
+#: Most cells listed, and slots of plans drawn, on one page. Every instance has the same share of
+#: the slots, and of every method and budget its cheapest plan is drawn.
 MAX_CELLS = 4000
-MAX_PLAN_SLOTS = 12_000
+MAX_PLAN_SLOTS = 8_000
 LOG_CHARACTERS = 3000
 
 _ROW = (
@@ -53,7 +54,7 @@ def page_data(store: Store, rows: Rows, scores: Scores) -> dict[str, Any]:
         by_instance.setdefault(place, [])
     for i in order:
         by_instance[names[i]].append(int(i))
-    page = _Page(store, rows, scores)
+    page = _Page(store, rows, scores, MAX_PLAN_SLOTS // max(1, len(by_instance)))
     listed = [page.instance(group, members) for (group, _), members in by_instance.items()]
     return {
         "instances": [i for i in listed if i is not None],
@@ -71,9 +72,12 @@ def embed(data: dict[str, Any]) -> str:
 class _Page:
     """Collects cells while there is room."""
 
-    def __init__(self, store: Store, rows: Rows, scores: Scores) -> None:
-        self.store, self.rows, self.scores = store, rows, scores
-        self.n_cells = self.n_plan_slots = 0
+    def __init__(self, store: Store, rows: Rows, scores: Scores, share: int) -> None:
+        """`share`: slots of plans that each instance may draw; one plan it may draw anyway."""
+        self.store, self.rows, self.scores, self.share = store, rows, scores, share
+        self.n_cells = 0
+        self.drawn: dict[tuple[str, float], int] = {}
+        """Slots drawn of the present instance by method and budget."""
         self.cells_left_out = self.plans_left_out = 0
         self.skipped = rows.equals("status", "skipped")
 
@@ -85,6 +89,7 @@ class _Page:
             ran = []
         if not ran:
             return None
+        self.drawn = {}
         first = self.rows.row(ran[0])
         world = self.store.instance(first["instance_sha256"])
         return {
@@ -118,10 +123,11 @@ class _Page:
         plan = plan_of(record)
         if plan is None:
             return cell
-        if self.n_plan_slots + world.n_slots > MAX_PLAN_SLOTS:
+        full = self.drawn and sum(self.drawn.values()) + world.n_slots > self.share
+        if full or (row["method"], row["budget_s"]) in self.drawn:
             self.plans_left_out += 1
             return cell
-        self.n_plan_slots += world.n_slots
+        self.drawn[row["method"], row["budget_s"]] = world.n_slots
         return cell | {"plan": _plan(world, plan)}
 
 

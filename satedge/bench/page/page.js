@@ -371,5 +371,5 @@ byId("next").addEventListener("click", () => step(1));
 showInstance(0);
 if (data.left_out.cells || data.left_out.plans) {
   byId("left-out").textContent = `Left out to keep the page small: ${data.left_out.cells} cells and `
-    + `${data.left_out.plans} plans; all of them lie under ${data.folder}.`;
+    + `${data.left_out.plans} plans, further seeds of a method first; all of them lie under ${data.folder}.`;
 }
