@@ -81,14 +81,18 @@ def _rewards(lines: Sequence[Line]) -> Iterator[Claim]:
 
 
 def _rates(trained: Sequence[Training]) -> Iterator[Claim]:
-    """Figure 4, by the reward on validation episodes of AD-SAC under several critic rates."""
+    """Figure 4, by the reward on validation episodes of AD-SAC under several critic rates.
+
+    Trainings of different lengths are compared over the epochs that all of them have.
+    """
+    mine = [t for t in trained if t.learner == "adsac" and t.curves.get("validation_reward")]
+    rewards = [t.curves["validation_reward"] for t in mine]
+    shared = sorted(set.intersection(*map(set, rewards))) if rewards else []
     curves: dict[float, list[Array]] = {}
-    for training in trained:
-        reward = training.curves.get("validation_reward", {})
-        if training.learner == "adsac" and len(reward) >= 4:
-            curve = np.array([reward[epoch] for epoch in sorted(reward)])
-            curves.setdefault(float(training.settings.get("critic_rate", 0)), []).append(curve)
-    curves = {rate: runs for rate, runs in curves.items() if len(runs) >= SEEDS}
+    for training, reward in zip(mine, rewards, strict=True):
+        curve = np.array([reward[epoch] for epoch in shared])
+        curves.setdefault(float(training.settings.get("critic_rate", 0)), []).append(curve)
+    curves = {r: runs for r, runs in curves.items() if len(runs) >= SEEDS and len(shared) >= 4}
     good = curves.get(GOOD_RATE)
     if good is None:
         return
@@ -97,7 +101,8 @@ def _rates(trained: Sequence[Training]) -> Iterator[Claim]:
         yield Claim(
             "Figure 4",
             f"a critic rate of {LOW_RATE:g} learns slower than {GOOD_RATE:g}",
-            f"mean reward over the first half {ours[0]:.3f} against {ours[1]:.3f}",
+            f"mean reward over the first half of {shared[-1]:g} epochs {ours[0]:.3f} against "
+            f"{ours[1]:.3f}",
             _verdict([ours[0] < ours[1]]),
         )
     if HIGH_RATE in curves:
@@ -106,7 +111,7 @@ def _rates(trained: Sequence[Training]) -> Iterator[Claim]:
             "Figure 4",
             f"a critic rate of {HIGH_RATE:g} oscillates",
             f"step of the reward between validations {ours[0]:.3f} against {ours[1]:.3f} "
-            "in the second half",
+            f"in the second half of {shared[-1]:g} epochs",
             _verdict([ours[0] > ours[1]]),
         )
 

@@ -20,6 +20,9 @@ from satedge.bench.table_data import Rows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: Groups of which a map is drawn, the first ones; the page draws one for any plan.
+MAPS = 4
+
 #: Cells of one method whose traces are read for the time chart.
 TRACES = 300
 
@@ -66,9 +69,10 @@ def _all(
     store: Store, rows: Rows, scores: Scores, lines: list[Line]
 ) -> Iterator[tuple[str, list[Sketch]]]:
     """Groups with their sketches, then what belongs to the whole run."""
-    for group, part in tables.by_comparison(lines):
+    for place, (group, part) in enumerate(tables.by_comparison(lines)):
         chosen = np.flatnonzero(rows.equals("group", group))
-        yield group, _comparison(_Group(store, rows.where(chosen), scores, part, chosen))
+        sketches = _comparison(_Group(store, rows.where(chosen), scores, part, chosen))
+        yield group, [s for s in sketches if s.name != "map" or place < MAPS]
     caption = (
         "The same methods in every part of the study: excess over the best causal plan of the "
         "part, and late requests."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,29 +108,30 @@ def save_both(figure: Figure, folder: Path, name: str) -> list[Path]:
 def looks(methods: list[str]) -> dict[str, tuple[str, str, object]]:
     """Colour, marker and dashes of each method: the same in every figure of a run.
 
-    Learned methods are dashed, others solid; of variants, "name, what differs", each has dashes of
-    its own.
+    Learned methods are dashed, others solid. A method under several budgets, "name, 10 s", keeps
+    its colour and has dashes of its own for each.
     """
     from satedge.bench.methods import table
 
     learned = [m.name for m in table().values() if m.family == "learned"]
-    known = [m.name for m in table().values() if m.family != "learned"]
-    known += [m for m in methods if m.partition(",")[0] not in table()]
+    others = [m.name for m in table().values() if m.family != "learned"]
+    bases = [_without_budget(m) for m in methods]
+    others += [b for b in dict.fromkeys(bases) if b not in table()]
     found: dict[str, tuple[str, str, object]] = {}
-    for method in methods:
-        base = method.partition(",")[0]
-        if method in known:
-            base = method
-        dashed = base in learned
-        rank = (learned if dashed else known).index(base)
-        again = sum(m.partition(",")[0] == base for m in found)
-        turn = 2 * (rank // len(LINE_COLOURS)) + dashed + 2 * again
+    for i, (method, base) in enumerate(zip(methods, bases, strict=True)):
+        dashed = base.partition(",")[0] in learned
+        rank = (learned if base in learned else others).index(base)
+        turn = 2 * (rank // len(LINE_COLOURS)) + dashed + 2 * bases[:i].count(base)
         found[method] = (
             LINE_COLOURS[rank % len(LINE_COLOURS)],
             MARKERS[(rank + 5 * dashed) % len(MARKERS)],
             DASHES[turn % len(DASHES)],
         )
     return found
+
+
+def _without_budget(method: str) -> str:
+    return re.sub(r", [\d.]+ s$", "", method)
 
 
 def decades(axis: Any) -> None:

@@ -92,6 +92,6 @@ def test_critic_rates() -> None:
     slow, wild = trained(0.0001, (0.1, 0.2, 0.4, 0.5)), trained(0.01, (0.4, 0.6, 0.2, 0.9))
     told = claims([], [], [*good, *slow, *wild])
     assert [(c.figure, c.verdict) for c in told] == [("Figure 4", "reproduced")] * 2
-    assert "0.150 against 0.500" in told[0].ours
+    assert "first half of 75 epochs 0.150 against 0.500" in told[0].ours
     assert "0.700 against 0.000" in told[1].ours
     assert claims([], [], [*good, *slow[:2]]) == [], "two seeds are too few"

@@ -88,4 +88,5 @@ def test_methods_look_different() -> None:
     assert len(set(map(str, found.values()))) == len(names)
     assert found["branch-and-bound"][2] == "-"
     assert found["adsac"][2] != "-"
-    assert found["adsac"][0] == found["adsac, slow"][0]
+    assert found["general"][0] == found["general, 1 s"][0], "the same method, another budget"
+    assert found["adsac, fast"][0] != found["adsac, slow"][0], "other settings, another method"
