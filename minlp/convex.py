@@ -19,6 +19,7 @@ from minlp.convex_steps import advance, direction
 from minlp.convex_terms import (
     Array,
     ConvexProblem,
+    Point,
     gradients,
     inside,
     new_point,
@@ -62,17 +63,45 @@ def minimise_kernel(
     `warm` trusts y and multiplier: for a start from the minimum of a similar problem. Where F(y)
     shows that the bound cannot reach a finite `cutoff`, it ends sooner, with a looser bound.
     """
-    n, d = problem.load_s.shape[0], y.shape[0]
-    point, state = new_point(n, d, problem.disc.shape[0]), new_state(problem)
+    point = new_point(problem.load_s.shape[0], y.shape[0], problem.disc.shape[0])
+    anchor, weights = np.empty(y.shape[0]), np.empty(problem.disc.shape[0])
+    return descend(
+        problem, y, multiplier, gradient, warm, relative_gap, absolute_gap, cutoff, max_iter,
+        point, anchor, weights,
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def descend(
+    problem: ConvexProblem,
+    y: Array,
+    multiplier: Array,
+    gradient: Array,
+    warm: bool,
+    relative_gap: float,
+    absolute_gap: float,
+    cutoff: float,
+    max_iter: int,
+    point: Point,
+    anchor: Array,
+    weights: Array,
+) -> tuple[float, float, int, int]:
+    """`minimise_kernel` with scratch `point` from the caller.
+
+    Out: `anchor` (n + 2M,) where the bound was attained and `weights` (Q,) of the discs there.
+    """
+    state = new_state(problem)
     margin = rounding_margin(problem)
     cost = start(problem, multiplier, warm, y, point, state)
     best, least, bound, iteration, status = y.copy(), np.inf, -np.inf, 0, STOPPED
+    anchor[:] = y
     while np.isfinite(cost):
         gradients(problem, point)
         here = bound_at(problem, y, margin, point)
         if here > bound:
             bound = here
             gradient[:], multiplier[:] = point.gradient, point.multiplier
+            anchor[:], weights[:] = y, point.disc_multiplier
         if cost < least and inside(problem, point):
             least = cost
             best[:] = y

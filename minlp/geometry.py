@@ -2,9 +2,10 @@
 
 With D = r^2 + z^2 the log gain is const - alpha/2 ln D. Its gradient is -alpha (q - x)/D and its
 Hessian has the eigenvalues -alpha/D (tangential) and alpha (r^2 - z^2)/D^2 (radial). The second
-is the greater one where it is positive, and is greatest, alpha/(8 z^2), at r^2 = 3 z^2. Over a box
-of half-diagonal h around its centre the log gain therefore lies within
-[tangent - alpha/D_min h^2/2, tangent + curvature_max h^2/2].
+is the greater one where it is positive, and is greatest, alpha/(8 z^2), at r^2 = 3 z^2. A quadratic
+that is not negative where a UAV may be, and vanishes at the border, makes the log gain concave or
+convex at no cost on the border, where optima mostly lie (the alpha-BB underestimators of
+Androulakis, Maranas, Floudas, J. Global Optim. 7(4), 1995, with discs beside boxes).
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import numpy as np
 from numba import njit
 
 from minlp.slot_data import Array, IntArray, SlotData
+
+#: Admissible positions may exceed a disc by the referee's rounding slack; bounds allow for it.
+RADIUS_SLACK = 1 + 4e-9
 
 #: A box of UAV positions is (x low, x high, y low, y high) in metres.
 
@@ -28,6 +32,18 @@ def squared_distances(box: Array, x: float, y: float) -> tuple[float, float]:
 
 
 @njit(cache=True, error_model="numpy")
+def spread(data: SlotData, k: int, m: int, box: Array) -> tuple[float, float]:
+    """Least and greatest squared horizontal distance of device k to UAV m in its box and reach."""
+    x, y = data.device_xy_m[k, 0], data.device_xy_m[k, 1]
+    near, far = squared_distances(box, x, y)
+    away = np.hypot(x - data.start_xy_m[m, 0], y - data.start_xy_m[m, 1])
+    reach = data.reach_m * RADIUS_SLACK
+    if away > reach:
+        near = min(max(near, (away - reach) ** 2), far)
+    return near, max(min(far, (away + reach) ** 2), near)
+
+
+@njit(cache=True, error_model="numpy")
 def log_gain(data: SlotData, k: int, m: int, x: float, y: float) -> float:
     """Log gain of device k at UAV m in (x, y)."""
     dx, dy = x - data.device_xy_m[k, 0], y - data.device_xy_m[k, 1]
@@ -38,7 +54,7 @@ def log_gain(data: SlotData, k: int, m: int, x: float, y: float) -> float:
 @njit(cache=True, error_model="numpy")
 def gain_interval(data: SlotData, k: int, m: int, box: Array) -> tuple[float, float]:
     """Least and greatest log gain of device k at UAV m anywhere in the box."""
-    near, far = squared_distances(box, data.device_xy_m[k, 0], data.device_xy_m[k, 1])
+    near, far = spread(data, k, m, box)
     z = data.altitude_m[m] ** 2
     half = 0.5 * data.path_loss_exponent
     return (
@@ -48,22 +64,65 @@ def gain_interval(data: SlotData, k: int, m: int, box: Array) -> tuple[float, fl
 
 
 @njit(cache=True, error_model="numpy")
-def gain_tangent(
-    data: SlotData, k: int, m: int, box: Array
-) -> tuple[float, float, float, float, float]:
-    """(value at the centre, slope x, slope y, remainder below, remainder above) over the box."""
-    alpha = data.path_loss_exponent
-    cx, cy = 0.5 * (box[0] + box[1]), 0.5 * (box[2] + box[3])
-    h2 = 0.25 * ((box[1] - box[0]) ** 2 + (box[3] - box[2]) ** 2)
-    dx, dy = cx - data.device_xy_m[k, 0], cy - data.device_xy_m[k, 1]
+def room(box: Array, discs: Array, x: float, y: float) -> Array:
+    """(value, slope x, slope y) at (x, y) of the least of some quadratics of Hessian -2 I, none of
+    which is negative where box and discs (rows x, y, radius) hold.
+    """
+    least = np.empty(3)
+    least[0] = (x - box[0]) * (box[1] - x) + (y - box[2]) * (box[3] - y)
+    least[1], least[2] = box[0] + box[1] - 2.0 * x, box[2] + box[3] - 2.0 * y
+    for i in range(discs.shape[0]):
+        dx, dy = x - discs[i, 0], y - discs[i, 1]
+        radius = discs[i, 2] * RADIUS_SLACK
+        value = radius * radius - dx * dx - dy * dy
+        if value < least[0]:
+            least[0], least[1], least[2] = value, -2.0 * dx, -2.0 * dy
+    return least
+
+
+@njit(cache=True, error_model="numpy")
+def gain_above(
+    data: SlotData, k: int, m: int, box: Array, space: Array, x: float, y: float
+) -> tuple[float, float, float]:
+    """(value at (x, y), slope x, slope y) of an affine function nowhere below the log gain.
+
+    Two candidates: the tangent of log gain + bend/2 * space, which is concave, and the tangent of
+    the chord of ln D over the distances of the box, which is concave in the position. `space` is
+    the `room` at (x, y), a point of the box.
+    """
+    half = 0.5 * data.path_loss_exponent
     z = data.altitude_m[m] ** 2
-    squared = dx * dx + dy * dy + z
-    near, far = squared_distances(box, data.device_xy_m[k, 0], data.device_xy_m[k, 1])
+    dx, dy = x - data.device_xy_m[k, 0], y - data.device_xy_m[k, 1]
+    here = dx * dx + dy * dy
+    near, far = spread(data, k, m, box)
     peak = min(max(near, 3.0 * z), far)
-    bend = max(0.0, alpha * (peak - z) / (peak + z) ** 2)
-    value = data.log_fading[k, m] - 0.5 * alpha * np.log(squared)
-    below = 0.5 * alpha / (near + z) * h2
-    return value, -alpha * dx / squared, -alpha * dy / squared, below, 0.5 * bend * h2
+    bend = max(0.0, 2.0 * half * (peak - z) / (peak + z) ** 2)
+    slope = -2.0 * half / (here + z)
+    value = data.log_fading[k, m] - half * np.log(here + z) + 0.5 * bend * space[0]
+    sx, sy = slope * dx + 0.5 * bend * space[1], slope * dy + 0.5 * bend * space[2]
+    if far > near * (1 + 1e-9) + 1e-9:
+        fall = half * (np.log(far + z) - np.log(near + z)) / (far - near)
+        chord = data.log_fading[k, m] - half * np.log(near + z) - fall * (here - near)
+        if chord < value:
+            value, sx, sy = chord, -2.0 * fall * dx, -2.0 * fall * dy
+    return value, sx, sy
+
+
+@njit(cache=True, error_model="numpy")
+def gain_below(
+    data: SlotData, k: int, m: int, space: Array, x: float, y: float
+) -> tuple[float, float, float]:
+    """(value at (x, y), slope x, slope y) of an affine function nowhere above the log gain.
+
+    -ln D lies above its tangent at D(x, y), which falls with |q - (x, y)|^2; that is at most what
+    `space`, the `room` at (x, y), has there to first order.
+    """
+    alpha = data.path_loss_exponent
+    dx, dy = x - data.device_xy_m[k, 0], y - data.device_xy_m[k, 1]
+    squared = dx * dx + dy * dy + data.altitude_m[m] ** 2
+    loss = 0.5 * alpha / squared
+    value = data.log_fading[k, m] - 0.5 * alpha * np.log(squared) - loss * space[0]
+    return value, -2.0 * loss * dx - loss * space[1], -2.0 * loss * dy - loss * space[2]
 
 
 @njit(cache=True, error_model="numpy")

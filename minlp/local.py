@@ -104,7 +104,7 @@ def local_step(
     for k in range(n):
         allowed[k] = 1 << choice[k]
     floor = np.full(n, data.log_power_min)
-    problem, constant = assemble(data, allowed, boxes, floor, False)
+    problem, constant = assemble(data, allowed, allowed, boxes, floor, xy, False)
     y, gradient = np.zeros(n + 2 * n_uavs), np.zeros(n + 2 * n_uavs)
     y[:n] = log_power
     for m in range(n_uavs):

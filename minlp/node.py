@@ -7,8 +7,6 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from minlp.convex import minimise_kernel
-from minlp.convex_terms import evaluate, new_point
 from minlp.geometry import common_point, discs_of
 from minlp.local import (
     apart,
@@ -18,29 +16,33 @@ from minlp.local import (
     point_boxes,
     settle,
 )
-from minlp.presolve import MARGIN
+from minlp.priced import Priced, core_around, drop_dear, priced, split_point
 from minlp.receivers import receivers
-from minlp.relaxation import (
-    assemble,
-    download_s,
-    gain_tables,
-    occupancy,
-)
+from minlp.relaxation import download_s, gain_tables, occupancy
 from minlp.slot_data import NOT_SENT, Array, IntArray, SlotData
 
 DEVICE, UAV, NOTHING = 0, 1, 2
+
+#: Gains are linearised this far on the way from the parent's positions to the boxes' centres.
+CENTRAL = 0.7
+
+#: A box must lose this many times more than a device to be divided first.
+DEVICES_FIRST = 4.0
 
 
 class Evaluation(NamedTuple):
     """What one node yields. Costs are sums over devices."""
 
     lower_bound: float
+    dropped_bound: float  # the least of any option dropped, inf if none was
     candidate_cost: float  # of the candidate below, inf if it is not admissible
     choice: IntArray  # (n,) option indices
     log_power: Array  # (n,)
     xy_m: Array  # (M, 2)
     kind: int  # DEVICE, UAV or NOTHING to branch on
     target: int  # the device or UAV
+    first: int  # bits of the target device's options that stay together
+    whole: bool  # and so do the others
 
 
 @njit(cache=True, error_model="numpy")
@@ -56,37 +58,62 @@ def evaluate_node(
     """Bound a node over tightened boxes. `start` (n + 2M,) is where the solver begins.
 
     The bound holds whatever happened to the solver; it may stop early once the bound reaches
-    `cutoff`, and aims at an absolute accuracy of `gap`.
+    `cutoff`, and aims at an absolute accuracy of `gap`. Options proven to pass the cutoff are
+    dropped from `allowed`, in place.
     """
-    n, n_uavs = data.log_fading.shape
-    problem, constant = assemble(data, allowed, boxes, power_low, True)
-    y, gradient, multiplier = start.copy(), np.zeros(start.shape[0]), np.zeros(n)
-    base = constant.sum()
-    _cost, bound, _steps, _status = minimise_kernel(
-        problem, y, multiplier, gradient, False, 1e-9, gap, cutoff - base, 60
-    )
-    bound += base - MARGIN * (np.abs(constant).sum() + abs(bound))
-    point = new_point(n, y.shape[0], problem.disc.shape[0])
-    evaluate(problem, y, point)
-    relaxed = constant.copy()
-    for k in range(n):
-        h = point.upload[k]
-        relaxed[k] += problem.latency_weight[k] * h
-        relaxed[k] += problem.energy_weight[k] * point.power[k] * (h + problem.propagation_s[k])
-        relaxed[k] += problem.overrun_weight[k] * max(0.0, h - problem.slack_s[k])
-    powers, xy = y[:n].copy(), np.empty((n_uavs, 2))
-    for k in range(n):
-        powers[k] = min(max(powers[k], data.log_power_min), data.log_power_max)
-    for m in range(n_uavs):
-        xy[m, 0], xy[m, 1] = y[n + 2 * m], y[n + 2 * m + 1]
-    choice = round_choice(data, allowed, powers, xy)
+    choice = round_choice(data, allowed, *split_point(data, start, boxes))
+    core = core_around(data, allowed, choice)
+    start = _towards_centres(start, boxes)
+    best = priced(data, allowed, core, boxes, power_low, start, cutoff, gap)
+    if best.lower_bound < cutoff and best.lost.sum() > gap:
+        for k in range(choice.shape[0]):
+            if best.lost[k] > 0.0:
+                choice[k] = np.argmin(best.price[k])
+        other = core_around(data, allowed, choice)
+        found = priced(data, allowed, other, boxes, power_low, start, cutoff, gap)
+        if found.lower_bound > best.lower_bound:
+            best, core = found, other
+    dropped = drop_dear(data, allowed, best, cutoff)
+    powers, xy = split_point(data, best.y, boxes)
+    choice = round_choice(data, core, powers, xy)
     true = device_costs(data, choice, powers, xy)
-    kind, index = branch_on(data, allowed, boxes, relaxed, true, xy)
+    kind, index = branch_on(data, choice, core, best, boxes, true, xy)
+    first, whole = 0, False
+    if kind == DEVICE:
+        first, whole = _first_part(allowed[index], core[index], best, index, choice[index])
     inside = settle(data, chosen_receivers(data, choice), xy)
     total = device_costs(data, choice, powers, xy).sum() if inside else np.inf
-    if not np.isfinite(bound):
-        bound = -np.inf
-    return Evaluation(bound, total, choice, powers, xy, kind, index)
+    return Evaluation(
+        best.lower_bound, dropped, total, choice, powers, xy, kind, index, first, whole
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def _towards_centres(start: Array, boxes: Array) -> Array:
+    """The point with its positions pulled into their boxes and towards the centres.
+
+    Gains are linearised there. Tangents at the old minimum are tight there, but the new minimum
+    goes where they are not.
+    """
+    point, first = start.copy(), start.shape[0] - 2 * boxes.shape[0]
+    for m in range(boxes.shape[0]):
+        for axis in range(2):
+            low, high = boxes[m, 2 * axis], boxes[m, 2 * axis + 1]
+            q = min(max(start[first + 2 * m + axis], low), high)
+            point[first + 2 * m + axis] = CENTRAL * 0.5 * (low + high) + (1.0 - CENTRAL) * q
+    return point
+
+
+@njit(cache=True, error_model="numpy")
+def _first_part(allowed: int, core: int, found: Priced, k: int, choice: int) -> tuple[int, bool]:
+    """(options of the first child of device k, whether all others make one child)."""
+    if found.lost[k] > 0.0:
+        first = 0
+        for o in range(found.price.shape[1]):
+            if allowed >> o & 1 and found.price[k, o] >= 0.0:
+                first |= 1 << o
+        return first, True
+    return (allowed & ~core) | (1 << choice), False
 
 
 @njit(cache=True, error_model="numpy")
@@ -129,41 +156,63 @@ def round_choice(data: SlotData, allowed: IntArray, log_power: Array, xy: Array)
 
 @njit(cache=True, error_model="numpy")
 def branch_on(
-    data: SlotData, allowed: IntArray, boxes: Array, relaxed: Array, true: Array, xy: Array
+    data: SlotData,
+    choice: IntArray,
+    core: IntArray,
+    found: Priced,
+    boxes: Array,
+    true: Array,
+    xy: Array,
 ) -> tuple[int, int]:
-    """The device or UAV whose relaxation loses most at the candidate."""
-    n, n_uavs = data.log_fading.shape
-    single, _bits = receivers(data, allowed)
-    low, high = gain_tables(data, boxes)
-    here, _same = gain_tables(data, point_boxes(xy))
-    worst, kind, index = -1.0, NOTHING, -1
-    loss, half = np.zeros(n_uavs), np.empty(n_uavs)
+    """The device or UAV whose relaxation loses most at the candidate, by its true costs (n,)."""
+    n_uavs = data.altitude_m.shape[0]
+    worst, kind, index = 0.0, NOTHING, -1
+    half = np.empty(n_uavs)
     for m in range(n_uavs):
         half[m] = np.hypot(boxes[m, 1] - boxes[m, 0], boxes[m, 3] - boxes[m, 2])
-    for k in range(n):
-        lost = true[k] - relaxed[k]
-        if allowed[k] & (allowed[k] - 1) != 0:
-            if lost > worst:
-                worst, kind, index = lost, DEVICE, k
-        elif 0 <= single[k] < n_uavs:
-            m = single[k]
+    loss = _box_losses(data, choice, core, found, boxes, true, xy, half)
+    for k in range(choice.shape[0]):
+        lost = found.lost[k]
+        if core[k] & (core[k] - 1) != 0:
+            lost = max(lost, true[k] - found.relaxed[k])
+        if DEVICES_FIRST * lost > worst:
+            worst, kind, index = DEVICES_FIRST * lost, DEVICE, k
+    for m in range(n_uavs):
+        if half[m] > 1e-7 * data.side_m and loss[m] >= worst:
+            worst, kind, index = loss[m], UAV, m
+    return kind, index
+
+
+@njit(cache=True, error_model="numpy")
+def _box_losses(
+    data: SlotData,
+    choice: IntArray,
+    core: IntArray,
+    found: Priced,
+    boxes: Array,
+    true: Array,
+    xy: Array,
+    half: Array,
+) -> Array:
+    """What is lost by each UAV's box (M,), of half-diagonals `half`."""
+    n_uavs = half.shape[0]
+    single = chosen_receivers(data, choice)
+    low, high = gain_tables(data, boxes)
+    here, _same = gain_tables(data, point_boxes(xy))
+    loss, total = np.zeros(n_uavs), half.sum()
+    for k in range(choice.shape[0]):
+        m = single[k]
+        if core[k] & (core[k] - 1) == 0 and 0 <= m < n_uavs:
             down = download_s(data, k, m, here, here) - download_s(data, k, m, low, high)
             down *= data.latency_weight + data.energy_weight * data.uav_power_W
-            loss[m] += max(lost - down, 0.0)
-            total = half.sum()
-            for j in range(n_uavs):
-                if total > 0.0:
-                    loss[j] += max(down, 0.0) * half[j] / total
-    if not apart(data, xy):
-        for m in range(n_uavs):
-            loss[m] += half[m]
-    for k in range(n):
-        if single[k] == NOT_SENT:
+            loss[m] += max(true[k] - found.relaxed[k] - down, 0.0)
+            if total > 0.0:
+                loss += max(down, 0.0) * half / total
+        if m == NOT_SENT:
             for o in range(data.n_options[k]):
                 r = data.receiver[k, o]
                 if 0 <= r < n_uavs:
                     loss[r] += half[r]
-    for m in range(n_uavs):
-        if half[m] > 1e-7 * data.side_m and loss[m] > worst:
-            worst, kind, index = loss[m], UAV, m
-    return kind, index
+    if not apart(data, xy):
+        loss += half
+    return loss

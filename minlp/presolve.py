@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minlp.geometry import common_point, discs_of, shrink_to_disc, squared_distances
+from minlp.geometry import (
+    RADIUS_SLACK,
+    common_point,
+    discs_of,
+    shrink_to_disc,
+    squared_distances,
+)
 from minlp.receivers import receivers
-from minlp.relaxation import RADIUS_SLACK, gain_tables, option_terms
+from minlp.relaxation import gain_tables, option_terms
 from minlp.slot_data import NOT_SENT, Array, IntArray, SlotData
 
 #: Rounding of the sums outside the convex kernel, relative to their absolute values.

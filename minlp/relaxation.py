@@ -21,15 +21,13 @@ import numpy as np
 from numba import njit
 
 from minlp.convex_terms import ConvexProblem
-from minlp.geometry import gain_interval, gain_tangent, squared_distances
-from minlp.receivers import may_be_unserved, receivers, surely_disturbs
+from minlp.geometry import RADIUS_SLACK, discs_of, gain_interval, room, squared_distances
+from minlp.receivers import may_be_unserved, receivers
+from minlp.rows import affine_row, interval_row
 from minlp.slot_data import NOT_SENT, Array, IntArray, SlotData
 
 #: Logs of gains carry errors of some 1e-14; rounding them outward by this keeps bounds valid.
 OUTWARD = 1e-12
-
-#: Admissible positions may exceed a disc by the referee's rounding slack; bounds allow for it.
-RADIUS_SLACK = 1 + 4e-9
 
 
 @njit(cache=True, error_model="numpy")
@@ -91,31 +89,45 @@ def gain_tables(data: SlotData, boxes: Array) -> tuple[Array, Array]:
 
 @njit(cache=True, error_model="numpy")
 def assemble(
-    data: SlotData, allowed: IntArray, boxes: Array, power_low: Array, safe: bool
+    data: SlotData,
+    allowed: IntArray,
+    core: IntArray,
+    boxes: Array,
+    power_low: Array,
+    near: Array,
+    safe: bool,
 ) -> tuple[ConvexProblem, Array]:
-    """The node's convex problem, and its constants a device (n,).
+    """The convex problem of a node, and its constants a device (n,).
 
-    With safe=False remainders are dropped: a local model for successive convex steps.
+    `core` (n,) holds the allowed options that a device's own cost is relaxed over: it bounds plans
+    that choose among them. Gains are linearised around `near` (M, 2), points of the boxes. With
+    safe=False remainders are dropped: a local model for successive convex steps.
     """
     n, n_uavs = data.log_fading.shape
-    single, bits = receivers(data, allowed)
+    decided, bits = receivers(data, allowed)
+    single, heard = receivers(data, core)
     low, high = gain_tables(data, boxes)
-    problem = _blank(data, n, n_uavs, power_low, boxes, cutting_discs(data, single, boxes))
+    discs = cutting_discs(data, single, decided, boxes)
+    problem = _blank(data, n, n_uavs, power_low, near, discs)
     constant = np.zeros(n)
     crowd = occupancy(data, allowed)
+    spaces = np.zeros((n_uavs, 3))
+    if safe:
+        for m in range(n_uavs):
+            spaces[m] = room(boxes[m], discs_of(data, m, decided), near[m, 0], near[m, 1])
     for k in range(n):
-        _device_terms(data, k, allowed, bits[k], crowd, low, high, problem, constant)
+        _device_terms(data, k, allowed, core[k], heard[k], crowd, low, high, problem, constant)
         if problem.load_s[k] == 0.0:
             continue
         r = single[k]
         problem.receiver[k] = r if 0 <= r < n_uavs else -1
         if 0 <= r < n_uavs:
-            _affine_row(data, k, r, bits, boxes[r], low, high, safe, problem)
+            affine_row(data, k, r, bits, boxes[r], spaces[r], near[r], low, high, safe, problem)
             i = n + 2 * r
             problem.lower[i], problem.upper[i] = boxes[r, 0], boxes[r, 1]
             problem.lower[i + 1], problem.upper[i + 1] = boxes[r, 2], boxes[r, 3]
         else:
-            _interval_row(data, k, bits, low, high, problem)
+            interval_row(data, k, heard[k], bits, low, high, problem)
         problem.log_noise[k] -= OUTWARD
         problem.log_interference[k] -= OUTWARD
         problem.slack_s[k] += OUTWARD * abs(problem.slack_s[k])
@@ -123,8 +135,8 @@ def assemble(
 
 
 @njit(cache=True, error_model="numpy")
-def cutting_discs(data: SlotData, single: IntArray, boxes: Array) -> Array:
-    """Rows (UAV, centre, radius) of discs that cut the wide box of a UAV with decided devices."""
+def cutting_discs(data: SlotData, single: IntArray, decided: IntArray, boxes: Array) -> Array:
+    """Rows (UAV, centre, radius) of discs that cut the wide box of a UAV somebody may send to."""
     n, n_uavs = data.log_fading.shape
     rows = np.empty((n_uavs + n, 4))
     count = 0
@@ -133,8 +145,8 @@ def cutting_discs(data: SlotData, single: IntArray, boxes: Array) -> Array:
         if boxes[m, 0] == boxes[m, 1] and boxes[m, 2] == boxes[m, 3]:
             continue
         for k in range(n):
-            if single[k] == m:
-                used = True
+            used |= single[k] == m
+            if decided[k] == m:
                 x, y = data.device_xy_m[k]
                 _near, far = squared_distances(boxes[m], x, y)
                 if far > data.coverage_m**2:
@@ -150,16 +162,16 @@ def cutting_discs(data: SlotData, single: IntArray, boxes: Array) -> Array:
 
 @njit(cache=True, error_model="numpy")
 def _blank(
-    data: SlotData, n: int, n_uavs: int, power_low: Array, boxes: Array, discs: Array
+    data: SlotData, n: int, n_uavs: int, power_low: Array, near: Array, discs: Array
 ) -> ConvexProblem:
-    """Arrays of the problem; UAVs that hear nobody stay at the centres of their boxes."""
+    """Arrays of the problem; UAVs that hear nobody stay where they are linearised."""
     d = n + 2 * n_uavs
     lower, upper = np.zeros(d), np.zeros(d)
     for k in range(n):
         lower[k], upper[k] = power_low[k], data.log_power_max
     for m in range(n_uavs):
-        lower[n + 2 * m] = upper[n + 2 * m] = 0.5 * (boxes[m, 0] + boxes[m, 1])
-        lower[n + 2 * m + 1] = upper[n + 2 * m + 1] = 0.5 * (boxes[m, 2] + boxes[m, 3])
+        lower[n + 2 * m] = upper[n + 2 * m] = near[m, 0]
+        lower[n + 2 * m + 1] = upper[n + 2 * m + 1] = near[m, 1]
     return ConvexProblem(
         lower,
         upper,
@@ -183,7 +195,8 @@ def _device_terms(
     data: SlotData,
     k: int,
     allowed: IntArray,
-    bits: int,
+    core: int,
+    heard: int,
     crowd: IntArray,
     low: Array,
     high: Array,
@@ -194,17 +207,17 @@ def _device_terms(
     n_uavs = data.altitude_m.shape[0]
     least, load, slack, propagation = np.inf, np.inf, -np.inf, np.inf
     for o in range(data.n_options[k]):
-        if not allowed[k] >> o & 1:
+        if not core >> o & 1:
             continue
-        cost, room = option_terms(data, k, o, crowd, allowed[k] == 1 << o, low, high)
+        cost, left_s = option_terms(data, k, o, crowd, allowed[k] == 1 << o, low, high)
         least = min(least, cost)
         r = data.receiver[k, o]
         if r != NOT_SENT:
             load = min(load, data.load_s[k, r])
-            slack = max(slack, room)
+            slack = max(slack, left_s)
             propagation = min(propagation, data.propagation_s[r])
     constant[k] = least
-    if may_be_unserved(bits):
+    if may_be_unserved(heard):
         problem.lower[k] = problem.upper[k] = 0.0
         return
     problem.load_s[k] = load
@@ -215,67 +228,3 @@ def _device_terms(
     problem.overrun_weight[k] = data.overrun_weight
     if n_uavs == 0:
         problem.receiver[k] = -1
-
-
-@njit(cache=True, error_model="numpy")
-def _interval_row(
-    data: SlotData, k: int, bits: IntArray, low: Array, high: Array, problem: ConvexProblem
-) -> None:
-    """Ratios of device k at the satellite, or the least over several receivers."""
-    n, n_uavs = data.log_fading.shape
-    problem.log_noise[k] = np.inf
-    for r in range(n_uavs + 1):
-        if bits[k] >> r & 1:
-            problem.log_noise[k] = min(problem.log_noise[k], data.log_noise - high[k, r])
-    if data.log_leakage == -np.inf:
-        return
-    for j in range(n):
-        if j == k:
-            continue
-        least = np.inf
-        for r in range(n_uavs + 1):
-            if bits[k] >> r & 1:
-                if surely_disturbs(data.scope, bits[j], r, n_uavs):
-                    least = min(least, data.log_leakage + low[j, r] - high[k, r])
-                else:
-                    least = -np.inf
-        problem.log_interference[k, j] = least
-
-
-@njit(cache=True, error_model="numpy")
-def _affine_row(
-    data: SlotData,
-    k: int,
-    m: int,
-    bits: IntArray,
-    box: Array,
-    low: Array,
-    high: Array,
-    safe: bool,
-    problem: ConvexProblem,
-) -> None:
-    """Ratios of device k at UAV m, as affine functions of its position."""
-    n, n_uavs = data.log_fading.shape
-    cx, cy = 0.5 * (box[0] + box[1]), 0.5 * (box[2] + box[3])
-    value, sx, sy, _below, above = gain_tangent(data, k, m, box)
-    if not safe:
-        above = 0.0
-    elif value + above >= high[k, m]:
-        value, sx, sy, above = high[k, m], 0.0, 0.0, 0.0
-    own = value + above - sx * cx - sy * cy
-    problem.log_noise[k] = data.log_noise - own
-    problem.noise_slope[k, 0], problem.noise_slope[k, 1] = -sx, -sy
-    if data.log_leakage == -np.inf:
-        return
-    for j in range(n):
-        if j == k or not surely_disturbs(data.scope, bits[j], m, n_uavs):
-            continue
-        other, ox, oy, below, _above = gain_tangent(data, j, m, box)
-        if not safe:
-            below = 0.0
-        elif other - below <= low[j, m]:
-            other, ox, oy, below = low[j, m], 0.0, 0.0, 0.0
-        other += -below - ox * cx - oy * cy
-        problem.log_interference[k, j] = data.log_leakage + other - own
-        problem.interference_slope[k, j, 0] = ox - sx
-        problem.interference_slope[k, j, 1] = oy - sy

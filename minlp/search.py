@@ -1,88 +1,95 @@
-"""Local search over servers, compiled: first-improving moves of one device and swaps of two."""
+"""Local search over servers, compiled: moves of one device and swaps of two, by their prices."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from minlp.local import best_powers, chosen_receivers, device_costs, polish, settle
+from minlp.local import chosen_receivers, polish, reach_boxes, settle
+from minlp.priced import priced
 from minlp.slot_data import NOT_SENT, Array, IntArray, SlotData
 
-#: A move whose cost before the positions adapt is this much worse is still polished.
-HOPE = 2e-3
+#: Prices of moves count UAVs within this share of their reach, and powers within e^SPAN below.
+SHARE, SPAN = 0.5, 2.5
 
 
 @njit(cache=True, error_model="numpy")
-def nearest_option(data: SlotData, k: int, server: int) -> int:
-    """Index of the option with a server, or the first one."""
+def option_with(data: SlotData, k: int, server: int) -> int:
+    """Index of device k's option with a server, or -1."""
     for o in range(data.n_options[k]):
         if data.server[k, o] == server:
             return o
-    return 0
-
-
-@njit(cache=True, error_model="numpy")
-def try_choice(
-    data: SlotData, choice: IntArray, log_power: Array, xy: Array, best: float, gap: float
-) -> tuple[float, Array, Array]:
-    """(cost, log-powers, positions) of a choice from a warm start; polished when promising."""
-    place = xy.copy()
-    if not settle(data, chosen_receivers(data, choice), place):
-        return np.inf, log_power, xy
-    _model, powers = best_powers(data, choice, log_power, place, 1e-5)
-    cost = device_costs(data, choice, powers, place).sum()
-    if cost < best * (1 + HOPE):
-        return polish(data, choice, powers, place, 3, gap)
-    return cost, powers, place
+    return -1
 
 
 @njit(cache=True, error_model="numpy")
 def local_search(
-    data: SlotData, choice: IntArray, log_power: Array, xy: Array, rounds: int, gap: float
+    data: SlotData, choice: IntArray, log_power: Array, xy: Array, tries: int, gap: float
 ) -> tuple[float, IntArray, Array, Array]:
-    """(cost, options, log-powers, positions) no single move or swap improves, or after `rounds`.
+    """(cost, options, log-powers, positions) that no priced move or swap improves.
 
-    Starts from admissible positions (M, 2).
+    Starts from admissible positions (M, 2) and ends after `tries` polished moves at the latest.
     """
-    n = choice.shape[0]
     best, powers, place = polish(data, choice, log_power, xy, 8, gap)
     current = choice.copy()
-    for _ in range(rounds):
-        before = best
-        for k in range(n):
-            for o in range(data.n_options[k]):
-                if o == current[k]:
-                    continue
-                trial = current.copy()
-                trial[k] = o
-                cost, p, q = try_choice(data, trial, powers, place, best, gap)
-                if cost < best * (1 - 1e-12):
-                    best, current, powers, place = cost, trial, p, q
-        for k in range(n):
-            for j in range(k):
-                trial = _swapped(data, current, j, k)
-                if trial[0] < 0:
-                    continue
-                cost, p, q = try_choice(data, trial, powers, place, best, gap)
-                if cost < best * (1 - 1e-12):
-                    best, current, powers, place = cost, trial, p, q
-        if best > before * (1 - 1e-7):
-            break
+    improved = tries > 0
+    while improved:
+        improved = False
+        for trial in promising(data, current, powers, place, gap * best):
+            if tries == 0:
+                break
+            tries -= 1
+            moved = place.copy()
+            if not settle(data, chosen_receivers(data, trial), moved):
+                continue
+            cost, p, q = polish(data, trial, powers, moved, 3, gap)
+            if cost < best * (1 - 1e-12):
+                best, current, powers, place = cost, trial.copy(), p, q
+                improved = True
+                break
     best, powers, place = polish(data, current, powers, place, 20, gap)
     return best, current, powers, place
 
 
 @njit(cache=True, error_model="numpy")
-def _swapped(data: SlotData, choice: IntArray, j: int, k: int) -> IntArray:
-    """The options after j and k exchange servers; first entry -1 where they cannot."""
-    trial = choice.copy()
-    mine, other = data.server[k, choice[k]], data.server[j, choice[j]]
-    to_k, to_j = nearest_option(data, k, other), nearest_option(data, j, mine)
-    if mine == other or data.server[k, to_k] != other or data.server[j, to_j] != mine:
-        trial[0] = -1
-        return trial
-    trial[k], trial[j] = to_k, to_j
-    return trial
+def promising(
+    data: SlotData, choice: IntArray, log_power: Array, xy: Array, gap: float
+) -> IntArray:
+    """Rows of options (count, n): moves of one device and swaps of two that their prices favour.
+
+    The prices (`alternatives`) bound what a move costs from below as long as UAVs and powers stay
+    near, so that moves with positive prices need not be tried. Most favoured first.
+    """
+    n = choice.shape[0]
+    boxes = reach_boxes(data)
+    for m in range(xy.shape[0]):
+        for axis in range(2):
+            low, high = xy[m, axis] - SHARE * data.reach_m, xy[m, axis] + SHARE * data.reach_m
+            boxes[m, 2 * axis] = max(boxes[m, 2 * axis], low)
+            boxes[m, 2 * axis + 1] = min(boxes[m, 2 * axis + 1], high)
+    floor = np.maximum(log_power - SPAN, data.log_power_min)
+    start = np.concatenate((log_power, xy.copy().reshape(-1)))
+    price = priced(
+        data, (1 << data.n_options) - 1, 1 << choice, boxes, floor, start, np.inf, gap
+    ).price
+    rows = np.empty((n * price.shape[1] + n * n, n), np.int64)
+    order: list[float] = []
+    for k in range(n):
+        for o in range(data.n_options[k]):
+            if o != choice[k] and price[k, o] < -gap:
+                rows[len(order)] = choice
+                rows[len(order), k] = o
+                order.append(price[k, o])
+        for j in range(k):
+            to_k = option_with(data, k, data.server[j, choice[j]])
+            to_j = option_with(data, j, data.server[k, choice[k]])
+            if to_k < 0 or to_j < 0 or to_k == choice[k]:
+                continue
+            if price[k, to_k] + price[j, to_j] < -gap:
+                rows[len(order)] = choice
+                rows[len(order), k], rows[len(order), j] = to_k, to_j
+                order.append(price[k, to_k] + price[j, to_j])
+    return rows[np.argsort(np.array(order, np.float64))]
 
 
 @njit(cache=True, error_model="numpy")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import heapq
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from minlp.branching import Node, children_of, parts_of
 from minlp.hard_mode import cause_of_lateness, hard_data, punctual_ceiling
 from minlp.local import away_from_business, polish, reach_boxes
 from minlp.node import DEVICE, NOTHING, evaluate_node
@@ -22,6 +24,10 @@ from satedge.problem.referee import judge
 HOPE = 5e-3
 
 
+def _silent(_line: str) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """When to stop."""
@@ -34,19 +40,10 @@ class Limits:
     """Open nodes kept in memory, about a kilobyte each."""
     hard: bool = False
     """Deadlines as constraints, instead of priced overruns."""
-
-
-@dataclass(frozen=True, order=True)
-class Node:
-    """An open node, ordered by its bound."""
-
-    lower_bound: float
-    serial: int
-    allowed: IntArray = field(compare=False)
-    boxes: Array = field(compare=False)
-    start: Array = field(compare=False)
-    kind: int = field(compare=False)
-    index: int = field(compare=False)
+    clock: Callable[[], float] = time.perf_counter
+    """What the budget counts; `time.process_time` for measurements beside other work."""
+    say: Callable[[str], object] = _silent
+    """Gets every line of the log when it is written."""
 
 
 class Search:
@@ -54,7 +51,7 @@ class Search:
 
     def __init__(self, instance: Instance, slot: int, limits: Limits, report: Report) -> None:
         self.instance, self.slot, self.limits, self.report = instance, slot, limits, report
-        self.began = time.perf_counter()
+        self.began = limits.clock()
         self.data: SlotData = slot_data(instance, slot)
         self.local: SlotData = self.data
         if limits.hard:
@@ -71,7 +68,7 @@ class Search:
         self.log: list[str] = []
 
     def elapsed_s(self) -> float:
-        return time.perf_counter() - self.began
+        return self.limits.clock() - self.began
 
     def run(self) -> Outcome:
         """Search until the gap is closed or a limit is met."""
@@ -114,9 +111,9 @@ class Search:
         powers = np.full(len(staying), data.log_power_max)
         xy = data.start_xy_m.copy()
         choice = inserted_options(data, self.lone, staying, xy)
-        self._improve_from(choice, powers, xy, rounds=10)
+        self._improve_from(choice, powers, xy, tries=100)
         if self.plan is None:
-            self._improve_from(staying, powers, data.start_xy_m.copy(), rounds=0)
+            self._improve_from(staying, powers, data.start_xy_m.copy(), tries=0)
         budget = min(self.upper, self.ceiling) * (1 + 1e-9)
         self.floor = least_powers(data, self.lone, boxes, budget)
         allowed = (1 << data.n_options) - 1
@@ -147,20 +144,19 @@ class Search:
             return None
         self.nodes += 1
         cutoff = self._target()
-        gap = 0.02 * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
+        gap = 0.1 * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
         found = evaluate_node(self.data, allowed, boxes, self.floor, start, cutoff, gap)
         bound = max(found.lower_bound, parent_bound)
+        self.closed_bound = min(self.closed_bound, found.dropped_bound)
         if found.candidate_cost < self.upper * (1 + HOPE):
             self._polish(found.choice, found.log_power, found.xy_m, found.candidate_cost)
-        if bound >= self._target():
-            self.closed_bound = min(self.closed_bound, bound)
-            return None
-        if found.kind == NOTHING:
+        if bound >= self._target() or found.kind == NOTHING:
             self.closed_bound = min(self.closed_bound, bound)
             return None
         self.serial += 1
-        point = np.r_[found.log_power, found.xy_m.ravel()]
-        return Node(bound, self.serial, allowed, boxes, point, found.kind, found.target)
+        point = np.concatenate((found.log_power, found.xy_m.ravel()))
+        parts = parts_of(allowed, found) if found.kind == DEVICE else []
+        return Node(bound, self.serial, allowed, boxes, point, found.kind, found.target, parts)
 
     def _dive(self, node: Node | None) -> None:
         """Branch on a node, keep its best child and go on there; the rest goes to the heap."""
@@ -168,7 +164,7 @@ class Search:
         while node is not None and not self._limited():
             children = [
                 child
-                for allowed, boxes in self._split(node)
+                for allowed, boxes in children_of(node)
                 if (child := self._evaluate(allowed, boxes, node.start, node.lower_bound))
             ]
             children.sort()
@@ -187,23 +183,6 @@ class Search:
             heapq.heappush(self.heap, node)
         self._note()
 
-    def _split(self, node: Node) -> list[tuple[IntArray, Array]]:
-        if node.kind == DEVICE:
-            k = node.index
-            parts = []
-            for o in range(int(self.data.n_options[k])):
-                if node.allowed[k] >> o & 1:
-                    allowed = node.allowed.copy()
-                    allowed[k] = 1 << o
-                    parts.append((allowed, node.boxes))
-            return parts
-        low, high = node.boxes.copy(), node.boxes.copy()
-        box = node.boxes[node.index]
-        axis = 0 if box[1] - box[0] >= box[3] - box[2] else 2
-        middle = 0.5 * (box[axis] + box[axis + 1])
-        low[node.index, axis + 1] = high[node.index, axis] = middle
-        return [(node.allowed, low), (node.allowed, high)]
-
     def _polish(self, choice: IntArray, powers: Array, xy: Array, cost: float) -> None:
         """Local steps from a candidate, once a choice of servers unless it is better already."""
         key = choice.tobytes()
@@ -214,9 +193,9 @@ class Search:
         if cost < self.upper * (1 - 1e-12):
             self._accept(choice, powers, xy)
 
-    def _improve_from(self, choice: IntArray, powers: Array, xy: Array, rounds: int) -> None:
+    def _improve_from(self, choice: IntArray, powers: Array, xy: Array, tries: int) -> None:
         gap = 0.01 * self.limits.gap
-        _cost, choice, powers, xy = local_search(self.local, choice, powers, xy, rounds, gap)
+        _cost, choice, powers, xy = local_search(self.local, choice, powers, xy, tries, gap)
         self.polished.add(choice.tobytes())
         self._accept(choice, powers, xy)
 
@@ -242,11 +221,16 @@ class Search:
         if last and not force and now < last.wall_s + 0.1:
             return
         self.trace.append(TracePoint(now, *scaled))
-        gap = self._gap(bound)
-        self.log.append(
+        if not self.log:
+            self._write(LOG_HEAD)
+        self._write(
             f"{self.nodes:>9d} {len(self.heap):>8d} {scaled[0]:>14.8g} {scaled[1]:>14.8g} "
-            f"{100 * gap:>10.5f} {now:>9.3f}"
+            f"{100 * self._gap(bound):>10.5f} {now:>9.3f}"
         )
+
+    def _write(self, line: str) -> None:
+        self.log.append(line)
+        self.limits.say(line)
 
     def result(self) -> Outcome:
         """The outcome, per slot and device."""
@@ -264,7 +248,7 @@ class Search:
             "gap": self._gap(bound),
             "proof": "least node bound; each from the gradient of a convex relaxation",
         }
-        info = {"log": [LOG_HEAD, *self.log]}
+        info = {"log": self.log}
         return Outcome(self.plan, status, bound * self.scale, certificate, tuple(self.trace), info)
 
     def _infeasible(self, bound: float) -> Outcome:

@@ -10,9 +10,18 @@ from plain_model import slot_cost
 from scipy.optimize import minimize_scalar
 
 from minlp.branch_and_bound import rolling, solve, solve_slot, warm_up
-from minlp.geometry import common_point, gain_interval, gain_tangent, in_all, log_gain
+from minlp.geometry import (
+    common_point,
+    discs_of,
+    gain_above,
+    gain_below,
+    gain_interval,
+    in_all,
+    log_gain,
+    room,
+)
 from minlp.local import device_costs, reach_boxes
-from minlp.node import evaluate_node
+from minlp.node import core_around, evaluate_node, priced
 from minlp.presolve import least_powers, lone_costs, tighten
 from minlp.search import staying_options
 from minlp.slot_data import plan_of, slot_data
@@ -76,21 +85,12 @@ def test_the_bound_never_passes_a_judged_cost(name, changes, fleet, seed):
         assert float(verdict.cost) <= others.cost.min() * (1 + 1e-4)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.data(), st.sampled_from(["paper", "balanced"]), SCENARIOS, st.integers(0, 5000))
-def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, seed):
-    """Random nodes, random plans inside them: none costs less than the node's bound."""
-    changes["uav_separation_m"] = 0.0
-    instance = one_slot(name, seed, **changes)
-    slot = slot_data(instance)
-    rng = np.random.default_rng(seed)
-    n = len(slot.n_options)
+def random_node(slot, rng, shrink):
+    """Some options a device and boxes of a share of their widths: (allowed, boxes), tightened."""
     allowed = (1 << slot.n_options) - 1
-    for k in range(n):
-        keep = rng.integers(1, 1 << slot.n_options[k])
-        allowed[k] &= keep
+    for k in range(len(allowed)):
+        allowed[k] &= rng.integers(1, 1 << slot.n_options[k])
     boxes = reach_boxes(slot)
-    shrink = data.draw(st.sampled_from([1.0, 0.3, 0.01, 0.0]))
     for box in boxes:
         for axis in (0, 2):
             width = (box[axis + 1] - box[axis]) * shrink
@@ -98,15 +98,16 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, seed
             box[axis + 1] = box[axis] + width
     before = allowed.copy()
     if not tighten(slot, allowed, boxes):
-        boxes = reach_boxes(slot)
-        allowed = before
+        boxes, allowed = reach_boxes(slot), before
         if not tighten(slot, allowed, boxes):
-            return
-    floor = np.full(n, slot.log_power_min)
-    start = np.r_[np.zeros(n), boxes.reshape(-1, 2).mean(axis=1)]
-    bound = evaluate_node(slot, allowed, boxes, floor, start, np.inf, 1e-9).lower_bound
-    assert np.isfinite(bound)
-    for _ in range(60):
+            return None
+    return allowed, boxes
+
+
+def plans_of_node(slot, allowed, boxes, rng, count):
+    """Admissible (options, cost) of random plans of a node; fewer than `count` where few are."""
+    n = len(allowed)
+    for _ in range(count):
         options = [
             rng.choice([o for o in range(slot.n_options[k]) if allowed[k] >> o & 1])
             for k in range(n)
@@ -116,15 +117,46 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, seed
         power = np.where(rng.random(n) < 0.5, slot.log_power_max, power)
         xy = rng.uniform(boxes[:, 0::2], boxes[:, 1::2])
         receivers = slot.receiver[np.arange(n), choice]
+        held = np.hypot(*(xy - slot.start_xy_m).T) <= slot.reach_m
         for m in range(len(xy)):
             apart = np.hypot(*(slot.device_xy_m[receivers == m] - xy[m]).T)
-            if (apart > slot.coverage_m).any():
-                break
-            if np.hypot(*(xy[m] - slot.start_xy_m[m])) > slot.reach_m:
-                break
-        else:
-            cost = device_costs(slot, choice, power, xy).sum()
-            assert bound <= cost * (1 + 1e-9)
+            held[m] &= (apart <= slot.coverage_m).all()
+        if held.all():
+            yield choice, device_costs(slot, choice, power, xy).sum()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.sampled_from(["paper", "balanced"]), SCENARIOS, FLEETS, st.integers(0, 5000))
+def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, fleet, seed):
+    """Random nodes, random plans inside them: none costs less than the node's bound.
+
+    Neither do its prices lie: the choice of a plan costs at least what they say, and plans with
+    an option that was dropped cost at least the cutoff.
+    """
+    changes["uav_separation_m"] = 0.0
+    slot = slot_data(one_slot(name, seed, fleet, **changes))
+    rng = np.random.default_rng(seed)
+    node = random_node(slot, rng, data.draw(st.sampled_from([1.0, 0.3, 0.01, 0.0])))
+    if node is None:
+        return
+    allowed, boxes = node
+    n = len(allowed)
+    floor = np.full(n, slot.log_power_min)
+    start = np.r_[np.zeros(n), boxes.reshape(-1, 2).mean(axis=1)]
+    bound = evaluate_node(slot, allowed.copy(), boxes, floor, start, np.inf, 1e-9).lower_bound
+    assert np.isfinite(bound)
+    first = np.array([int(a & -a).bit_length() - 1 for a in allowed], np.int64)
+    core = 1 << first if rng.random() < 0.5 else core_around(slot, allowed, first)
+    found = priced(slot, allowed, core, boxes, floor, start, np.inf, 1e-9)
+    cutoff = bound * 1.02
+    kept = allowed.copy()
+    evaluate_node(slot, kept, boxes, floor, start, cutoff, 1e-9)
+    for choice, cost in plans_of_node(slot, allowed, boxes, rng, 60):
+        assert bound <= cost * (1 + 1e-9)
+        told = found.lower_bound + found.lost.sum() + found.price[np.arange(n), choice].sum()
+        assert told <= cost * (1 + 1e-9)
+        if not (kept >> choice & 1).all():
+            assert cost >= cutoff * (1 - 1e-9)
 
 
 @settings(max_examples=40, deadline=None)
@@ -151,21 +183,26 @@ def test_compiled_costs_equal_the_referee(name, changes, fleet, seed):
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 5000), st.sampled_from([2.0, 3.1]))
 def test_gains_over_a_box_lie_within_their_bounds(seed, exponent):
-    """Intervals and tangents with remainders hold at random points of random boxes."""
+    """Intervals and affine bounds hold at random points of random boxes within reach."""
     instance = one_slot("paper", seed, path_loss_exponent=exponent, n_devices=2)
     slot = slot_data(instance)
     rng = np.random.default_rng(seed)
-    low = rng.uniform(0, 500, 2)
-    high = low + rng.uniform(0, 200, 2)
+    low = slot.start_xy_m[1] + rng.uniform(-60, 30, 2)
+    high = low + rng.uniform(0, 90, 2)
     box = np.array([low[0], high[0], low[1], high[1]])
     least, greatest = gain_interval(slot, 0, 1, box)
-    value, sx, sy, below, above = gain_tangent(slot, 0, 1, box)
-    centre = 0.5 * (low + high)
-    for x, y in rng.uniform(low, high, (50, 2)):
+    points = rng.uniform(low, high, (50, 2))
+    away = np.hypot(*(points - slot.start_xy_m[1]).T)
+    x0, y0 = rng.uniform(low, high)
+    space = room(box, discs_of(slot, 1, np.full(2, -1)), x0, y0)
+    above = gain_above(slot, 0, 1, box, space, x0, y0)
+    below = gain_below(slot, 0, 1, space, x0, y0)
+    for x, y in points[away <= slot.reach_m]:
         gain = log_gain(slot, 0, 1, x, y)
-        tangent = value + sx * (x - centre[0]) + sy * (y - centre[1])
+        upper = above[0] + above[1] * (x - x0) + above[2] * (y - y0)
+        lower = below[0] + below[1] * (x - x0) + below[2] * (y - y0)
         assert least - 1e-12 <= gain <= greatest + 1e-12
-        assert tangent - below - 1e-12 <= gain <= tangent + above + 1e-12
+        assert lower - 1e-12 <= gain <= upper + 1e-12
 
 
 @settings(max_examples=200, deadline=None)
