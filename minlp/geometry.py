@@ -128,6 +128,7 @@ def gain_below(
 @njit(cache=True, error_model="numpy")
 def shrink_to_disc(box: Array, x: float, y: float, radius: float) -> bool:
     """Cut a box to the bounding box of its part in a disc, in place; False when none is left."""
+    radius *= RADIUS_SLACK
     for _ in range(2):
         near_y = max(box[2] - y, y - box[3], 0.0)
         near_x = max(box[0] - x, x - box[1], 0.0)

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minlp.local import reach_boxes
 from minlp.node import DEVICE, NOTHING, evaluate_node
-from minlp.presolve import least_powers, lone_costs, tighten
+from minlp.presolve import least_powers, lone_costs, outer_boxes, tighten
 from minlp.receivers import receivers
 from minlp.slot_data import Array, IntArray, SlotData
 
@@ -140,7 +139,7 @@ def slot_tree(data: SlotData, ceiling: float, gap: float) -> SlotTree:
     `ceiling` is what the slot costs at most in any plan of interest, and an idle slot has one
     leaf at no cost, its UAVs anywhere within reach.
     """
-    boxes = reach_boxes(data)
+    boxes = outer_boxes(data)
     n = len(data.n_options)
     whole = Leaf(
         0.0, np.zeros(0, np.int64), boxes, np.zeros(0), data.start_xy_m.copy(), 0.0, NOTHING, -1

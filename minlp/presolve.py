@@ -20,6 +20,18 @@ from minlp.slot_data import NOT_SENT, Array, IntArray, SlotData
 MARGIN = 1e-13
 
 
+def outer_boxes(data: SlotData) -> Array:
+    """Boxes (M, 4) around all that UAVs may reach, the referee's rounding slack included.
+
+    Bounds of gains are tight on the border, so that the slack is no longer lost in them.
+    """
+    slack_m = (RADIUS_SLACK - 1) * (data.reach_m + data.side_m)
+    boxes = np.empty((len(data.start_xy_m), 4))
+    boxes[:, 0::2] = np.maximum(data.start_xy_m - data.reach_m, 0.0) - slack_m
+    boxes[:, 1::2] = np.minimum(data.start_xy_m + data.reach_m, data.side_m) + slack_m
+    return boxes
+
+
 @njit(cache=True, error_model="numpy")
 def tighten(data: SlotData, allowed: IntArray, boxes: Array) -> bool:
     """Cut boxes to the discs that hold and drop options out of reach, both in place.

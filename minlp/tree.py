@@ -11,9 +11,9 @@ import numpy as np
 
 from minlp.branching import Node, children_of, parts_of
 from minlp.hard_mode import cause_of_lateness, hard_data, punctual_ceiling
-from minlp.local import away_from_business, polish, reach_boxes
+from minlp.local import away_from_business, polish
 from minlp.node import DEVICE, NOTHING, evaluate_node
-from minlp.presolve import least_powers, lone_costs, tighten
+from minlp.presolve import least_powers, lone_costs, outer_boxes, tighten
 from minlp.search import inserted_options, local_search, staying_options
 from minlp.slot_data import Array, IntArray, SlotData, plan_of, slot_data
 from satedge.problem.instance import Instance
@@ -104,7 +104,7 @@ class Search:
 
     def _root(self) -> None:
         data = self.data
-        boxes = reach_boxes(data)
+        boxes = outer_boxes(data)
         self.lone = lone_costs(data, boxes)
         self.boxes = boxes
         staying = staying_options(data, self.lone)
