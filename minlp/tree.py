@@ -61,6 +61,8 @@ class Search:
         self.plan: Plan | None = None
         self.ceiling = punctual_ceiling(self.data) if limits.hard else np.inf
         self.closed_bound = np.inf
+        #: The bound when last all open nodes lay in the heap: during a dive one does not.
+        self.sure = -np.inf
         self.heap: list[Node] = []
         self.serial = self.nodes = 0
         self.polished: set[bytes] = set()
@@ -123,7 +125,7 @@ class Search:
         root = self._evaluate(allowed, boxes, start, -np.inf)
         if root is not None:
             heapq.heappush(self.heap, root)
-            self._note()
+            self._settle()
 
     def _without_dear_options(self, allowed: IntArray) -> IntArray:
         """Drop options whose lone cost, with the others' least, exceeds the incumbent."""
@@ -181,7 +183,7 @@ class Search:
                     node = None
         if node is not None:
             heapq.heappush(self.heap, node)
-        self._note()
+        self._settle()
 
     def _polish(self, choice: IntArray, powers: Array, xy: Array, cost: float) -> None:
         """Local steps from a candidate, once a choice of servers unless it is better already."""
@@ -212,9 +214,14 @@ class Search:
             self.report(Progress(plan))
             self._note(force=True)
 
+    def _settle(self, force: bool = False) -> None:
+        """All open nodes lie in the heap: take their bound, and note it."""
+        self.sure = self.lower_bound()
+        self._note(force)
+
     def _note(self, force: bool = False) -> None:
-        """A point of the trace and a line of the log."""
-        bound = self.lower_bound()
+        """A point of the trace and a line of the log, with the last sure bound."""
+        bound = self.sure
         last = self.trace[-1] if self.trace else None
         scaled = (self.upper * self.scale, bound * self.scale)
         now = self.elapsed_s()
@@ -223,10 +230,10 @@ class Search:
         self.trace.append(TracePoint(now, *scaled))
         if not self.log:
             self._write(LOG_HEAD)
-        self._write(
-            f"{self.nodes:>9d} {len(self.heap):>8d} {scaled[0]:>14.8g} {scaled[1]:>14.8g} "
-            f"{100 * self._gap(bound):>10.5f} {now:>9.3f}"
-        )
+        known = f"{scaled[1]:>14.8g} {100 * self._gap(bound):>10.5f}"
+        if not np.isfinite(bound):
+            known = f"{'-':>14} {'-':>10}"
+        self._write(f"{self.nodes:>9d} {len(self.heap):>8d} {scaled[0]:>14.8g} {known} {now:>9.3f}")
 
     def _write(self, line: str) -> None:
         self.log.append(line)
@@ -238,7 +245,7 @@ class Search:
         status: Status = (
             "optimal" if self._gap(bound) <= self.limits.gap * (1 + 1e-9) else "stopped"
         )
-        self._note(force=True)
+        self._settle(force=True)
         if self.plan is None and not self.heap and bound >= self.ceiling:
             return self._infeasible(bound)
         certificate = {
