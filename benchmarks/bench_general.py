@@ -18,8 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from minlp import general
-from minlp.branch_and_bound import solve as exact
+from minlp.branch_and_bound import solve_slot, warm_up
 from minlp.general_solvers import GAP, availability
+from minlp.tree import Limits
 from satedge.problem.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge
@@ -53,7 +54,7 @@ def duel(slot: Instance, peer: str, formulation: str, budget_s: float) -> Duel |
     bound = -np.inf if record["bound"] is None else record["bound"]
     gap = max((cost - bound) / cost, GAP)
     began = time.process_time()
-    answer = exact(slot, budget_s=budget_s, seed=0, gap=min(gap, 1.0))
+    answer = solve_slot(slot, 0, Limits(gap=min(gap, 1.0), budget_s=budget_s))
     exact_s = time.process_time() - began
     best = float(judge(slot, answer.plan).cost)
     return Duel(
@@ -93,7 +94,7 @@ def report(peer: str, weights: str, n_devices: int, duels: list[Duel | str]) -> 
 def test_exact_method_beats_scip_on_a_small_slot() -> None:
     """In the same run, branch and bound reaches SCIP's gap sooner."""
     (slot,) = slots_of("balanced", 3, 1)
-    exact(slot, budget_s=20, seed=0)  # load the kernels
+    warm_up()
     result = duel(slot, "scip", "log-power", 5.0)
     assert isinstance(result, Duel)
     report("scip", "balanced", 3, [result])
@@ -110,8 +111,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=5)
     parser.add_argument("--budget", type=float, default=60.0)
     options = parser.parse_args()
-    (warm,) = slots_of("balanced", 3, 1)
-    exact(warm, budget_s=20, seed=0)
+    warm_up()
     for peer in options.peers:
         if reason := availability(peer):
             print(reason)

@@ -49,7 +49,9 @@ def solve(
 ) -> Outcome:
     """One slot to a certified relative gap; several slots one after the other (`rolling`).
 
-    `hard` asks for punctual plans and ends "infeasible" with a cause where there is none.
+    `hard` asks for punctual plans and ends "infeasible" with a cause where there is none. A single
+    slot's log and certificate are printed as they come: what a method prints, the bench keeps as
+    its log. `solve_slot` is silent.
     """
     warm_up()
     if instance.n_slots > 1:
