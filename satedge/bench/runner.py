@@ -56,13 +56,16 @@ def sort_out(
 ) -> Work:
     """Which cells are to do: those of the labels in `only`, if any are named.
 
-    Finished cells whose status is in `again` ("all" for any) are dropped first.
+    Of these, finished ones whose status is in `again` ("all" for any) are dropped first.
     """
     finished = store.finished() if store is not None else set()
     if store is not None and again:
         rows = store.gather()
+        wanted = {c.key for c in cells(study) if not only or c.name in only}
         stale = [
-            r for r, s in zip(rows.text("key"), rows.text("status"), strict=True) if s in again
+            key
+            for key, status in zip(rows.text("key"), rows.text("status"), strict=True)
+            if key in wanted and (status in again or "all" in again)
         ]
         store.drop(stale)
         finished -= set(stale)

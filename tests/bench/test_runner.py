@@ -143,6 +143,12 @@ def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     again = sort_out(study, store, frozenset(["crashed"]))
     assert {c.name for c in again.todo} == {"toys:crashes"}
     assert "crashed" not in store.gather().text("status")
+    bad = sort_out(study, store, frozenset(["all"]), frozenset(["toys:crashes"]))
+    assert len(bad.todo) == 2 * N_INSTANCES
+    assert len(store.finished()) == 2 * N_INSTANCES, "those of other methods stay"
+    anew = sort_out(study, store, frozenset(["all"]))
+    assert {c.name for c in anew.todo} == {"toys:good", "toys:crashes"}
+    assert not store.finished()
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
