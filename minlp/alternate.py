@@ -167,7 +167,8 @@ class Search:
             self.settle(trial)
             planar_search(self.data, self.reach, trial, SEARCH_M)
             self.settle(trial)
-            gains = trial.value[0] < point.value[0] - 1e-9 * abs(trial.value[0])
+            found, known = float(trial.value[0]), float(point.value[0])
+            gains = np.isfinite(found) and found < known - 1e-9 * abs(found)
             if gains or not priced:
                 copy_point(trial, point)
                 self.keep(point)

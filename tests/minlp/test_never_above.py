@@ -169,3 +169,8 @@ def test_the_sample_holds_every_kind_of_world():
     assert {name: len(values) for name, values in seen.items()} == {
         name: len(set(values)) for name, values in AXES.items()
     }
+
+
+def test_a_world_in_which_first_points_cost_infinitely_much():
+    """No gain can be told between two such points; the search goes on without a warning."""
+    check_episode(101_040)
