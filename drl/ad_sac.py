@@ -15,6 +15,7 @@ With layout "discrete" only mu is left (AD-SAC-D), with "continuous" only nu (AD
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from drl.actors import TwoAgents, no_choice, no_numbers
 from drl.distributions import Heads, TanhGaussian, entropy_ceiling
 from drl.layout import Layout
 from drl.learner import Action, Transition, View, cost_reward
-from drl.mpo import Integration
+from drl.mpo import Fit, Integration
 from drl.nets import Critic, Streams, adam, clone, follow
 from drl.replay import Batch, Replay, flat, learn_from, unavailable
 from drl.settings import AdSacSettings
@@ -97,7 +98,8 @@ class AdSac:
         s, obs = self.settings, self._every(batch["obs"])
         action, log_prob, target_entropy = self._draw(batch, policies)
         temperature = self.log_temperature.exp()[:, None]
-        q = self.critic(obs, action, frozen=True)
+        seen = self.critic.seen(obs)
+        q = self.critic.of(seen.detach(), action, frozen=True)
 
         soft = soft_value(q, log_prob, temperature).detach()
         value_loss = 0.5 * (self.value(obs) - soft).square().mean(dim=-1)  # (45), (46)
@@ -105,7 +107,7 @@ class AdSac:
             following = self.target(self._every(batch["next_obs"]))
         backup = self._every(batch["reward"]) + s.gamma * following
         taken = self._every(self._taken(batch))
-        q_loss = 0.5 * (self.critic(obs, taken) - backup).square().mean(dim=-1)  # (47), (48)
+        q_loss = 0.5 * (self.critic.of(seen, taken) - backup).square().mean(dim=-1)  # (47), (48)
         policy_loss = (temperature.detach() * log_prob - q).mean(dim=-1)  # (49), (50)
         surplus = (-log_prob - target_entropy).detach()
         loss = (value_loss + q_loss + policy_loss).sum()
@@ -164,19 +166,19 @@ class AdSac:
         n = self.settings.mpo_actions
         now = self.actor.policies(batch["obs"], batch["mask"], batch["active"])
         choice = raw = None
-        log_probs: list[Tensor] = []
+        fits: list[Fit] = []
         kls: list[Tensor] = []
         if old[0] is not None and now[0] is not None:
             heads = old[0].detach()
-            choice = several(heads).draw(self._uniform(heads, n))
-            log_probs.append(several(now[0]).log_prob(choice))
+            choice = heads.draw(self._uniform(heads, n))
+            fits.append(partial(now[0].weighted_log_prob, choice=choice))
             kls.append(now[0].kl_from(heads))
         if old[1] is not None and now[1] is not None:
             numbers = old[1].detach()
-            raw = several(numbers).sample_raw(self._normal(numbers, n))
-            log_probs.append(several(now[1]).log_prob_raw(raw))
+            raw = numbers.sample_raw(self._normal(numbers, n))
+            fits.append(partial(now[1].weighted_log_prob_raw, raw=raw))
             kls.append(now[1].kl_from(numbers))
-        loss = self.integration.loss(self._mean_q(batch, choice, raw), log_probs, kls)
+        loss = self.integration.loss(self._mean_q(batch, choice, raw), fits, kls)
         self.mpo_optimiser.zero_grad()
         loss.backward()
         self.mpo_optimiser.step()
@@ -245,8 +247,3 @@ class AdSac:
 def soft_value(q: Tensor, log_prob: Tensor, temperature: Tensor) -> Tensor:
     """V = E[Q - alpha log pi], the target of (45), (46): entropy is worth something."""
     return q - temperature * log_prob
-
-
-def several(policy: Any) -> Any:
-    """A policy (R, B, ...) as one for several actions a state: (R, 1, B, ...)."""
-    return type(policy)(**{name: value[:, None] for name, value in vars(policy).items()})

@@ -13,7 +13,7 @@ One value a run everywhere: R runs, n actions a state, B states.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -40,9 +40,9 @@ def weight_kl(weights: Tensor) -> Tensor:
     return (weights * (weights * n).clamp(min=1e-30).log()).sum(dim=1).mean(dim=-1)
 
 
-def weighted_likelihood(weights: Tensor, log_prob: Tensor) -> Tensor:
-    """(R,) M-step loss: minus the weighted log-likelihood of the actions, both (R, n, B)."""
-    return -(weights * log_prob).sum(dim=1).mean(dim=-1)
+#: What the M-step maximises: weights (R, n, B) of the drawn actions -> (R, B) the sum over actions
+#: of weight times log-probability under a policy.
+Fit = Callable[[Tensor], Tensor]
 
 
 class Multiplier(nn.Module):
@@ -80,22 +80,22 @@ class Integration(nn.Module):
             [Multiplier(runs, multiplier, device) for _ in policy_bounds]
         )
 
-    def loss(self, q: Tensor, log_probs: Sequence[Tensor], kls: Sequence[Tensor]) -> Tensor:
+    def loss(self, q: Tensor, fits: Sequence[Fit], kls: Sequence[Tensor]) -> Tensor:
         """Sum over runs of everything an update minimises; one backward pass serves all.
 
-        `q` (R, n, B) of actions drawn from the old policies; per policy `log_probs` (R, n, B)
-        under the new one and `kls` (R, B) of the new from the old. Gradients of the policies see
-        multipliers as constants, those of the multipliers see divergences as constants.
+        `q` (R, n, B) of actions drawn from the old policies; per policy its `Fit` to them and
+        `kls` (R, B) of the new from the old. Gradients of the policies see multipliers as
+        constants, those of the multipliers see divergences as constants.
         """
         eta = self.eta()
         weights = action_weights(q, eta.detach())
         total = dual(q, eta, self.bound).sum()
-        for log_prob, kl, bound, multiplier in zip(
-            log_probs, kls, self.policy_bounds, self.multipliers, strict=True
+        for fit, kl, bound, multiplier in zip(
+            fits, kls, self.policy_bounds, self.multipliers, strict=True
         ):
             price = multiplier()
             mean_kl = kl.mean(dim=-1)
-            total = total + weighted_likelihood(weights, log_prob).sum()
+            total = total - fit(weights).mean(dim=-1).sum()
             total = total + (price.detach() * mean_kl).sum()
             total = total + (price * (bound - mean_kl.detach())).sum()
         return total

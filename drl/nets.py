@@ -98,26 +98,50 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor, frozen: bool = False) -> Tensor:
         """(R, B, in) -> (R, B, out); `frozen`: gradients reach x, not the parameters."""
-        *body, last = self.layers
-        for layer in body:
-            x = layer(x, frozen).relu_()
-        out: Tensor = last(x, frozen)
-        return out
+        return self.beyond(self.layers[0](x, frozen), frozen)
+
+    def beyond(self, x: Tensor, frozen: bool = False) -> Tensor:
+        """What follows the first layer's sums (R, B, width), which are overwritten."""
+        for layer in self.layers[1:]:
+            x = layer(x.relu_(), frozen)
+        return x
 
 
 class Critic(nn.Module):
-    """R networks Q(s, a), or V(s) with `action` = 0: -> (R, B)."""
+    """R networks Q(s, a), or V(s) with `action` = 0: -> (R, B).
+
+    The first layer's weights are kept apart, those of the state and those of the action: the
+    state's share serves every action, and no gradient is taken to a state.
+    """
 
     def __init__(self, streams: Streams, state: int, action: int, hidden: Sequence[int]) -> None:
         super().__init__()
-        self.n_state = state
         self.mlp = MLP(streams, state + action, hidden, 1)
+        first = self.mlp.layers[0]
+        assert isinstance(first, Linear)
+        both = first.weight.detach()
+        first.weight = nn.Parameter(both[:, :state].clone())
+        if action:
+            self.action = nn.Parameter(both[:, state:].clone())
 
     def forward(self, state: Tensor, action: Tensor | None = None, frozen: bool = False) -> Tensor:
         """State (R, B, D), action (R, B, A) or none -> (R, B)."""
-        x = state if action is None else torch.cat([state, action], dim=-1)
-        out: Tensor = self.mlp(x, frozen)[..., 0]
-        return out
+        if action is not None:
+            return self.of(self.seen(state, frozen), action, frozen)
+        value: Tensor = self.mlp(state, frozen)[..., 0]
+        return value
+
+    def seen(self, state: Tensor, frozen: bool = False) -> Tensor:
+        """The state's share of the first layer, (R, B, D) -> (R, B, width)."""
+        share: Tensor = self.mlp.layers[0](state, frozen)
+        return share
+
+    def of(self, seen: Tensor, action: Tensor, frozen: bool = False) -> Tensor:
+        """Values (R, B) of actions (R, B, A) beside what is `seen` of the state."""
+        weight = self.action.detach() if frozen else self.action
+        x = torch.baddbmm(seen, action.to(weight.dtype), weight)
+        value: Tensor = self.mlp.beyond(x, frozen)[..., 0]
+        return value
 
     @torch.no_grad()
     def several(
@@ -133,10 +157,11 @@ class Critic(nn.Module):
         parts = [part.flatten(1, 2) for part in actions.to(precision).split(ACTIONS, dim=1)]
         layers = [list(layer.parameters()) for layer in self.mlp.layers]
         values = []
-        for start in range(0, len(layers[0][0]), len(state)):
+        for start in range(0, len(self.action), len(state)):
             own = slice(start, start + len(state))
-            agent = [(weight[own], bias[own]) for weight, bias in layers]
-            values.append(_values(agent, state, parts, precision))
+            (first, bias), *rest = [(weight[own], shift[own]) for weight, shift in layers]
+            seen = torch.baddbmm(bias, state, first)
+            values.append(_values(seen, self.action[own], rest, parts, precision))
         return torch.cat(values)
 
 
@@ -144,19 +169,22 @@ Affine = tuple[Tensor, Tensor]
 
 
 def _values(
-    layers: list[Affine], state: Tensor, parts: list[Tensor], precision: torch.dtype
+    seen: Tensor,
+    weight: Tensor,
+    layers: list[Affine],
+    parts: list[Tensor],
+    precision: torch.dtype,
 ) -> Tensor:
     """Values (R, n, B) of actions in parts (R, n' * B, A) each: see `Critic.several`."""
-    (first, bias), *rest, (last, shift_last) = layers
-    n_runs, n_states, n_seen = state.shape
-    known = torch.baddbmm(bias, state, first[:, :n_seen]).to(precision)
-    first = first[:, n_seen:].to(precision).contiguous()
-    rest = [(w.to(precision), b.to(precision)) for w, b in rest]
+    *body, (last, shift_last) = layers
+    n_runs, n_states, width = seen.shape
+    seen, first = seen.to(precision)[:, None], weight.to(precision)
+    body = [(w.to(precision), b.to(precision)) for w, b in body]
     values = []
     for part in parts:
         x = torch.bmm(part, first)
-        x.view(n_runs, -1, n_states, x.shape[-1]).add_(known[:, None])
-        for weight, shift in rest:
+        x.view(n_runs, -1, n_states, width).add_(seen)
+        for weight, shift in body:
             x = torch.baddbmm(shift, relu_(x), weight)
         value = torch.baddbmm(shift_last, relu_(x).float(), last)
         values.append(value.view(n_runs, -1, n_states))

@@ -181,3 +181,47 @@ def test_gradients_are_finite_differences() -> None:
     parameters = [torch.randn(3, dtype=torch.float64, requires_grad=True) for _ in range(2)]
     assert torch.autograd.gradcheck(of_heads, (logits,))
     assert torch.autograd.gradcheck(of_gaussian, parameters)
+
+
+def in_runs(n_states: int = 5) -> tuple[Heads, TanhGaussian, list[Tensor]]:
+    """Policies (R, B, ...) with two idle parts, and the tensors that gradients are taken to."""
+    draw = torch.Generator().manual_seed(3)
+    shapes = [(2, n_states, 3, 4), (2, n_states, 3), (2, n_states, 3)]
+    leaves = [torch.randn(s, generator=draw, dtype=torch.float64).requires_grad_() for s in shapes]
+    weight = torch.ones(2, n_states, 3, dtype=torch.float64)
+    weight[0, 1, 2] = weight[1, 0, 0] = 0.0
+    policies = Heads.masked(leaves[0], MASK, weight), TanhGaussian(*leaves[1:], weight)
+    return *policies, leaves
+
+
+def test_several_draws_are_those_of_one_at_a_time() -> None:
+    """n draws a state beside one policy a state."""
+    policy, numbers, _ = in_runs()
+    noise = torch.rand(2, 7, 5, 3, dtype=torch.float64)
+    one_by_one = torch.stack([policy.draw(u) for u in noise.unbind(1)], dim=1)
+    assert torch.equal(policy.draw(noise), one_by_one)
+    raw = torch.stack([numbers.sample_raw(u) for u in noise.unbind(1)], dim=1)
+    torch.testing.assert_close(numbers.sample_raw(noise), raw)
+
+
+def test_weighted_log_probabilities_are_weighted_sums() -> None:
+    """Of n draws: the same value and the same gradient as draw by draw."""
+    policy, numbers, leaves = in_runs()
+    weights = torch.rand(2, 7, 5, dtype=torch.float64)
+    choice = policy.draw(torch.rand(2, 7, 5, 3, dtype=torch.float64))
+    raw = torch.randn(2, 7, 5, 3, dtype=torch.float64)
+    at_once = [
+        policy.weighted_log_prob(weights, choice),
+        numbers.weighted_log_prob_raw(weights, raw),
+    ]
+    each = zip(weights.unbind(1), choice.unbind(1), raw.unbind(1), strict=True)
+    singly = [(w * policy.log_prob(c), w * numbers.log_prob_raw(r)) for w, c, r in each]
+    for found, parts in zip(at_once, zip(*singly, strict=True), strict=True):
+        torch.testing.assert_close(found, sum(parts))
+    expected = sum(part.sum() for parts in singly for part in parts)
+    gradients = (
+        torch.autograd.grad(total, leaves, retain_graph=True)
+        for total in (sum(found.sum() for found in at_once), expected)
+    )
+    for found, wanted in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, wanted)

@@ -15,6 +15,7 @@ from drl.d3qn import D3qn
 from drl.ddpg import Ddpg
 from drl.layout import Layout, Sizes
 from drl.learner import Transition, View, cost_reward
+from drl.mpo import Fit
 from drl.nets import Streams
 from drl.ppo import Ppo
 from drl.replay import Batch
@@ -196,15 +197,17 @@ def test_the_integration_climbs_the_critics() -> None:
         subject = learner("adsac", mpo_rate=0.01, mpo_bound=0.5)
         layout = subject.layout
         with torch.no_grad():
-            critic = subject.critic.mlp.layers
-            for layer in critic:
+            critic = subject.critic
+            for layer in critic.mlp.layers:
                 layer.weight.zero_()
                 layer.weight[:, 0, 0] = 1.0
                 layer.bias.fill_(5.0)  # no ReLU ever cuts: the critic is linear
-            likes = torch.zeros(D + layout.features)
-            likes[D : D + K * S].view(K, S)[:, 2] = sign
-            likes[D + K * S :] = sign
-            critic[0].weight[:, :, 0] = likes
+            likes = torch.zeros(layout.features)
+            likes[: K * S].view(K, S)[:, 2] = sign
+            likes[K * S :] = sign
+            critic.mlp.layers[0].weight[:, :, 0] = 0.0
+            critic.action.zero_()
+            critic.action[:, :, 0] = likes
         fed(subject, [0.1, 0.4, 2.0, 0.9])
         (batch,) = taught(subject)
         seen = batch["obs"], batch["mask"], batch["active"]
@@ -254,7 +257,7 @@ def test_the_integration_bounds_the_divergence_from_the_old_policies() -> None:
         for p in subject.actor.parameters():
             p += 0.5 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1))
 
-    def loss(q: Tensor, log_probs: list[Tensor], kls: list[Tensor]) -> Tensor:
+    def loss(q: Tensor, fits: list[Fit], kls: list[Tensor]) -> Tensor:
         kept.extend(kls)
         return sum(x.sum() for x in kls)  # type: ignore[return-value]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
-from drl.ad_sac import several
 from drl.distributions import Heads, TanhGaussian
-from drl.mpo import Integration, action_weights, dual, weight_kl, weighted_likelihood
+from drl.mpo import Integration, action_weights, dual, weight_kl
 from drl.nets import Streams
 
 
@@ -44,14 +45,24 @@ def test_large_values_do_not_overflow() -> None:
     )
 
 
-def test_gradients_are_finite_differences() -> None:
-    """Of the dual in eta, and of the weighted likelihood in the log-probabilities."""
+def test_the_gradient_is_that_of_finite_differences() -> None:
+    """Of the dual in eta."""
     q = torch.randn(2, 4, 3, dtype=torch.float64)
     eta = torch.tensor([0.5, 2.0], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda e: dual(q, e, 0.1), (eta,))
-    log_prob = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
-    weights = action_weights(q, eta.detach())
-    assert torch.autograd.gradcheck(lambda x: weighted_likelihood(weights, x), (log_prob,))
+
+
+def test_fits_are_those_of_the_reweighted_actions() -> None:
+    """Each policy's loss is minus the sum over actions of softmax(Q / eta) times log-probability,
+    in the mean over states."""
+    integration = Integration(2, bound=0.1, policy_bounds=[0.05])
+    q, log_prob = (torch.randn(2, 4, 3) for _ in range(2))
+    kl = torch.full((2, 3), 0.05)  # at its bound: what the multiplier adds is 0 in sum
+    found = integration.loss(q, [lambda w: (w * log_prob).sum(dim=1)], [kl])
+    eta, price = integration.eta(), integration.multipliers[0]()
+    weights = (q / eta[:, None, None]).softmax(dim=1)
+    expected = dual(q, eta, 0.1) - (weights * log_prob).sum(dim=1).mean(dim=-1) + 0.05 * price
+    torch.testing.assert_close(found, expected.sum())
 
 
 def test_multipliers_rise_while_the_bound_is_broken_and_fall_below_it() -> None:
@@ -59,7 +70,7 @@ def test_multipliers_rise_while_the_bound_is_broken_and_fall_below_it() -> None:
     integration = Integration(2, bound=0.1, policy_bounds=[0.05])
     kl = torch.tensor([[0.2], [0.01]], requires_grad=True)
     q = torch.randn(2, 4, 1)
-    integration.loss(q, [torch.zeros(2, 4, 1)], [kl]).backward()
+    integration.loss(q, [torch.zeros_like], [kl]).backward()
     gradient = integration.multipliers[0].raw.grad
     assert gradient is not None
     assert gradient[0] < 0 < gradient[1]
@@ -96,15 +107,17 @@ def climb(reward: object, n_options: int, steps: int) -> tuple[Bandit, list[Tens
     for step in range(steps):
         if step % 5 == 0:  # a target policy that follows now and then, as in the reference
             old = tuple(p.detach() for p in policy.policies())
-        heads, numbers = (several(p) for p in old)
-        choice = heads.draw(streams.uniform(32, 1, 1))
-        raw = numbers.sample_raw(streams.normal(32, 1, 1))
+        choice = old[0].draw(streams.uniform(32, 1, 1))
+        raw = old[1].sample_raw(streams.normal(32, 1, 1))
         now = policy.policies()
         kls = [new.kl_from(before) for new, before in zip(now, old, strict=True)]
         q = reward(choice[..., 0], raw[..., 0].tanh())
-        log_probs = [several(now[0]).log_prob(choice), several(now[1]).log_prob_raw(raw)]
+        fits = [
+            partial(now[0].weighted_log_prob, choice=choice),
+            partial(now[1].weighted_log_prob_raw, raw=raw),
+        ]
         optimiser.zero_grad()
-        integration.loss(q, log_probs, kls).backward()
+        integration.loss(q, fits, kls).backward()
         optimiser.step()
         divergences.append(torch.stack([k.detach().mean() for k in kls]))
     return policy, divergences
