@@ -47,7 +47,8 @@ def collect_one(folder: Path, place: Path) -> str:
 
 
 def thinned(source: Path, target: Path) -> Curve:
-    """Validation rows, and training figures averaged since the validation before them.
+    """Validation rows, and training figures since the validation before them: the sum of seconds,
+    the mean of everything else.
 
     Rows that the target has of other seeds stay.
     """
@@ -67,9 +68,9 @@ def thinned(source: Path, target: Path) -> Curve:
         writer.writerow(("epoch", "seed", "figure", "value"))
         writer.writerows(others)
         for (epoch, seed, figure), values in groups.items():
-            mean = float(np.mean(values))
-            curve[figure][epoch].append(mean)
-            writer.writerow((epoch, seed, figure, f"{mean:.6g}"))
+            value = float(np.sum(values) if figure == "seconds" else np.mean(values))
+            curve[figure][epoch].append(value)
+            writer.writerow((epoch, seed, figure, f"{value:.6g}"))
     return curve
 
 

@@ -65,8 +65,9 @@ def _training(method: str, path: Path) -> Training:
     told = _provenance(path)
     seed = int(told.get("seed", 0))
     seconds_by_seed, curves_by_seed = _log(path.with_name(LOG))
-    runs = max(len(seconds_by_seed), 1)
-    seconds = told.get("training_s", seconds_by_seed.get(seed, float("nan")) / runs)
+    whole_s = seconds_by_seed.get(seed, float("nan"))
+    together = list(seconds_by_seed.values()).count(whole_s)  # runs that share every second
+    seconds = told.get("training_s", whole_s / max(together, 1))
     curves = curves_by_seed.get(seed, {})
     if not curves:
         curves = {"validation_cost": {float(r[0]): r[1] for r in told.get("validation_curve", [])}}
@@ -84,7 +85,7 @@ def _provenance(path: Path) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=64)
 def _log(path: Path) -> tuple[dict[int, float], dict[int, dict[str, dict[float, float]]]]:
-    """Seconds by seed (all runs together), and the curves of PANELS by seed."""
+    """Seconds by seed (of all runs trained together with it), and the curves of PANELS by seed."""
     seconds: dict[int, float] = {}
     curves: dict[int, dict[str, dict[float, float]]] = {}
     if not path.is_file():

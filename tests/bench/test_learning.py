@@ -44,6 +44,13 @@ def test_runs_trained_together_share_the_time(rows: Rows) -> None:
     assert learning.training_times(found) == {"adsac": 15.0}
 
 
+def test_runs_trained_apart_share_no_time(rows: Rows, tmp_path: Path) -> None:
+    """A log of two trainings, told apart by their seconds: 30 s of one run, 60 s of another."""
+    log = tmp_path / "paper" / "adsac" / "curve.csv"
+    log.write_text(log.read_text().replace("1,seconds,10", "1,seconds,20"))
+    assert learning.training_times(learning.trainings(rows)) == {"adsac": 45.0}
+
+
 def test_curves_come_from_the_log_or_the_provenance(rows: Rows) -> None:
     """The log has every figure; the provenance at least the cost."""
     found = {(t.method, t.seed): t for t in learning.trainings(rows)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drl.collect import thinned
 from drl.log import Log, Row
 
 HEADER = "epoch,seed,figure,value"
@@ -74,3 +75,21 @@ def test_tensorboard_gets_every_figure(tmp_path: Path) -> None:
     assert set(events.Tags()["scalars"]) == names
     points = [(p.step, p.value) for p in events.Scalars("seed-1/reward")]
     assert points == [(e, pytest.approx(0.1 * e)) for e in (1, 2, 3)]
+
+
+def test_a_thinned_log_keeps_time_and_other_seeds(tmp_path: Path) -> None:
+    """To epochs of validation: seconds are summed up to each, other figures averaged, and rows
+    of seeds that were there before stay."""
+    head = "epoch,seed,figure,value"
+    rows = [f"{e},5,{f},{v * e}" for e in range(1, 5) for f, v in (("seconds", 2), ("cost", 1))]
+    rows += [f"{e},5,validation_cost,{10 - e}" for e in (2, 4)]
+    (tmp_path / "long.csv").write_text("\n".join([head, *rows]) + "\n")
+    (tmp_path / "kept.csv").write_text(f"{head}\n2,0,cost,7\n2,5,cost,9\n")
+    curve = thinned(tmp_path / "long.csv", tmp_path / "kept.csv")
+    assert (tmp_path / "kept.csv").read_text().splitlines() == [
+        head,
+        "2,0,cost,7",
+        *("2,5,seconds,6", "2,5,cost,1.5", "4,5,seconds,14", "4,5,cost,3.5"),
+        *("2,5,validation_cost,8", "4,5,validation_cost,6"),
+    ]
+    assert curve["seconds"] == {2: [6.0], 4: [14.0]}
