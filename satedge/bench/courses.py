@@ -7,7 +7,6 @@ best policies are then kept in that library.
 
 from __future__ import annotations
 
-import csv
 import re
 import shlex
 import statistics
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from satedge.bench import methods
-from satedge.bench.learning import LOG
+from satedge.bench.learning import LOG, run_times
 from satedge.bench.methods import Method
 from satedge.bench.study import Entry, Study, TrainingPlan, instances, method_of
 from satedge.problem.scenario import Scenario, preset
@@ -132,14 +131,8 @@ def _found(course: Course) -> tuple[int, ...]:
 
 def expected_s(course: Course) -> float | None:
     """Seconds that its missing seeds take, by what a seed's epoch took the learner elsewhere."""
-    times = []
-    for path in sorted(methods.POLICIES.glob(f"**/{course.method}/{LOG}")):
-        seconds: dict[str, list[float]] = {}
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if row["figure"] == "seconds":
-                    seconds.setdefault(row["seed"], []).append(float(row["value"]))
-        times += [statistics.mean(values) / len(seconds) for values in seconds.values()]
+    logs = sorted(methods.POLICIES.glob(f"**/{course.method}/{LOG}"))
+    times = [s / epochs for log in logs for s, epochs in run_times(log).values()]
     if not times:
         return None
     return statistics.median(times) * course.plan.epochs * len(course.missing)

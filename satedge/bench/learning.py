@@ -64,11 +64,10 @@ def trainings(rows: Rows) -> list[Training]:
 def _training(method: str, path: Path) -> Training:
     told = _provenance(path)
     seed = int(told.get("seed", 0))
-    seconds_by_seed, curves_by_seed = _log(path.with_name(LOG))
-    whole_s = seconds_by_seed.get(seed, float("nan"))
-    together = list(seconds_by_seed.values()).count(whole_s)  # runs that share every second
-    seconds = told.get("training_s", whole_s / max(together, 1))
-    curves = curves_by_seed.get(seed, {})
+    log = path.with_name(LOG)
+    known_s, _ = run_times(log).get(seed, (float("nan"), 0))
+    seconds = told.get("training_s", known_s)
+    curves = _log(log)[1].get(seed, {})
     if not curves:
         curves = {"validation_cost": {float(r[0]): r[1] for r in told.get("validation_curve", [])}}
     learner, settings = str(told.get("method", "")), told.get("settings", {})
@@ -83,22 +82,33 @@ def _provenance(path: Path) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
+def run_times(log: Path) -> dict[int, tuple[float, int]]:
+    """By seed its share of the seconds of all runs trained together, and its last epoch."""
+    times = _log(log)[0]
+    # Runs that are trained together share every second, so that their sums are equal.
+    spent = [seconds for seconds, _ in times.values()]
+    return {seed: (s / spent.count(s), epoch) for seed, (s, epoch) in times.items()}
+
+
+Times = dict[int, tuple[float, int]]
+
+
 @lru_cache(maxsize=64)
-def _log(path: Path) -> tuple[dict[int, float], dict[int, dict[str, dict[float, float]]]]:
-    """Seconds by seed (of all runs trained together with it), and the curves of PANELS by seed."""
-    seconds: dict[int, float] = {}
+def _log(path: Path) -> tuple[Times, dict[int, dict[str, dict[float, float]]]]:
+    """By seed the seconds and the last epoch of its training, and the curves of PANELS."""
+    times: Times = {}
     curves: dict[int, dict[str, dict[float, float]]] = {}
     if not path.is_file():
-        return seconds, curves
+        return times, curves
     with path.open(newline="") as file:
         for row in csv.DictReader(file):
             seed, figure, value = int(row["seed"]), row["figure"], float(row["value"])
             if figure == "seconds":
-                seconds[seed] = seconds.get(seed, 0.0) + value
+                times[seed] = times.get(seed, (0.0, 0))[0] + value, int(row["epoch"])
             elif figure in PANELS:
                 curve = curves.setdefault(seed, {}).setdefault(figure, {})
                 curve[float(row["epoch"])] = value
-    return seconds, curves
+    return times, curves
 
 
 def training_times(found: Iterable[Training]) -> dict[str, float]:
