@@ -1,4 +1,4 @@
-"""Our PPO and DDPG beside Stable-Baselines3's on gymnasium's Pendulum-v1.
+"""Our PPO, DDPG and AD-SAC beside Stable-Baselines3's PPO, DDPG and SAC on gymnasium's Pendulum-v1.
 
     python benchmarks/compare_sb3.py
 
@@ -24,16 +24,17 @@ from dataclasses import dataclass, field
 import gymnasium as gym
 import numpy as np
 import torch
-from stable_baselines3 import DDPG, PPO
+from stable_baselines3 import DDPG, PPO, SAC
 from stable_baselines3.common.noise import NormalActionNoise
 
+from drl.ad_sac import AdSac
 from drl.ddpg import Ddpg
 from drl.layout import Layout, Sizes
 from drl.learner import Action, Transition, View
 from drl.nets import Streams
 from drl.ppo import Ppo
 from drl.products import fast_products
-from drl.settings import DdpgSettings, PpoSettings
+from drl.settings import AdSacSettings, DdpgSettings, PpoSettings
 from satedge.bench.stats import mean_interval
 
 CONTROL = "Pendulum-v1"
@@ -85,6 +86,18 @@ DDPG_CONTROL = (
     ),
     Task(steps=10_000, every=1, start=500),
 )
+SAC_CONTROL = (
+    AdSacSettings(
+        layout="continuous",
+        hidden=(64, 64),
+        gamma=0.98,
+        batch=128,
+        buffer=20_000,
+        temperature=0.1,
+    ),
+    Task(steps=10_000, every=1, start=500),
+)
+LEARNERS = {PpoSettings: Ppo, DdpgSettings: Ddpg, AdSacSettings: AdSac}
 
 
 class Plain(Layout):
@@ -111,7 +124,7 @@ def train_control(settings, task, seeds):
     envs = [gym.make(CONTROL) for _ in seeds]
     box = envs[0].action_space
     sizes = Sizes(box.shape[0], 1, 0, envs[0].observation_space.shape[0])
-    kind = Ppo if isinstance(settings, PpoSettings) else Ddpg
+    kind = LEARNERS[type(settings)]
     learner = kind(settings, Plain("continuous", sizes), Streams(seeds))
     obs = [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
     for step in range(1, task.steps + 1):
@@ -168,20 +181,22 @@ def sb3_model(settings, task, env, seed, kind=None):
     s, net = settings, {"net_arch": list(settings.hidden), "activation_fn": torch.nn.ReLU}
     shared = {"batch_size": s.batch, "gamma": s.gamma, "seed": seed, "device": "cpu"}
     shared["learning_rate"] = s.actor_rate
+    replayed = {
+        "buffer_size": s.buffer,
+        "learning_starts": task.start,
+        "tau": s.tau,
+        "train_freq": (task.every, "step"),
+        "gradient_steps": task.updates,
+        "policy_kwargs": net,
+    }
     if isinstance(s, DdpgSettings):
         n = env.action_space.shape[0]
-        return DDPG(
-            "MlpPolicy",
-            env,
-            buffer_size=s.buffer,
-            learning_starts=task.start,
-            tau=s.tau,
-            train_freq=(task.every, "step"),
-            gradient_steps=task.updates,
-            action_noise=NormalActionNoise(np.zeros(n), np.full(n, s.noise)),
-            policy_kwargs=net,
-            **shared,
-        )
+        noise = NormalActionNoise(np.zeros(n), np.full(n, s.noise))
+        return DDPG("MlpPolicy", env, action_noise=noise, **replayed, **shared)
+    if isinstance(s, AdSacSettings):
+        n = env.action_space.shape[0]
+        entropy = {"ent_coef": f"auto_{s.temperature}", "target_entropy": n * s.continuous_entropy}
+        return SAC("MlpPolicy", env, **entropy, **replayed, **shared)
     if kind is None:
         kind, net = PPO, net | {"log_std_init": s.log_std}
     return kind(
@@ -225,11 +240,12 @@ def random_on_control():
 def compare_control(seeds=range(5)):
     """The table of the control task, a subject at a time."""
     print(f"{CONTROL}: a uniformly random policy returns {random_on_control():.0f}")
-    for name, (settings, task) in {"PPO": PPO_CONTROL, "DDPG": DDPG_CONTROL}.items():
-        plain = settings.replace(centre=False)
-        tell(f"{name}, ours", ours_on_control(plain, task, seeds))
+    tasks = {"PPO": (PPO_CONTROL, "PPO"), "DDPG": (DDPG_CONTROL, "DDPG")}
+    tasks["AD-SAC-C"] = SAC_CONTROL, "SAC"
+    for name, ((settings, task), theirs) in tasks.items():
+        tell(f"{name}, ours", ours_on_control(settings.replace(centre=False), task, seeds))
         tell(f"{name}, ours, rewards centred", ours_on_control(settings, task, seeds))
-        tell(f"{name}, Stable-Baselines3", sb3_on_control(settings, task, seeds))
+        tell(f"{theirs}, Stable-Baselines3", sb3_on_control(settings, task, seeds))
 
 
 def tell(name, found):

@@ -1,4 +1,5 @@
-"""Our PPO and DDPG reach what Stable-Baselines3's reach on a standard control task."""
+"""Our PPO, DDPG and AD-SAC reach what Stable-Baselines3's PPO, DDPG and SAC reach on a standard
+control task."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ def comparison() -> ModuleType:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["PPO", "DDPG"])
+@pytest.mark.parametrize("method", ["PPO", "DDPG", "SAC"])
 def test_returns_are_those_of_stable_baselines3(comparison: ModuleType, method: str) -> None:
     """Over two seeds the mean return on Pendulum-v1 is at least Stable-Baselines3's less 15 % of
     what that gained on a random policy, which is most of the way to a pendulum that stands."""
