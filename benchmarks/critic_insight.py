@@ -13,6 +13,8 @@ Printed, means over runs:
 - reward: of the most probable actions;
 - blind: 1 minus the correlation of believed and true changes;
 - better, found: share of changes that are truly better, and of these the share believed so;
+- signal, noise: standard deviations of true changes, and of the discounted value of the next slot
+  over the replay, which critics learn on top of the reward;
 - dead: share of the critics' units, layer by layer, that no slot of the replay switches on.
 """
 
@@ -38,7 +40,9 @@ def restored(folder):
     world = Scenario.from_dict(told["scenario"])
     trainer = Trainer(Plan(told["method"], settings, world, tuple(text["seeds"]), **limits), folder)
     parts = trainer.learner.parts()
-    checkpoint.spread(state, {name: parts[name] for name in ("actor", "critic", "replay")})
+    checkpoint.spread(
+        state, {name: parts[name] for name in ("actor", "critic", "target", "replay")}
+    )
     return trainer
 
 
@@ -108,10 +112,14 @@ def tell(folder):
     blind = np.mean([1 - np.corrcoef(b, t)[0, 1] for b, t in pairs])
     better = np.mean([(t > 0).mean() for _, t in pairs])
     found = np.mean([(b > 0)[t > 0].mean() for b, t in pairs])
+    kept = trainer.learner.replay.state()["next_obs"][:, : trainer.learner.replay.size]
+    following = trainer.learner.target(torch.cat([kept] * trainer.learner.n_agents))
+    noise = trainer.plan.settings.gamma * float(following.std(dim=1).mean())
+    signal = np.mean([t.std() for _, t in pairs])
     units = " ".join(f"{share:.0%}" for share in dead(trainer))
     print(
         f"{folder.name:>24} reward {reward.mean():.3f} | blind {blind:.2f} | better {better:.0%}, "
-        f"found {found:.0%} | dead {units}",
+        f"found {found:.0%} | signal {signal:.3f}, noise {noise:.3f} | dead {units}",
         flush=True,
     )
 
