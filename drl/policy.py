@@ -146,7 +146,7 @@ def find(name: str, preset: str = "paper") -> Path:
     if place.is_dir():
         found = sorted(place.glob("*.json"))
         if found:
-            best = min(found, key=lambda p: float(_provenance(p)["validation_cost"]))
+            best = min(found, key=lambda p: _validation(_provenance(p)))
             return best.with_suffix("")
     if place.with_suffix(".json").exists():
         return place
@@ -155,6 +155,11 @@ def find(name: str, preset: str = "paper") -> Path:
     raise PolicyError(
         f"policy {name!r}: allowed is one of {', '.join(names(preset)) or 'none'}, or a path"
     )
+
+
+def _validation(provenance: dict[str, Any]) -> float:
+    """What policies are compared by: capped validation cost, if it was taken down."""
+    return float(provenance.get("validation_capped_cost", provenance["validation_cost"]))
 
 
 def names(preset: str = "paper") -> list[str]:

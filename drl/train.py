@@ -36,6 +36,10 @@ from satedge.problem.scenario import Scenario, preset
 TRAIN_SEEDS = range(1_000_000, 1_000_256)
 VALIDATION_SEEDS = range(10_000, 10_010)
 
+#: Costs of a device above it count as much when policies are compared: among a thousand slots of
+#: validation one upload into a deep fade can outweigh all others.
+COST_CAP = 200.0
+
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message says why and where the last good state is."""
@@ -214,12 +218,13 @@ class Trainer:
         """Play the validation episodes; keep policies that are better than before."""
         actor: Any = self.learner.actor
         found = evaluate(actor, self.judges, len(self.plan.seeds), self.plan.device)
-        cost = found["validation_cost"]
+        cost, capped = found["validation_cost"], found["validation_capped_cost"]
         self.curve.append([self.epoch, *(float(c) for c in cost)])
-        for run, value in enumerate(cost):
+        for run, value in enumerate(capped):
             if value < self.best_cost[run]:
                 self.best_cost[run] = float(value)
-                save(self._policy_path(run), actor, run, self._provenance(run))
+                told = self._provenance(run) | {"validation_cost": float(cost[run])}
+                save(self._policy_path(run), actor, run, told)
         return found
 
     def _policy_path(self, run: int) -> Path:
@@ -230,7 +235,7 @@ class Trainer:
             **self.plan.to_dict(),
             "seed": self.plan.seeds[run],
             "epoch": self.epoch,
-            "validation_cost": self.best_cost[run],
+            "validation_capped_cost": self.best_cost[run],
             "validation_curve": [[row[0], row[1 + run]] for row in self.curve],
             "versions": versions(),
         }
@@ -272,6 +277,8 @@ def evaluate(
         for name in FIGURES:
             totals[name] = totals.get(name, 0.0) + step.info[name]
         totals["reward"] = totals.get("reward", 0.0) + step.reward
+        capped = np.minimum(step.verdict.device_cost, COST_CAP).mean(axis=1)
+        totals["capped_cost"] = totals.get("capped_cost", 0.0) + capped
     slots = episodes[0].n_slots
     return {
         f"validation_{name}": total.reshape(runs, n).mean(axis=1) / slots
