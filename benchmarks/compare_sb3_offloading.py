@@ -5,15 +5,15 @@
 As in compare_sb3.py, with the training episodes of `drl.train` to learn from and its validation
 episodes to be judged by; powers start at 10 mW on both sides, as for all our learners.
 
-Three seeds after 15,000 slots, means over the slots of the validation episodes, two cores shared with
-other work:
+Three seeds after 15,000 slots, means over the slots of the validation episodes, two cores shared
+with other work:
 
 | | reward | cost | late requests a slot | s a seed |
 | --- | --- | --- | --- | --- |
 | PPO, ours, scores | 0.638 [0.622, 0.653] | 72 [41, 89] | 1.88 [1.77, 1.95] | 6 |
 | PPO, Stable-Baselines3, scores | 0.592 [0.555, 0.614] | 85 [79, 88] | 2.13 [2.00, 2.28] | 17 |
 | DDPG, ours, scores | 0.426 [0.088, 0.618] | 221 [73, 516] | 3.45 [1.61, 6.84] | 25 |
-| DDPG, Stable-Baselines3, scores | 0.116 [0.100, 0.141] | 1292 [454, 2925] | 4.57 [2.92, 6.77] | 55 |
+| DDPG, Stable-Baselines3, scores | 0.116 [0.100, 0.141] | 1292 [454, 2925] | 4.57 [2.9, 6.8] | 55 |
 | PPO, ours, discrete | 0.551 [0.491, 0.597] | 100 [68, 144] | 2.39 [2.07, 2.85] | 11 |
 | MaskablePPO, sb3-contrib, discrete | 0.474 [0.430, 0.507] | 88 [86, 92] | 2.71 [2.51, 2.98] | 71 |
 | D3QN, ours, discrete | 0.573 [0.506, 0.617] | 110 [62, 197] | 2.17 [1.93, 2.63] | 8 |
