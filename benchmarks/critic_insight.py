@@ -28,6 +28,7 @@ from drl import checkpoint
 from drl.settings import METHODS
 from drl.train import Plan, Trainer
 from drl.vector_env import OffloadingBatch
+from satedge.problem.generate import generate
 from satedge.problem.scenario import Scenario
 
 
@@ -38,12 +39,20 @@ def restored(folder):
     limits = {n: told[n] for n in ("epochs", "updates_per_epoch", "validate_every")}
     settings = type(METHODS[told["method"]]).from_dict(told["settings"])
     world = Scenario.from_dict(told["scenario"])
-    trainer = Trainer(Plan(told["method"], settings, world, tuple(text["seeds"]), **limits), folder)
+    plan = Plan(told["method"], settings, world, tuple(text["seeds"]), **limits)
+    trainer = Trainer(plan, folder, pool=[generate(world, plan.train_seeds[0])])
     parts = trainer.learner.parts()
     checkpoint.spread(
         state, {name: parts[name] for name in ("actor", "critic", "target", "replay")}
     )
     return trainer
+
+
+def kept(trainer):
+    """Everything in the replay, by field."""
+    replay = trainer.learner.replay
+    fields = replay.state().items()
+    return {name: value[:, : replay.size] for name, value in fields if name[0] != "@"}
 
 
 def changed(choice, mask, active, rng):
@@ -86,11 +95,7 @@ def insight(trainer):
 
 def dead(trainer):
     """Share of dead units of every hidden layer of the critics."""
-    learner = trainer.learner
-    kept = learner.replay.state()
-    batch = {
-        name: value[:, : learner.replay.size] for name, value in kept.items() if name[0] != "@"
-    }
+    learner, batch = trainer.learner, kept(trainer)
     action = learner.layout.chosen(
         batch["choice"], batch["numbers"], batch["mask"], batch["active"]
     )
@@ -112,8 +117,9 @@ def tell(folder):
     blind = np.mean([1 - np.corrcoef(b, t)[0, 1] for b, t in pairs])
     better = np.mean([(t > 0).mean() for _, t in pairs])
     found = np.mean([(b > 0)[t > 0].mean() for b, t in pairs])
-    kept = trainer.learner.replay.state()["next_obs"][:, : trainer.learner.replay.size]
-    following = trainer.learner.target(torch.cat([kept] * trainer.learner.n_agents))
+    following = trainer.learner.target(
+        torch.cat([kept(trainer)["next_obs"]] * trainer.learner.n_agents)
+    )
     noise = trainer.plan.settings.gamma * float(following.std(dim=1).mean())
     signal = np.mean([t.std() for _, t in pairs])
     units = " ".join(f"{share:.0%}" for share in dead(trainer))

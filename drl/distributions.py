@@ -33,8 +33,7 @@ class Heads:
     @classmethod
     def masked(cls, logits: Tensor, allowed: Tensor, weight: Tensor) -> Heads:
         """Probability exactly 0 where `allowed` (..., H, C) is false."""
-        leading = logits.masked_fill(~allowed, NEVER).movedim(-1, 0)
-        return cls(_options_first(F.log_softmax, leading), weight)
+        return cls(_options_first(F.log_softmax, logits.masked_fill(~allowed, NEVER)), weight)
 
     @cached_property
     def p(self) -> Tensor:
@@ -70,7 +69,7 @@ class Heads:
         Gumbel-softmax, Jang et al. 2017: forward an exact draw, backward softmax(. / temperature).
         """
         noisy = self.log_p + gumbel
-        soft = _options_first(F.softmax, (noisy / temperature).movedim(-1, 0))
+        soft = _options_first(F.softmax, noisy / temperature)
         hard = F.one_hot(noisy.argmax(dim=-1), noisy.shape[-1]).to(soft.dtype)
         return hard + (soft - soft.detach())
 
@@ -176,10 +175,10 @@ class TanhGaussian:
         return -0.5 * z * z - self.log_std - 0.5 * math.log(2 * math.pi)
 
 
-def _options_first(softmax: Callable[..., Tensor], options: Tensor) -> Tensor:
-    """(..., C) softmax of (C, ...), its options outermost in memory: five times as fast as along
-    a short last axis."""
-    return softmax(options.contiguous(), dim=0).movedim(0, -1)
+def _options_first(softmax: Callable[..., Tensor], logits: Tensor) -> Tensor:
+    """softmax over the last axis (..., C), its options outermost in memory: five times as fast as
+    along a short last axis."""
+    return softmax(logits.movedim(-1, 0).contiguous(), dim=0).movedim(0, -1)
 
 
 def _beside(value: Tensor, draws: Tensor) -> Tensor:

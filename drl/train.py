@@ -25,7 +25,7 @@ from drl.nets import Streams
 from drl.play import FIGURES, Stage
 from drl.policy import save, sizes_of
 from drl.products import fast_products
-from drl.settings import Settings, SettingsError, settings_of
+from drl.settings import CostSettings, Settings, SettingsError, settings_of
 from drl.vector_env import OffloadingBatch
 from drl.versions import versions
 from satedge.problem.generate import generate
@@ -36,9 +36,9 @@ from satedge.problem.scenario import Scenario, preset
 TRAIN_SEEDS = range(1_000_000, 1_000_256)
 VALIDATION_SEEDS = range(10_000, 10_010)
 
-#: Costs of a device above it count as much when policies are compared: among a thousand slots of
-#: validation one upload into a deep fade can outweigh all others.
-COST_CAP = 200.0
+#: Costs of a device above it count as much when policies are compared, as where costs are learned:
+#: among a thousand slots of validation one upload into a deep fade can outweigh all others.
+COST_CAP = CostSettings.cost_cap
 
 
 class TrainingError(RuntimeError):
@@ -223,18 +223,18 @@ class Trainer:
         for run, value in enumerate(capped):
             if value < self.best_cost[run]:
                 self.best_cost[run] = float(value)
-                told = self._provenance(run) | {"validation_cost": float(cost[run])}
-                save(self._policy_path(run), actor, run, told)
+                save(self._policy_path(run), actor, run, self._provenance(run, float(cost[run])))
         return found
 
     def _policy_path(self, run: int) -> Path:
         return self.folder / "policies" / self.plan.method / f"seed-{self.plan.seeds[run]}"
 
-    def _provenance(self, run: int) -> dict[str, Any]:
+    def _provenance(self, run: int, cost: float) -> dict[str, Any]:
         return {
             **self.plan.to_dict(),
             "seed": self.plan.seeds[run],
             "epoch": self.epoch,
+            "validation_cost": cost,
             "validation_capped_cost": self.best_cost[run],
             "validation_curve": [[row[0], row[1 + run]] for row in self.curve],
             "versions": versions(),

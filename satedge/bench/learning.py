@@ -31,6 +31,8 @@ PANELS = {
 LOG = "curve.csv"
 
 Curve = Mapping[float, float]
+Times = dict[int, tuple[float, int]]
+"""By seed the seconds and the last epoch of its training."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,12 @@ def _provenance(path: Path) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
-def run_times(log: Path) -> dict[int, tuple[float, int]]:
+def run_times(log: Path) -> Times:
     """By seed its share of the seconds of all runs trained together, and its last epoch."""
     times = _log(log)[0]
     # Runs that are trained together share every second, so that their sums are equal.
     spent = [seconds for seconds, _ in times.values()]
     return {seed: (s / spent.count(s), epoch) for seed, (s, epoch) in times.items()}
-
-
-Times = dict[int, tuple[float, int]]
 
 
 @lru_cache(maxsize=64)

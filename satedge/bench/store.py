@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from satedge.bench.study_file import part_name
 from satedge.bench.table_data import Rows, read_parquet, write_parquet
 from satedge.problem.files import read_instance, write_instance
 from satedge.problem.instance import Instance
@@ -129,7 +130,7 @@ class Store:
         if not path.exists():
             return []
         study = tomllib.loads(path.read_text("utf-8"))
-        return [p.get("name") or "+".join(p.get("suites", ())) for p in study.get("part", ())]
+        return [part_name(part) for part in study.get("part", ())]
 
     def _path(self, key: str) -> Path:
         return self.cells / key[:2] / f"{key}.json.gz"

@@ -119,6 +119,11 @@ def parse_study(text: str, name: str, where: str = "") -> Study:
     return Study(name, raw.get("title", name), tuple(parts), text)
 
 
+def part_name(given: Mapping[str, Any]) -> str:
+    """The name of a `[[part]]`: its own, else its suites'."""
+    return given.get("name") or "+".join(given.get("suites", ())) or "generated"
+
+
 def _part(given: Mapping[str, Any], training: Mapping[str, Any], place: str) -> Part:
     suites = given.get("suites", [])
     made = tuple(r for g in given.get("generate", []) for r in _recipes(g, place))
@@ -137,7 +142,7 @@ def _part(given: Mapping[str, Any], training: Mapping[str, Any], place: str) -> 
     if slots is not None and (len(slots) != 2 or not 0 <= slots[0] < slots[1]):
         raise StudyError(f"{place}: slots = {slots}: allowed is [first, beyond the last]")
     return Part(
-        name=given.get("name") or "+".join(suites) or "generated",
+        name=part_name(given),
         suites=tuple(suites),
         entries=_entries(given, training, place),
         limits=limits,
