@@ -25,6 +25,7 @@ from drl.methods import build_actor
 from drl.nets import Streams
 from drl.settings import METHODS, Settings
 from drl.spaces import Encoder, decode
+from satedge import paths
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import rollout
@@ -42,9 +43,6 @@ FIELDS: dict[str, type] = {
     "seed": int,
     "validation_cost": float,
 }
-
-#: Where policies are looked up by name.
-LIBRARY = Path(__file__).resolve().parents[1] / "results" / "policies"
 
 
 class PolicyError(ValueError):
@@ -142,7 +140,7 @@ def find(name: str, preset: str = "paper") -> Path:
     given = Path(name)
     if given.suffix in (".safetensors", ".json"):
         return given.with_suffix("")
-    place = LIBRARY / preset / name
+    place = paths.POLICIES / preset / name
     if place.is_dir():
         found = sorted(place.glob("*.json"))
         if found:
@@ -164,7 +162,7 @@ def _validation(provenance: dict[str, Any]) -> float:
 
 def names(preset: str = "paper") -> list[str]:
     """Methods with trained policies for a preset."""
-    place = LIBRARY / preset
+    place = paths.POLICIES / preset
     return sorted({str(p.parent.relative_to(place)) for p in place.glob("**/*.json")})
 
 

@@ -6,7 +6,8 @@ import platform
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from satedge.paths import PACKAGE
 
 
 @cache
@@ -24,9 +25,8 @@ def versions() -> dict[str, str]:
 
 def _commit() -> str:
     try:
-        root = Path(__file__).resolve().parents[1]
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=10
+            ["git", "rev-parse", "HEAD"], cwd=PACKAGE, capture_output=True, text=True, timeout=10
         )
     except (OSError, subprocess.SubprocessError):
         return "unknown"

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from satedge.paths import INSTANCES
 from satedge.problem.files import read_instance
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan
@@ -27,8 +28,6 @@ from satedge.problem.referee import judge
 
 #: Suites with records: folders of instance files.
 SUITES = ("tiny", "slots", "slots-balanced")
-
-ROOT = Path(__file__).parents[1] / "instances"
 
 #: Relative amount by which a bound may exceed a value before one of them must be wrong.
 CONTRADICTION = 1e-6
@@ -147,12 +146,12 @@ def plan_of(record: Record) -> Plan:
     )
 
 
-def instances_of(suite: str, root: Path = ROOT) -> dict[str, Instance]:
+def instances_of(suite: str, root: Path = INSTANCES) -> dict[str, Instance]:
     """The suite's instances by name, from their files."""
     return {path.stem: read_instance(path) for path in sorted((root / suite).glob("*.json"))}
 
 
-def read_records(suite: str, root: Path = ROOT) -> dict[str, Record]:
+def read_records(suite: str, root: Path = INSTANCES) -> dict[str, Record]:
     """The suite's records by instance; empty where there is no file. Raises RecordError."""
     path = root / "records" / f"{suite}.json"
     if not path.exists():
@@ -169,7 +168,7 @@ def _record(row: dict[str, Any]) -> Record:
     return Record(**{**row, **marks})
 
 
-def write_records(suite: str, records: dict[str, Record], root: Path = ROOT) -> None:
+def write_records(suite: str, records: dict[str, Record], root: Path = INSTANCES) -> None:
     """Write the suite's file, a record a line, whole or not at all."""
     path = root / "records" / f"{suite}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -179,7 +178,7 @@ def write_records(suite: str, records: dict[str, Record], root: Path = ROOT) -> 
     os.replace(partial, path)
 
 
-def verify_records(suites: tuple[str, ...] = SUITES, root: Path = ROOT) -> dict[str, int]:
+def verify_records(suites: tuple[str, ...] = SUITES, root: Path = INSTANCES) -> dict[str, int]:
     """Verify every record of the suites; how many there are of each. Raises RecordError."""
     counts = {}
     for suite in suites:
@@ -193,7 +192,7 @@ def verify_records(suites: tuple[str, ...] = SUITES, root: Path = ROOT) -> dict[
 
 
 def improve_suite(
-    suite: str, entry: str, budget_s: float, root: Path = ROOT, **settings: Any
+    suite: str, entry: str, budget_s: float, root: Path = INSTANCES, **settings: Any
 ) -> dict[str, Record]:
     """Run the method `module:function` on every instance of a suite and keep what is better.
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from satedge.bench import methods
+from satedge import paths
 from satedge.bench.learning import LOG, run_times
 from satedge.bench.methods import Method
 from satedge.bench.study import Entry, Study, TrainingPlan, instances, method_of
@@ -51,7 +51,7 @@ class Course:
     @property
     def library(self) -> Path:
         """Where its policies belong."""
-        return methods.POLICIES / self.place / self.name
+        return paths.POLICIES / self.place / self.name
 
     def turns(self) -> list[tuple[Path, tuple[int, ...]]]:
         """Folder and seeds of each training: missing seeds that follow each other train together.
@@ -131,7 +131,7 @@ def _found(course: Course) -> tuple[int, ...]:
 
 def expected_s(course: Course) -> float | None:
     """Seconds that its missing seeds take, by what a seed's epoch took the learner elsewhere."""
-    logs = sorted(methods.POLICIES.glob(f"**/{course.method}/{LOG}"))
+    logs = sorted(paths.POLICIES.glob(f"**/{course.method}/{LOG}"))
     times = [s / epochs for log in logs for s, epochs in run_times(log).values()]
     if not times:
         return None

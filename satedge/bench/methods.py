@@ -15,15 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from satedge import paths
 from satedge.bench import lookup
 
 Family = Literal["heuristic", "classical", "exact", "bound", "learned", "user"]
 
 #: Keyword arguments that the bench fills in; everything else a method takes is a setting.
 GIVEN = ("budget_s", "seed", "report")
-
-#: Where trained policies lie: POLICIES/<preset>/<method>/*.safetensors beside *.json.
-POLICIES = Path(__file__).resolve().parents[2] / "results" / "policies"
 
 #: How the reason begins for which a policy's learner cannot play.
 UNTRAINED = "no trained policy"
@@ -203,7 +201,7 @@ def policy_files(method: Method) -> list[Path]:
     policy = method.settings.get("policy")
     if not isinstance(policy, str) or not policy:
         return []
-    library = POLICIES / str(method.settings.get("preset", "paper"))
+    library = paths.POLICIES / str(method.settings.get("preset", "paper"))
     for place in (library / policy, Path(policy)):
         if place.is_dir():
             return sorted(p for p in place.rglob("*") if p.suffix in _POLICY_FILES)

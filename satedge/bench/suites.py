@@ -30,6 +30,7 @@ from satedge.bench.suite_data import (
     Recipe,
     Suite,
 )
+from satedge.paths import INSTANCES
 from satedge.problem.elements import read_elements, sgp4_passes, write_walker_tle
 from satedge.problem.files import FileError, read_instance, write_instance
 from satedge.problem.generate import generate, slot_times_s, stream
@@ -264,4 +265,4 @@ def _file(folder: Path, recipe: Recipe) -> Path:
 
 def _root(root: str | Path | None) -> Path:
     """Where committed suites lie: `root`, or the checkout's own folder."""
-    return Path(__file__).resolve().parents[2] / "instances" if root is None else Path(root)
+    return INSTANCES if root is None else Path(root)

@@ -10,9 +10,7 @@ from pathlib import Path
 from satedge.bench.cells import Cell
 from satedge.bench.store import Store
 from satedge.bench.table_data import Rows, read_parquet
-
-#: Results that come with a clone; an installed package has none.
-COMMITTED = Path(__file__).resolve().parents[2] / "results" / "paper"
+from satedge.paths import PUBLISHED
 
 Key = tuple[object, ...]
 
@@ -38,7 +36,7 @@ class Typical:
         return cell.budget_s
 
 
-def typical_times(store: Store, committed: Path = COMMITTED) -> Typical:
+def typical_times(store: Store, committed: Path = PUBLISHED) -> Typical:
     """From the rows of a run's folder, and of every committed run."""
     tables = [read_parquet(path) for path in sorted(committed.glob("*/rows.parquet"))]
     if store.cells.is_dir():

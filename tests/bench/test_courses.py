@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from satedge.bench import courses, methods
+from satedge import paths
+from satedge.bench import courses
 from satedge.bench.study import Study, TrainingPlan
 from satedge.bench.study_file import StudyError, parse_study
 
@@ -30,7 +31,7 @@ methods = [
 @pytest.fixture(autouse=True)
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty library of policies, and a folder of its own for runs."""
-    monkeypatch.setattr(methods, "POLICIES", tmp_path / "policies")
+    monkeypatch.setattr(paths, "POLICIES", tmp_path / "policies")
     monkeypatch.setattr(courses, "RUNS", tmp_path / "train")
     return tmp_path / "policies"
 

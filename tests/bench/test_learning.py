@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from satedge.bench import learning, methods, style
+from satedge import paths
+from satedge.bench import learning, style
 from satedge.bench.table_data import Rows
 
 
 @pytest.fixture
 def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
     """Two seeds of one learner, logged together, and one of another without a log."""
-    monkeypatch.setattr(methods, "POLICIES", tmp_path)
+    monkeypatch.setattr(paths, "POLICIES", tmp_path)
     for method, seeds in (("adsac", (0, 1)), ("ppo", (0,))):
         folder = tmp_path / "paper" / method
         folder.mkdir(parents=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from satedge import paths
 from satedge.bench import lookup, methods
 from satedge.bench.methods import Method, MethodError
 
@@ -122,7 +123,7 @@ def test_unknown_method_is_refused_with_what_is_allowed() -> None:
 
 def test_policy_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy is a folder or a pair of files in the library, or a path; all its files count."""
-    monkeypatch.setattr(methods, "POLICIES", tmp_path)
+    monkeypatch.setattr(paths, "POLICIES", tmp_path)
     folder = tmp_path / "paper" / "adsac"
     folder.mkdir(parents=True)
     files = [folder / "seed-0.json", folder / "seed-0.safetensors"]
