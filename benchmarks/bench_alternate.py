@@ -19,7 +19,7 @@ from minlp.alternate import alternate, warm_up
 from minlp.heuristics import greedy, local_search
 from minlp.horizon import hindsight, rolling
 from satedge.bench.suites import load_suite
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome
 from satedge.problem.referee import judge

@@ -20,7 +20,7 @@ import numpy as np
 from minlp.branch_and_bound import solve_slot, warm_up
 from minlp.tree import Limits
 from satedge.bench.suites import load_suite
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome
 from satedge.problem.scenario import preset

@@ -26,7 +26,7 @@ from drl.products import fast_products
 from drl.settings import settings_of
 from drl.spaces import Encoder
 from drl.train import Plan, Trainer
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 
 PAPER = preset("paper")

@@ -21,7 +21,7 @@ from minlp import general
 from minlp.branch_and_bound import solve_slot, warm_up
 from minlp.general_solvers import GAP, availability
 from minlp.tree import Limits
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from satedge.bench.suites import check_suites
-from satedge.problem.files import read_instance, write_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
+from satedge.problem.io.files import read_instance, write_instance
 from satedge.problem.scenario import preset
 
 

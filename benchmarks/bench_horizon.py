@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minlp import branch_and_bound, horizon
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome
 from satedge.problem.referee import judge

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge

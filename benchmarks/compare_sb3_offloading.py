@@ -39,7 +39,7 @@ from drl.products import fast_products
 from drl.settings import settings_of
 from drl.train import TRAIN_SEEDS, VALIDATION_SEEDS, Plan, Trainer, evaluate
 from drl.wrappers import DiscreteActions, FlatObservation, ScoreActions
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 
 PAPER = preset("paper")

@@ -28,7 +28,7 @@ from drl import checkpoint
 from drl.settings import METHODS
 from drl.train import Plan, Trainer
 from drl.vector_env import OffloadingBatch
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import Scenario
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from drl.spaces import Encoder
-from satedge.problem.files import read_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance, InstanceError, join
+from satedge.problem.io.files import read_instance
 from satedge.problem.scenario import Scenario, preset
 
 #: Seed of the first training episode. The suites of instances use small seeds.

@@ -12,12 +12,12 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from satedge.problem.channel import free_space_gain
+from satedge.problem.generation.channel import free_space_gain
 from satedge.problem.instance import Instance
-from satedge.problem.orbit import pass_duration_s, slant_range_m
 from satedge.problem.plan import Plan
 from satedge.problem.projector import reachable
 from satedge.problem.referee import uav_gains
+from satedge.problem.satellites.orbit import pass_duration_s, slant_range_m
 from satedge.problem.scenario import Scenario
 
 Array = NDArray[np.float64]

@@ -28,7 +28,7 @@ from drl.products import fast_products
 from drl.settings import CostSettings, Settings, SettingsError, settings_of
 from drl.vector_env import OffloadingBatch
 from drl.versions import versions
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.scenario import Scenario, preset
 

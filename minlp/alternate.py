@@ -32,7 +32,7 @@ from minlp.prices import conflicts, crowding, option_costs
 from minlp.slot_data import Array, SlotData, slot_data
 from minlp.slot_value import Point, copy_point, log_gains, new_point, plan_at, point_of
 from minlp.trajectory import planar_search
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
 from satedge.problem.scenario import preset

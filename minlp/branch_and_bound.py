@@ -22,7 +22,7 @@ import numpy as np
 from minlp.local import polish
 from minlp.search import staying_options
 from minlp.tree import Limits, Search
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import idle_decision, rollout

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minlp.alternate import alternate
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 

@@ -32,7 +32,7 @@ from minlp.slot_data import Array
 from minlp.smooth import smooth
 from minlp.tour import Tour, free_point, tour_of, widened
 from minlp.windows import window_bounds
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
 from satedge.problem.referee import judge

@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from satedge.paths import INSTANCES
-from satedge.problem.files import read_instance
 from satedge.problem.instance import Instance
+from satedge.problem.io.files import read_instance
 from satedge.problem.plan import Outcome, Plan
 from satedge.problem.referee import judge
 

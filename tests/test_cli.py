@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from satedge.cli import main
-from satedge.problem.files import read_instance, read_plan, write_plan
+from satedge.problem.io.files import read_instance, read_plan, write_plan
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
-from satedge.problem.walker import write_walker_tle
+from satedge.problem.satellites.walker import write_walker_tle
 
 HERE = Path(__file__).parent
 SATEDGE = Path(sys.executable).with_name("satedge")

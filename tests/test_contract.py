@@ -9,7 +9,7 @@ import pytest
 
 from satedge.bench import methods
 from satedge.bench.methods import Method
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Progress
 from satedge.problem.referee import judge

@@ -24,8 +24,8 @@ from typing import Any
 
 from satedge.bench.study_file import part_name
 from satedge.bench.table_data import Rows, read_parquet, write_parquet
-from satedge.problem.files import read_instance, write_instance
 from satedge.problem.instance import Instance
+from satedge.problem.io.files import read_instance, write_instance
 
 
 class StoreError(ValueError):

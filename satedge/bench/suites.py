@@ -31,11 +31,11 @@ from satedge.bench.suite_data import (
     Suite,
 )
 from satedge.paths import INSTANCES
-from satedge.problem.elements import read_elements, sgp4_passes, write_walker_tle
-from satedge.problem.files import FileError, read_instance, write_instance
-from satedge.problem.generate import generate, slot_times_s, stream
+from satedge.problem.generation.generate import generate, slot_times_s, stream
 from satedge.problem.instance import GENERATOR_VERSION, Instance
-from satedge.problem.orbit import Passes
+from satedge.problem.io.files import FileError, read_instance, write_instance
+from satedge.problem.satellites.elements import read_elements, sgp4_passes, write_walker_tle
+from satedge.problem.satellites.orbit import Passes
 from satedge.problem.scenario import Scenario
 
 __all__ = [

@@ -82,7 +82,7 @@ def _value(text: str) -> Any:
 
 def read(file: Path, slot: int | None) -> Instance:
     """The instance of a file, or one slot of it, UAVs where the instance has them at its start."""
-    from satedge.problem.files import read_instance
+    from satedge.problem.io.files import read_instance
 
     instance = read_instance(file)
     if slot is None:

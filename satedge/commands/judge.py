@@ -27,7 +27,7 @@ def judge(
     Exit code 1 when the plan is not admissible.
     """
     from satedge.bench.records import floor, numbers
-    from satedge.problem.files import read_plan
+    from satedge.problem.io.files import read_plan
 
     instance = common.read(file, slot)
     plan = read_plan(plan_file, instance)
@@ -67,7 +67,7 @@ def draw(
 ) -> None:
     """Draw a plan: the map of one slot, or the whole episode as a film."""
     from satedge.bench.film import save_picture
-    from satedge.problem.files import read_plan
+    from satedge.problem.io.files import read_plan
 
     instance = common.read(file, None)
     plan = read_plan(plan_file, instance)

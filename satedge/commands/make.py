@@ -11,8 +11,8 @@ import typer
 from satedge.commands import common
 
 if TYPE_CHECKING:
-    from satedge.problem import orbit
     from satedge.problem.instance import Instance
+    from satedge.problem.satellites import orbit
     from satedge.problem.scenario import Scenario
 
 _CSV = "CSV to use in place of generated ones: "
@@ -56,8 +56,8 @@ def generate(
     as_json: common.AsJson = False,
 ) -> None:
     """Generate instances. The same preset, changes and seed give the same bytes anywhere."""
-    from satedge.problem.files import write_instance
-    from satedge.problem.generate import generate as generated
+    from satedge.problem.generation.generate import generate as generated
+    from satedge.problem.io.files import write_instance
     from satedge.problem.scenario import preset as named
 
     scenario = named(preset, **common.pairs(changes, "--set"))
@@ -89,9 +89,9 @@ def _from_elements(
     height_m: float,
 ) -> tuple[Scenario, orbit.Passes]:
     """The scenario with as many satellites as the file has, and their passes."""
-    from satedge.problem.element_files import read_elements
-    from satedge.problem.elements import sgp4_passes
-    from satedge.problem.generate import slot_times_s
+    from satedge.problem.generation.generate import slot_times_s
+    from satedge.problem.satellites.element_files import read_elements
+    from satedge.problem.satellites.elements import sgp4_passes
 
     if epoch is None:
         raise typer.BadParameter("needed with --elements", param_hint="--epoch")
@@ -116,7 +116,7 @@ def _from_elements(
 
 def _own(instance: Instance, *files: Path | None) -> Instance:
     """The instance with sites, tracks, UAV sites and requests of the user's, where given."""
-    from satedge.problem import traces
+    from satedge.problem.generation import traces
 
     readers = (
         traces.with_device_sites,
@@ -166,7 +166,7 @@ def read_solution(
     Positions that miss reach or coverage by a solver's tolerance are moved inside.
     """
     from satedge.bench.methods import load_entry
-    from satedge.problem.files import write_plan
+    from satedge.problem.io.files import write_plan
 
     instance = common.read(file, None)
     one = common.read(file, slot)

@@ -48,7 +48,7 @@ def solve(
     record = _run(instance, method, budget, seed, common.settings(setting), memory)
     plan = _plan(record)
     if plan is not None and plan_out is not None:
-        from satedge.problem.files import write_plan
+        from satedge.problem.io.files import write_plan
 
         write_plan(plan, plan_out, instance)
     if plan is not None and map_out is not None:

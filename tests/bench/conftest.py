@@ -9,9 +9,9 @@ from satedge.bench.backends import local
 from satedge.bench.runner import carry_out, sort_out
 from satedge.bench.store import Store
 from satedge.bench.study_file import parse_study
-from satedge.problem.files import write_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
+from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -15,8 +15,8 @@ from satedge.bench import cluster as cluster_module
 from satedge.bench.cells import Cell
 from satedge.bench.methods import find
 from satedge.bench.store import Store
-from satedge.problem.files import write_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
+from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset
 
 HERE = Path(__file__).parent

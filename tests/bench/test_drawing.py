@@ -12,7 +12,7 @@ from PIL import Image
 from satedge.bench import curves, maps, style
 from satedge.bench.film import FilmError, save_film
 from satedge.bench.methods import table
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.scenario import preset
 

@@ -19,8 +19,8 @@ from satedge.bench.runner import carry_out, only_one, sort_out
 from satedge.bench.store import Store, StoreError
 from satedge.bench.study import cells
 from satedge.bench.study_file import parse_study
-from satedge.problem.files import write_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
+from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset
 
 HERE = Path(__file__).parent

@@ -11,7 +11,7 @@ from satedge.bench.records import floor, kept_cost, numbers
 from satedge.bench.score import RANDOM, gate, score
 from satedge.bench.summary import summarise
 from satedge.bench.table_data import Rows
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge

@@ -27,9 +27,9 @@ from satedge.bench.suites import (
     wander,
     write_suites,
 )
-from satedge.problem.files import FileError, read_instance, write_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import array_fields
+from satedge.problem.io.files import FileError, read_instance, write_instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

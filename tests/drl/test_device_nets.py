@@ -15,7 +15,7 @@ from drl.policy import sizes_of
 from drl.replay import Batch
 from drl.settings import AdSacPlusSettings
 from drl.spaces import Encoder, decode
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available
 from satedge.problem.scenario import preset
 

@@ -13,9 +13,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import drl
 from drl.pool import Pool, training_episodes
-from satedge.problem.files import write_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import InstanceError
+from satedge.problem.io.files import write_instance
 from satedge.problem.referee import judge
 from satedge.problem.scenario import PRESETS, ScenarioError, preset
 

@@ -18,7 +18,7 @@ import drl
 from drl.pool import training_episodes
 from drl.spaces import from_disc, from_power_W
 from minlp.heuristics import greedy
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import InstanceError
 from satedge.problem.referee import judge
 from satedge.problem.scenario import PRESETS, preset

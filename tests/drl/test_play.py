@@ -15,7 +15,7 @@ from drl.policy import sizes_of
 from drl.ppo import Ppo
 from drl.settings import SettingsError, settings_of
 from drl.train import Plan
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 
 TINY, SLOTS = preset("tiny", n_slots=5), 5

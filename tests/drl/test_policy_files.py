@@ -17,7 +17,7 @@ from drl.methods import build_actor
 from drl.nets import Streams
 from drl.policy import PolicyError, find, load, save, sizes_of, solve
 from drl.settings import settings_of
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 
 TINY = preset("tiny", n_slots=2)

@@ -14,7 +14,7 @@ from drl import checkpoint, train
 from drl.checkpoint import CheckpointError
 from drl.policy import PolicyError, load, solve, solve_random
 from drl.settings import METHODS, SettingsError, settings_of
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import available, judge

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from drl.pool import FIRST_TRAINING_SEED, Pool, training_episodes
 from drl.spaces import LIMIT, best_available, from_disc, from_power_W, headings, to_disc, to_power_W
 from drl.vector_env import OffloadingBatch
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import InstanceError
 from satedge.problem.plan import Plan, concatenate
 from satedge.problem.projector import reachable

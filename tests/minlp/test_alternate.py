@@ -17,7 +17,7 @@ from minlp.prices import conflicts, disturbance_prices, option_costs
 from minlp.slot_data import slot_data
 from minlp.slot_value import log_gains, new_point, plan_at, point_of, settle_powers
 from minlp.trajectory import planar_search
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import preset
 

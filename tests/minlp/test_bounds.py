@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from minlp.bounds import device_bounds, independent, independent_bound, reachable_distances
 from minlp.heuristics import greedy, nearest
 from minlp.lone import Upload, lone_sender, server_costs
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import available, judge, uav_gains

@@ -26,7 +26,7 @@ from minlp.presolve import least_powers, lone_costs, tighten
 from minlp.search import staying_options
 from minlp.slot_data import plan_of, slot_data
 from minlp.tree import Limits
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import available, judge

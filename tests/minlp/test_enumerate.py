@@ -12,7 +12,7 @@ from minlp import general
 from minlp.enumerate_box import evaluate, root_box, split
 from minlp.enumerate_point import Combination
 from minlp.p1_data import slot_terms
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, stack
 from satedge.problem.projector import project
 from satedge.problem.referee import judge

@@ -10,7 +10,7 @@ import pytest
 from minlp import export as files
 from minlp import p1
 from minlp.enumerate import prove
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge

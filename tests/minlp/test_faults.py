@@ -12,7 +12,7 @@ from minlp.bounds import independent_bound
 from minlp.enumerate import prove
 from minlp.heuristics import greedy
 from minlp.relax_lp import Solver
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 

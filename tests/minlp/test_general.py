@@ -10,7 +10,7 @@ import pytest
 
 from minlp import general, general_solvers
 from minlp.p1_start import start_plan
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

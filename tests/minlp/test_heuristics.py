@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minlp import heuristics
 from minlp.heuristics import disturbance_W, neighbours, random_decision, towards_requests
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge, uav_gains, uplink_sinr
 from satedge.problem.scenario import PRESETS, preset
 

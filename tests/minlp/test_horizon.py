@@ -17,7 +17,7 @@ from minlp.slot_data import slot_data
 from minlp.slot_value import new_point, point_of, settle_powers
 from minlp.smooth import smooth
 from minlp.tour import bent_path, fixed_places, tour_of, wide_data, widened
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 

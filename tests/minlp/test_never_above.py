@@ -16,7 +16,7 @@ from minlp.branch_and_bound import solve_slot, warm_up
 from minlp.heuristics import greedy, local_search, nearest
 from minlp.horizon import hindsight
 from minlp.tree import Limits
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge

@@ -12,7 +12,7 @@ from pyomo.contrib.solver.common.factory import SolverFactory
 
 from minlp import p1
 from minlp.p1_data import slot_terms
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge

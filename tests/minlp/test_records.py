@@ -9,8 +9,8 @@ from minlp import records
 from minlp.enumerate import prove
 from minlp.p1_start import start_plan
 from minlp.records import Record, RecordError, improve, verify
-from satedge.problem.files import write_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
+from satedge.problem.io.files import write_instance
 from satedge.problem.plan import Outcome, Plan
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

@@ -20,7 +20,7 @@ from minlp.relax_lines import (
 )
 from minlp.relax_lp import LinearProgram, LpAnswer, Solver
 from minlp.relax_model import UNIT_M, add_stretch, add_tangents, build_relaxation
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge, uav_gains

@@ -24,7 +24,7 @@ from minlp.trajectory import (
     uplink_cost,
     upload_slack,
 )
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import PRESETS, preset
 

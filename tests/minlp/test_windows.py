@@ -13,7 +13,7 @@ from minlp.horizon import hindsight
 from minlp.leaves import Cut, Leaf, slot_tree
 from minlp.tour import tour_of, wide_data
 from minlp.windows import LONGEST, windows
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 

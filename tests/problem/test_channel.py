@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from satedge.problem import channel
-from satedge.problem.channel import SHADOWING
+from satedge.problem.generation import channel
+from satedge.problem.generation.channel import SHADOWING
 
 N_SAMPLES = 200_000
 RAYLEIGH_DB = -np.inf

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satedge.problem.elements import ElementsError, propagate, read_elements, sgp4_passes
+from satedge.problem.satellites.elements import ElementsError, propagate, read_elements, sgp4_passes
 
 DATA = Path(__file__).parent / "data"
 TLE = (DATA / "iss.tle").read_text()

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satedge.problem import topocentric
-from satedge.problem.elements import (
+from satedge.problem.satellites import topocentric
+from satedge.problem.satellites.elements import (
     ElementsError,
     StaleElementsWarning,
     propagate,

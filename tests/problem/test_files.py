@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satedge.problem.files import FileError, read_instance, read_plan, write_instance, write_plan
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import array_fields
+from satedge.problem.io.files import FileError, read_instance, read_plan, write_instance, write_plan
+from satedge.problem.io.schema import instance_schema, plan_schema, write_schemas
 from satedge.problem.plan import Plan
 from satedge.problem.scenario import PRESETS, preset
-from satedge.problem.schema import instance_schema, plan_schema, write_schemas
 
 
 @pytest.fixture(scope="module")
@@ -300,7 +300,7 @@ def test_what_is_not_there_or_not_text_is_refused(tmp_path, document):
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
     """What unpacks to more than the limit is not unpacked to its end."""
-    monkeypatch.setattr("satedge.problem.jsonfile.MAX_BYTES", 1000)
+    monkeypatch.setattr("satedge.problem.io.jsonfile.MAX_BYTES", 1000)
     with gzip.open(tmp_path / "x.json.gz", "wb") as stream:
         stream.write(b" " * 10_000_000)
     with pytest.raises(FileError, match="more than 1000 bytes"):
@@ -454,7 +454,7 @@ def test_published_schemas_follow_the_declarations(tmp_path):
     """The files beside the module are what `write_schemas` makes of today's declarations."""
     write_schemas(tmp_path)
     for name in ("instance.schema.json", "plan.schema.json"):
-        published = resources.files("satedge.problem").joinpath(name).read_text()
+        published = resources.files("satedge.problem.io").joinpath(name).read_text()
         assert published == (tmp_path / name).read_text(), "call schema.write_schemas()"
     declared = [f.name for f in array_fields()]
     assert instance_schema()["properties"]["arrays"]["required"] == declared

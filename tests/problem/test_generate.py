@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from satedge.problem.generate import generate, stream
+from satedge.problem.generation.generate import generate, stream
 from satedge.problem.instance import array_fields
 from satedge.problem.scenario import PRESETS, Scenario, ScenarioError, execution_s, preset
 
@@ -27,7 +27,7 @@ def differing(a, b) -> set[str]:
 
 CHILD = """
 import sys
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 for seed in map(int, sys.argv[2:]):
     print(seed, generate(preset(sys.argv[1]).replace(n_slots=30), seed).content_sha256)
@@ -315,7 +315,7 @@ def test_what_cannot_be_drawn_is_refused(make, expected):
 
 def test_draws_too_rare_to_be_found_end(monkeypatch):
     """Scenarios that would be drawn from for ever are refused after so many rounds."""
-    monkeypatch.setattr("satedge.problem.generate.MAX_ROUNDS", 50)
+    monkeypatch.setattr("satedge.problem.generation.generate.MAX_ROUNDS", 50)
     with pytest.raises(ScenarioError, match=r"uav_separation_m = 600: .* 3 UAVs can keep"):
         generate(Scenario(uav_separation_m=600.0), 0)
     rare = Scenario(accuracy_min=0.71, accuracy_max=1.0, deadline_max_s=2.0, deadline_min_s=0.97)

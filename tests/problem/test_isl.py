@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satedge.problem import orbit
-from satedge.problem.isl import isl_paths, plane_links
+from satedge.problem.satellites import orbit
+from satedge.problem.satellites.isl import isl_paths, plane_links
 
 
 def passes(phase_deg, **changes):

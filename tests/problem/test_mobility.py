@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from satedge.problem.mobility import MOBILITY_KINDS, tracks
+from satedge.problem.generation.mobility import MOBILITY_KINDS, tracks
 
 DEFAULT = {
     "n_slots": 100,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satedge.problem import orbit
+from satedge.problem.satellites import orbit
 
 DEFAULT = {
     "n_satellites": 4,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import join
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project, project_slots, reachable, slot_keys

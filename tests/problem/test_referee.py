@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_model import device, slot_cost
 
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, PlanError, stack
 from satedge.problem.projector import project
 from satedge.problem.referee import TOLERANCE, judge, previous_positions

@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from satedge.problem.files import FileError, read_instance, write_instance
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
+from satedge.problem.generation.traces import (
+    with_device_sites,
+    with_requests,
+    with_tracks,
+    with_uav_sites,
+)
 from satedge.problem.instance import array_fields
+from satedge.problem.io.files import FileError, read_instance, write_instance
 from satedge.problem.scenario import preset
-from satedge.problem.traces import with_device_sites, with_requests, with_tracks, with_uav_sites
 
 
 @pytest.fixture(scope="module")

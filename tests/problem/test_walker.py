@@ -7,10 +7,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from satedge.problem import topocentric
-from satedge.problem.elements import propagate, read_elements, sgp4_passes, write_walker_tle
-from satedge.problem.isl import isl_paths, plane_links
-from satedge.problem.orbit import EARTH_RADIUS_M
+from satedge.problem.satellites import topocentric
+from satedge.problem.satellites.elements import (
+    propagate,
+    read_elements,
+    sgp4_passes,
+    write_walker_tle,
+)
+from satedge.problem.satellites.isl import isl_paths, plane_links
+from satedge.problem.satellites.orbit import EARTH_RADIUS_M
 
 NOON = datetime(2025, 7, 16, 12, tzinfo=UTC)
 REQUEST = {

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from satedge.problem.isl import Floats, Ints, isl_paths, plane_links
+from satedge.problem.satellites.isl import Floats, Ints, isl_paths, plane_links
 
 EARTH_RADIUS_M = 6371e3
 """Mean radius of the Earth."""

@@ -10,16 +10,16 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from satedge.problem.element_files import ElementsError, ElementSet, read_elements
-from satedge.problem.isl import Floats, Ints, plane_links
-from satedge.problem.orbit import Passes, assemble_passes
-from satedge.problem.topocentric import (
+from satedge.problem.satellites.element_files import ElementsError, ElementSet, read_elements
+from satedge.problem.satellites.isl import Floats, Ints, plane_links
+from satedge.problem.satellites.orbit import Passes, assemble_passes
+from satedge.problem.satellites.topocentric import (
     EQUATOR_RADIUS_M,
     elevation_and_range,
     sidereal_angle_rad,
     site_and_zenith,
 )
-from satedge.problem.walker import write_walker_tle
+from satedge.problem.satellites.walker import write_walker_tle
 
 __all__ = [
     "ElementSet",

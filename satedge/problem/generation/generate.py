@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satedge.problem import channel, mobility, orbit
+from satedge.problem.generation import channel, mobility
 from satedge.problem.instance import Instance
+from satedge.problem.satellites import orbit
 from satedge.problem.scenario import Scenario, ScenarioError, execution_s
 
 Array = NDArray[np.float64]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from satedge.problem.fields import ScenarioError, refuse, unknown
 from satedge.problem.instance import GENERATOR_VERSION, Instance, InstanceError, array_fields
-from satedge.problem.jsonfile import (
+from satedge.problem.io.jsonfile import (
     FileError,
     check_all,
     check_head,

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from satedge.problem.files import INSTANCE_FORMAT, PLAN_FORMAT, SCHEMA_VERSION
 from satedge.problem.instance import array_fields
+from satedge.problem.io.files import INSTANCE_FORMAT, PLAN_FORMAT, SCHEMA_VERSION
 from satedge.problem.scenario import Scenario
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

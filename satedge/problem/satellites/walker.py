@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from satedge.problem.element_files import tle_checksum
-from satedge.problem.orbit import EARTH_RADIUS_M
+from satedge.problem.satellites.element_files import tle_checksum
+from satedge.problem.satellites.orbit import EARTH_RADIUS_M
 
 
 def write_walker_tle(

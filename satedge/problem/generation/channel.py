@@ -20,7 +20,7 @@ from math import exp, lgamma, log, pi
 import numpy as np
 import numpy.typing as npt
 
-from satedge.problem.orbit import SPEED_OF_LIGHT_MPS
+from satedge.problem.satellites.orbit import SPEED_OF_LIGHT_MPS
 
 Floats = npt.NDArray[np.float64]
 

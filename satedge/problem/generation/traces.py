@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from satedge.problem.instance import Instance, array_fields
-from satedge.problem.jsonfile import FileError, reason, shown
+from satedge.problem.io.jsonfile import FileError, reason, shown
 
 __all__ = ["with_device_sites", "with_requests", "with_tracks", "with_uav_sites"]
 

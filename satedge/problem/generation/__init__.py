@@ -1,0 +1,1 @@
+"""From a scenario and a seed to an instance; a user's own sites, tracks and requests."""

@@ -1,0 +1,1 @@
+"""Satellites over a site: orbits, passes, links between satellites, element files."""
