@@ -18,7 +18,7 @@ import numpy as np
 from minlp.alternate import alternate, warm_up
 from minlp.heuristics import greedy, local_search
 from minlp.horizon import hindsight, rolling
-from satedge.bench.suites import load_suite
+from satedge.bench.study.suites import load_suite
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome

@@ -19,7 +19,7 @@ import numpy as np
 
 from minlp.branch_and_bound import solve_slot, warm_up
 from minlp.tree import Limits
-from satedge.bench.suites import load_suite
+from satedge.bench.study.suites import load_suite
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome

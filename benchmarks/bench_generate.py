@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from satedge.bench.suites import check_suites
+from satedge.bench.study.suites import check_suites
 from satedge.problem.generation.generate import generate
 from satedge.problem.io.files import read_instance, write_instance
 from satedge.problem.scenario import preset

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from satedge.bench.score import gate, score
-from satedge.bench.summary import summarise
-from satedge.bench.table_data import FLAGS, NUMBERS, TEXT, Rows, read_parquet, write_parquet
+from satedge.bench.run.rows import FLAGS, NUMBERS, TEXT, Rows, read_parquet, write_parquet
+from satedge.bench.score.score import gate, score
+from satedge.bench.score.summary import summarise
 
 N_ROWS, N_METHODS, N_SEEDS, N_GROUPS = 100_000, 20, 5, 4
 TARGET_S = 2.0

@@ -35,7 +35,7 @@ from drl.nets import Streams
 from drl.ppo import Ppo
 from drl.products import fast_products
 from drl.settings import AdSacSettings, DdpgSettings, PpoSettings
-from satedge.bench.stats import mean_interval
+from satedge.bench.score.stats import mean_interval
 
 CONTROL = "Pendulum-v1"
 #: Seeds of the episodes that a trained policy plays.

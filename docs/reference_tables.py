@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
-#: Scores in symbols, beside the sentences of `satedge.bench.score`; reference/scores.md
+#: Scores in symbols, beside the sentences of `satedge.bench.score.score`; reference/scores.md
 #: says what the letters mean.
 FORMULAS = {
     "cost": "C = 1/(T K) Σ_t Σ_k (η_l T_k + η_e E_k + ρ η_l V_k)",
@@ -124,7 +124,7 @@ def catalogues() -> str:
 
 def methods() -> str:
     """Every built-in method."""
-    from satedge.bench import methods as bench
+    from satedge.bench.methods import table as bench
 
     rows = []
     for m in bench.TABLE:
@@ -138,7 +138,7 @@ def method_settings() -> str:
     """Every setting of the built-in methods, with its default."""
     import inspect
 
-    from satedge.bench import methods as bench
+    from satedge.bench.methods import table as bench
 
     rows = []
     for m in bench.TABLE:
@@ -191,7 +191,7 @@ def _field_docs(kind: type) -> dict[str, str]:
 
 def scores() -> str:
     """Every score, in symbols and in a sentence."""
-    from satedge.bench.score import DEFINITIONS
+    from satedge.bench.score.score import DEFINITIONS
 
     rows = [(name, code(FORMULAS.get(name, "")), text) for name, text in DEFINITIONS.items()]
     return table(("score", "formula", "in words"), rows)
@@ -199,7 +199,7 @@ def scores() -> str:
 
 def suites() -> str:
     """Every suite of instances."""
-    from satedge.bench.suite_data import SUITES
+    from satedge.bench.study.suite_data import SUITES
 
     rows = [
         (code(name), len(s.recipes), s.title, "files" if s.committed else "made when asked for")
@@ -210,8 +210,8 @@ def suites() -> str:
 
 def studies() -> str:
     """Every study that comes with the package."""
-    from satedge.bench.study import cells
-    from satedge.bench.study_file import builtin, load_study
+    from satedge.bench.study.study import cells
+    from satedge.bench.study.study_file import builtin, load_study
 
     rows = []
     for name in builtin():

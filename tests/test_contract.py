@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from satedge.bench import methods
-from satedge.bench.methods import Method
+from satedge.bench.methods import table as methods
+from satedge.bench.methods.table import Method
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Progress

@@ -117,7 +117,7 @@ def test_the_site_has_every_page():
 
 def test_every_table_is_in_a_page_and_lists_everything():
     """Fields, methods, commands, suites, studies and arrays come from the code itself."""
-    from satedge.bench.methods import TABLE
+    from satedge.bench.methods.table import TABLE
     from satedge.problem.scenario import Scenario
 
     texts = {str(p.relative_to(DOCS)): generate.filled(p.read_text()) for p in PAGES}
@@ -135,9 +135,9 @@ def test_every_table_is_in_a_page_and_lists_everything():
 def test_explanations_are_of_what_there_is():
     """Formulas are of scores, texts of settings that exist; the page on files names every column
     of a row."""
-    from satedge.bench.methods import TABLE, parameters
-    from satedge.bench.score import DEFINITIONS
-    from satedge.bench.table_data import FLAGS, NUMBERS, TEXT
+    from satedge.bench.methods.table import TABLE, parameters
+    from satedge.bench.run.rows import FLAGS, NUMBERS, TEXT
+    from satedge.bench.score.score import DEFINITIONS
 
     assert set(reference_tables.FORMULAS) <= set(DEFINITIONS)
     assert set(reference_tables.SETTINGS) <= {name for m in TABLE for name in parameters(m)[0]}

@@ -16,10 +16,10 @@ from satedge.commands import common
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from satedge.bench.backends import Backend
-    from satedge.bench.runner import Work
-    from satedge.bench.store import Store
-    from satedge.bench.study import Study
+    from satedge.bench.run.local import Backend
+    from satedge.bench.run.runner import Work
+    from satedge.bench.run.store import Store
+    from satedge.bench.study.study import Study
 
 RUNS = Path("results/runs")
 
@@ -64,9 +64,9 @@ def benchmark(
     Stop it at any moment, even by force: the same command goes on where it stopped. Exit code 1
     when a certified bound lies above a judged cost.
     """
-    from satedge.bench.runner import sort_out
-    from satedge.bench.store import Store
-    from satedge.bench.study_file import load_study
+    from satedge.bench.run.runner import sort_out
+    from satedge.bench.run.store import Store
+    from satedge.bench.study.study_file import load_study
 
     sys.path.append(os.getcwd())
     chosen = load_study(study).with_methods(method or [])
@@ -93,11 +93,11 @@ def benchmark(
 
 
 def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None) -> Backend:
-    from satedge.bench.backends import local
+    from satedge.bench.run.local import local
 
     if cluster is None and scheduler_file is None:
         return local(jobs)
-    from satedge.bench.cluster import on_cluster
+    from satedge.bench.run.dask import on_cluster
 
     return on_cluster(cluster, scheduler_file)
 
@@ -105,7 +105,7 @@ def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None) -> Bac
 def _run(study: Study, work: Work, store: Store, backend: Backend, quiet: bool) -> None:
     import signal
 
-    from satedge.bench.runner import carry_out
+    from satedge.bench.run.runner import carry_out
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with closing(carry_out(study, work, store, backend)) as records:  # type: ignore[type-var]
@@ -148,7 +148,7 @@ def _progress(records: Iterator[dict[str, Any]], work: Work) -> Iterator[dict[st
 def _say_missing(work: Work, study: str) -> None:
     from rich.markup import escape
 
-    from satedge.bench.methods import UNTRAINED
+    from satedge.bench.methods.table import UNTRAINED
 
     out = common.console()
     if work.done:
@@ -182,7 +182,7 @@ def _without(words: list[str], option: str) -> list[str]:
 
 def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) -> None:
     """What `--dry-run` prints."""
-    from satedge.bench.typical import typical_times
+    from satedge.bench.run.runtime_estimate import typical_times
 
     typical = typical_times(store)
     likely_s, at_most_s = work.likely_s(jobs, typical), work.at_most_s(jobs)
@@ -205,7 +205,7 @@ def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) 
     if as_json:
         common.print_json(facts)
         return
-    from satedge.bench.tables import dry_run_table
+    from satedge.bench.report.tables import dry_run_table
 
     out = common.console()
     out.print(f"[bold]{study.name}[/]: {study.title}  ->  {store.root}")
@@ -219,7 +219,7 @@ def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) 
 
 def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:
     """Tables, figures, report, and the gate."""
-    from satedge.bench.write_up import show, write
+    from satedge.bench.report.write_up import show, write
 
     written = write(store, report=with_report)
     if as_json:
@@ -235,7 +235,7 @@ def report(
     as_json: common.AsJson = False,
 ) -> None:
     """Judge every stored plan again, and write tables (csv, md, tex), figures and report.html."""
-    from satedge.bench.store import Store, StoreError
+    from satedge.bench.run.store import Store, StoreError
 
     store = Store(folder)
     if not store.cells.is_dir():

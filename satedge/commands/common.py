@@ -45,7 +45,7 @@ def new_table(title: str = "") -> Table:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    from satedge.bench.records import plain
+    from satedge.bench.run.record import plain
 
     print(json.dumps(plain(value), indent=2))
 

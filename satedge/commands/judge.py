@@ -26,7 +26,7 @@ def judge(
 
     Exit code 1 when the plan is not admissible.
     """
-    from satedge.bench.records import floor, numbers
+    from satedge.bench.run.record import floor, numbers
     from satedge.problem.io.files import read_plan
 
     instance = common.read(file, slot)
@@ -66,7 +66,7 @@ def draw(
     ] = 4.0,
 ) -> None:
     """Draw a plan: the map of one slot, or the whole episode as a film."""
-    from satedge.bench.film import save_picture
+    from satedge.bench.report.figures.animation import save_picture
     from satedge.problem.io.files import read_plan
 
     instance = common.read(file, None)

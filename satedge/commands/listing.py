@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def methods(as_json: common.AsJson = False) -> None:
     """List the methods: what they do, what they need, and what is missing here."""
-    from satedge.bench import methods as bench
+    from satedge.bench.methods import table as bench
 
     rows = [(m, bench.missing(m)) for m in bench.table().values()]
     if as_json:
@@ -38,7 +38,7 @@ def methods(as_json: common.AsJson = False) -> None:
 
 
 def _method(m, reason: str) -> dict[str, object]:  # type: ignore[no-untyped-def]
-    from satedge.bench import methods as bench
+    from satedge.bench.methods import table as bench
 
     return {
         "name": m.name,
@@ -111,7 +111,7 @@ def suites(
     ] = False,
 ) -> None:
     """Check the instances against their manifest, making those that are not committed."""
-    from satedge.bench.suites import check_suites, write_suites
+    from satedge.bench.study.suites import check_suites, write_suites
 
     if write:
         for path in write_suites():

@@ -137,7 +137,7 @@ def export(
     form: Annotated[str, typer.Option("--format", help="nl, gms, mps or lp.")] = "nl",
 ) -> None:
     """Write P1 of one slot for other solvers (mps and lp: its MILP relaxation)."""
-    from satedge.bench.methods import MethodError, load_entry
+    from satedge.bench.methods.table import MethodError, load_entry
 
     formats = ("nl", "gms", "mps", "lp")
     if form not in formats:
@@ -165,7 +165,7 @@ def read_solution(
 
     Positions that miss reach or coverage by a solver's tolerance are moved inside.
     """
-    from satedge.bench.methods import load_entry
+    from satedge.bench.methods.table import load_entry
     from satedge.problem.io.files import write_plan
 
     instance = common.read(file, None)

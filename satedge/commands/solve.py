@@ -52,7 +52,7 @@ def solve(
 
         write_plan(plan, plan_out, instance)
     if plan is not None and map_out is not None:
-        from satedge.bench.film import save_picture
+        from satedge.bench.report.figures.animation import save_picture
 
         save_picture(instance, plan, map_out)
     if as_json:
@@ -70,11 +70,11 @@ def _run(
     import os
     import sys
 
-    from satedge.bench import methods
-    from satedge.bench.backends import execute
-    from satedge.bench.cells import Cell
-    from satedge.bench.process import WorkerProcess
-    from satedge.bench.watch import Limits
+    from satedge.bench.methods import table as methods
+    from satedge.bench.run.local import execute
+    from satedge.bench.run.supervisor import Limits
+    from satedge.bench.run.worker_process import WorkerProcess
+    from satedge.bench.study.cell import Cell
 
     sys.path.append(os.getcwd())
     method = methods.find(name)
@@ -88,7 +88,7 @@ def _run(
 
 
 def _plan(record: dict[str, Any]) -> Plan | None:
-    from satedge.bench.records import plan_of
+    from satedge.bench.run.record import plan_of
 
     return plan_of(record)
 

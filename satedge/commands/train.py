@@ -10,7 +10,7 @@ import typer
 from satedge.commands import common
 
 if TYPE_CHECKING:
-    from satedge.bench.courses import Course
+    from satedge.bench.training_jobs import Course
 
 
 def register(app: typer.Typer) -> None:
@@ -83,7 +83,7 @@ def train(
         return
     if dry_run:
         raise typer.BadParameter("it goes with --study", param_hint="--dry-run")
-    from satedge.bench.methods import load_entry
+    from satedge.bench.methods.table import load_entry
     from satedge.problem.scenario import preset as named
 
     folder = load_entry("drl.train:train")(
@@ -105,9 +105,9 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
     """Train what a study's learners lack; one that diverges does not keep the others."""
     from dataclasses import replace
 
-    from satedge.bench.courses import courses, take
-    from satedge.bench.methods import load_entry
-    from satedge.bench.study_file import load_study
+    from satedge.bench.methods.table import load_entry
+    from satedge.bench.study.study_file import load_study
+    from satedge.bench.training_jobs import courses, take
 
     found = []
     for course in courses(load_study(name)):
@@ -139,7 +139,7 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
 
 def _show(found: list[Course]) -> None:
     """What `--dry-run` prints: every policy folder, and the commands for those that lack some."""
-    from satedge.bench.courses import expected_s
+    from satedge.bench.training_jobs import expected_s
 
     out = common.console()
     table = common.new_table()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from satedge.bench.backends import local
-from satedge.bench.runner import carry_out, sort_out
-from satedge.bench.store import Store
-from satedge.bench.study_file import parse_study
+from satedge.bench.run.local import local
+from satedge.bench.run.runner import carry_out, sort_out
+from satedge.bench.run.store import Store
+from satedge.bench.study.study_file import parse_study
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import write_instance

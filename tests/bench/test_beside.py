@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from satedge.bench import extras
-from satedge.bench.across import part_tables
-from satedge.bench.extras import Extra
-from satedge.bench.punctual import punctual_tables
-from satedge.bench.ranks import discordant, reward_tables
-from satedge.bench.stats import Interval
-from satedge.bench.store import Store
-from satedge.bench.summary import Line
-from satedge.bench.table_data import Rows
+from satedge.bench.report import supplementary as extras
+from satedge.bench.report.across import part_tables
+from satedge.bench.report.hard_deadlines import punctual_tables
+from satedge.bench.report.ranks import discordant, reward_tables
+from satedge.bench.report.supplementary import Extra
+from satedge.bench.run.rows import Rows
+from satedge.bench.run.store import Store
+from satedge.bench.score.stats import Interval
+from satedge.bench.score.summary import Line
 
 NAN = float("nan")
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from satedge.bench.claims import claims
-from satedge.bench.learning import Training
-from satedge.bench.stats import Interval
-from satedge.bench.summary import Line
-from satedge.bench.sweeps import Sweep
+from satedge.bench.score.paper_claims import claims
+from satedge.bench.score.stats import Interval
+from satedge.bench.score.summary import Line
+from satedge.bench.score.sweeps import Sweep
+from satedge.bench.score.training_logs import Training
 
 NAN = float("nan")
 

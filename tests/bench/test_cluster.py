@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from satedge.bench import cluster as cluster_module
-from satedge.bench.cells import Cell
-from satedge.bench.methods import find
-from satedge.bench.store import Store
+from satedge.bench.methods.table import find
+from satedge.bench.run import dask as cluster_module
+from satedge.bench.run.store import Store
+from satedge.bench.study.cell import Cell
 from satedge.problem.generation.generate import generate
 from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset

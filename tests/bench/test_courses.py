@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from satedge import paths
-from satedge.bench import courses
-from satedge.bench.study import Study, TrainingPlan
-from satedge.bench.study_file import StudyError, parse_study
+from satedge.bench import training_jobs as courses
+from satedge.bench.study.study import Study, TrainingPlan
+from satedge.bench.study.study_file import StudyError, parse_study
 
 TEXT = """
 [training]

@@ -9,9 +9,9 @@ import toys
 from numpy.testing import assert_allclose
 from PIL import Image
 
-from satedge.bench import curves, maps, style
-from satedge.bench.film import FilmError, save_film
-from satedge.bench.methods import table
+from satedge.bench.methods.table import table
+from satedge.bench.report.figures import curves, maps, style
+from satedge.bench.report.figures.animation import FilmError, save_film
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.scenario import preset

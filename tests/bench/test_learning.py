@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from satedge import paths
-from satedge.bench import learning, style
-from satedge.bench.table_data import Rows
+from satedge.bench.report.figures import style
+from satedge.bench.run.rows import Rows
+from satedge.bench.score import training_logs as learning
 
 
 @pytest.fixture

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from satedge import paths
-from satedge.bench import lookup, methods
-from satedge.bench.methods import Method, MethodError
+from satedge.bench.methods import lookup
+from satedge.bench.methods import table as methods
+from satedge.bench.methods.table import Method, MethodError
 
 
 def test_table_loads_without_heavy_packages() -> None:
     """Naming methods, their settings and what is missing imports none of their packages."""
     script = (
-        "import sys; from satedge.bench import methods\n"
+        "import sys; from satedge.bench.methods import table as methods\n"
         "for m in methods.table().values(): methods.missing(m) or methods.parameters(m)\n"
         "heavy = {'torch', 'pyomo', 'cvxpy', 'numba', 'matplotlib', 'pyscipopt', 'scipy'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"

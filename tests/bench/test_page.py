@@ -8,8 +8,8 @@ from pathlib import Path
 import chromium
 import pytest
 
-from satedge.bench.store import Store
-from satedge.bench.write_up import write
+from satedge.bench.report.write_up import write
+from satedge.bench.run.store import Store
 
 pytestmark = [
     pytest.mark.browser,

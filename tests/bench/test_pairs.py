@@ -6,10 +6,10 @@ import io
 import numpy as np
 import pytest
 
-from satedge.bench.pairs import as_csv, difference, pair_tables, pairs
-from satedge.bench.score import score
-from satedge.bench.summary import summarise
-from satedge.bench.table_data import Rows
+from satedge.bench.report.pairwise import as_csv, difference, pair_tables, pairs
+from satedge.bench.run.rows import Rows
+from satedge.bench.score.score import score
+from satedge.bench.score.summary import summarise
 
 
 def rows(costs: dict[str, list[list[float]]], learned: tuple[str, ...] = ()) -> Rows:

@@ -10,12 +10,13 @@ import psutil
 import pytest
 import toys
 
-from satedge.bench import methods, watch
-from satedge.bench.backends import execute
-from satedge.bench.cells import Cell
-from satedge.bench.process import WorkerProcess
-from satedge.bench.watch import Interrupted, Limits
-from satedge.bench.worker import Job
+from satedge.bench.methods import table as methods
+from satedge.bench.run import supervisor as watch
+from satedge.bench.run.local import execute
+from satedge.bench.run.supervisor import Interrupted, Limits
+from satedge.bench.run.worker import Job
+from satedge.bench.run.worker_process import WorkerProcess
+from satedge.bench.study.cell import Cell
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge
 

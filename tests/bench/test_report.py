@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from satedge.bench import page_data
-from satedge.bench.score import score
-from satedge.bench.store import Store
-from satedge.bench.write_up import WriteUp, write
+from satedge.bench.report import page_data
+from satedge.bench.report.write_up import WriteUp, write
+from satedge.bench.run.store import Store
+from satedge.bench.score.score import score
 
 
 @pytest.fixture(scope="module")

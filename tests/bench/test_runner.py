@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from satedge.bench.backends import local
-from satedge.bench.cells import Cell
-from satedge.bench.runner import carry_out, only_one, sort_out
-from satedge.bench.store import Store, StoreError
-from satedge.bench.study import cells
-from satedge.bench.study_file import parse_study
+from satedge.bench.run.local import local
+from satedge.bench.run.runner import carry_out, only_one, sort_out
+from satedge.bench.run.store import Store, StoreError
+from satedge.bench.study.cell import Cell
+from satedge.bench.study.study import cells
+from satedge.bench.study.study_file import parse_study
 from satedge.problem.generation.generate import generate
 from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from satedge.bench.records import floor, kept_cost, numbers
-from satedge.bench.score import RANDOM, gate, score
-from satedge.bench.summary import summarise
-from satedge.bench.table_data import Rows
+from satedge.bench.run.record import floor, kept_cost, numbers
+from satedge.bench.run.rows import Rows
+from satedge.bench.score.score import RANDOM, gate, score
+from satedge.bench.score.summary import summarise
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from satedge.bench import stats
+from satedge.bench.score import stats
 
 
 def test_shifted_geometric_mean() -> None:

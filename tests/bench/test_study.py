@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from satedge.bench.study import StudyError, cells, instances
-from satedge.bench.study_file import builtin, load_study, parse_study
+from satedge.bench.study.study import StudyError, cells, instances
+from satedge.bench.study.study_file import builtin, load_study, parse_study
 
 
 def part(text: str) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from satedge.bench import suites
-from satedge.bench.suites import (
+from satedge.bench.study import suites
+from satedge.bench.study.suites import (
     SUITES,
     SWEEPS,
     TEST_SEEDS,
@@ -27,6 +27,7 @@ from satedge.bench.suites import (
     wander,
     write_suites,
 )
+from satedge.paths import PACKAGE
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import array_fields
 from satedge.problem.io.files import FileError, read_instance, write_instance
@@ -111,11 +112,11 @@ def test_a_manifest_entry_is_enough_to_make_its_instance():
 
 def test_the_package_alone_is_enough(tmp_path):
     """Copied elsewhere without the rest of the repository, every suite loads and checks."""
-    package = Path(suites.__file__).parents[1]
+    package = PACKAGE
     leave = shutil.ignore_patterns("__pycache__")
     shutil.copytree(package, tmp_path / "satedge", ignore=leave)
     child = (
-        "from satedge.bench.suites import SUITES, check_suites, load_suite\n"
+        "from satedge.bench.study.suites import SUITES, check_suites, load_suite\n"
         "import satedge; print(satedge.__file__)\n"
         "print(check_suites(), sum(len(load_suite(name)) for name in SUITES))\n"
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from satedge.bench.score import gate
-from satedge.bench.summary import summarise
-from satedge.bench.table_data import FLAGS, NUMBERS, TEXT, Rows, read_parquet, write_parquet
+from satedge.bench.run.rows import FLAGS, NUMBERS, TEXT, Rows, read_parquet, write_parquet
+from satedge.bench.score.score import gate
+from satedge.bench.score.summary import summarise
 
 
 def test_round_trip(tmp_path: Path) -> None:

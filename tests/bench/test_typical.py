@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from satedge.bench import methods
-from satedge.bench.cells import Cell
-from satedge.bench.store import Store
-from satedge.bench.table_data import Rows, write_parquet
-from satedge.bench.typical import typical_times
+from satedge.bench.methods import table as methods
+from satedge.bench.run.rows import Rows, write_parquet
+from satedge.bench.run.runtime_estimate import typical_times
+from satedge.bench.run.store import Store
+from satedge.bench.study.cell import Cell
 from satedge.problem.instance import Instance
 
 

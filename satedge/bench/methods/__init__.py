@@ -1,0 +1,1 @@
+"""The table of methods, and looking up what its entries name."""

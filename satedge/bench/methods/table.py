@@ -1,0 +1,275 @@
+"""The table of methods: name -> where it lives, what it needs, what it does.
+
+Methods are reached by strings, so that the core starts without torch, pyomo or cvxpy. A method is
+`solve(instance, *, budget_s, seed, report=ignore, **settings) -> Outcome`. Your own joins through
+the entry-point group `satedge.methods` (name -> "module:function"), or by that string itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from satedge import paths
+from satedge.bench.methods import lookup
+
+Family = Literal["heuristic", "classical", "exact", "bound", "learned", "user"]
+
+#: Keyword arguments that the bench fills in; everything else a method takes is a setting.
+GIVEN = ("budget_s", "seed", "report")
+
+#: How the reason begins for which a policy's learner cannot play.
+UNTRAINED = "no trained policy"
+
+_POLICY_FILES = (".json", ".safetensors")
+
+#: Entry-point group through which installed packages add methods.
+GROUP = "satedge.methods"
+
+
+class MethodError(ValueError):
+    """A method is unknown, missing here, or given settings that it does not take."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table."""
+
+    name: str
+    entry: str
+    """'module:function'."""
+    family: Family
+    doc: str
+    needs: tuple[str, ...] = ()
+    """Modules that must be importable."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments beyond those of GIVEN."""
+    hindsight: bool = False
+    """Decides a slot knowing later ones: compared with causal methods only as a bound on them."""
+
+    def with_settings(self, **changes: Any) -> Method:
+        """The same method with some settings changed. Raises MethodError for unknown ones."""
+        if not changes:
+            return self
+        check_settings(self, changes)
+        return replace(self, settings={**self.settings, **changes})
+
+
+def _row(
+    name: str,
+    entry: str,
+    family: Family,
+    needs: str,
+    doc: str,
+    *,
+    hindsight: bool = False,
+    **kw: Any,
+) -> Method:
+    return Method(name, entry, family, doc, tuple(needs.split()), kw, hindsight)
+
+
+def _learner(name: str, doc: str) -> Method:
+    return _row(name, "drl.policy:solve", "learned", "torch safetensors", doc, policy=name)
+
+
+TABLE: tuple[Method, ...] = (
+    _row("random", "minlp.heuristics:random", "heuristic", "", "Uniform admissible decisions."),
+    _row("nearest", "minlp.heuristics:nearest", "heuristic", "", "Nearest admissible server."),
+    _row("greedy", "minlp.heuristics:greedy", "heuristic", "", "Cheapest admissible server first."),
+    _row(
+        "local-search",
+        "minlp.heuristics:local_search",
+        "heuristic",
+        "numba",
+        "Moves and swaps of servers, powers and positions until none helps.",
+    ),
+    _row(
+        "alternate",
+        "minlp.alternate:solve",
+        "classical",
+        "numba pyomo highspy",
+        "Servers by MILP, powers by convex optimisation, positions, in turn.",
+    ),
+    _row(
+        "relax",
+        "minlp.relax:solve",
+        "bound",
+        "pyomo highspy",
+        "MILP relaxation: a certified lower bound.",
+    ),
+    _row(
+        "relax-round",
+        "minlp.relax:solve_rounded",
+        "classical",
+        "pyomo highspy",
+        "The relaxation's servers, with powers and positions made whole.",
+    ),
+    _row(
+        "branch-and-bound",
+        "minlp.branch_and_bound:solve",
+        "exact",
+        "numba",
+        "Certified optimum over servers, powers and positions.",
+    ),
+    _row(
+        "exact-rolling",
+        "minlp.branch_and_bound:rolling",
+        "exact",
+        "numba",
+        "Branch and bound on each slot in turn: the causal reference.",
+    ),
+    _row(
+        "general",
+        "minlp.general:solve",
+        "exact",
+        "pyomo pyscipopt",
+        "P1 handed whole to a general solver.",
+        solver="scip",
+    ),
+    _row(
+        "horizon",
+        "minlp.horizon:solve",
+        "exact",
+        "numba",
+        "A plan and a certified bound for all slots together, later ones known.",
+        hindsight=True,
+    ),
+    _row(
+        "independent-bound",
+        "minlp.bounds:solve",
+        "bound",
+        "",
+        "Certified bound: each device alone, no interference, best reachable position.",
+    ),
+    _learner("adsac", "Action-decoupled soft actor-critic of the paper."),
+    _learner("adsac+", "AD-SAC with a network a device, costs a device and no look-ahead."),
+    _learner("adsac-d", "AD-SAC with powers and motion discretised."),
+    _learner("adsac-c", "AD-SAC with servers chosen by continuous scores."),
+    _learner("ppo", "Proximal policy optimisation, continuous scores."),
+    _learner("d3qn", "Branching duelling double deep Q-network."),
+    _learner("ddpg", "Deep deterministic policy gradient, continuous scores."),
+    _learner("hybrid-ppo", "PPO with categorical and Gaussian heads."),
+)
+
+
+@cache
+def table() -> dict[str, Method]:
+    """All rows by name: the built-in ones, then those of installed packages."""
+    rows = {m.name: m for m in TABLE}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        if point.name in rows:
+            raise MethodError(f"method {point.name!r} of {point.value}: the name is taken")
+        rows[point.name] = Method(point.name, point.value, "user", f"From {point.value}.")
+    return rows
+
+
+def find(name: str) -> Method:
+    """A row by name, or a user's method by 'module:function'. Raises MethodError."""
+    if name in table():
+        return table()[name]
+    if ":" in name:
+        return Method(name, name, "user", "Named on the command line.")
+    raise MethodError(
+        f"method {name!r}: allowed is one of {', '.join(table())}, or module:function"
+    )
+
+
+def missing(method: Method) -> str:
+    """Why a method cannot run here, in words; empty when it can. Imports nothing of it."""
+    for need in method.needs:
+        if not lookup.importable(need):
+            return f"needs the module {need}"
+    reason = lookup.definition(method.entry).missing
+    return reason or _missing_policy(method)
+
+
+def _missing_policy(method: Method) -> str:
+    policy = method.settings.get("policy")
+    if method.family != "learned" or not isinstance(policy, str) or policy_files(method):
+        return ""
+    preset = method.settings.get("preset", "paper")
+    return f"{UNTRAINED} {policy!r} under results/policies/{preset}"
+
+
+def policy_files(method: Method) -> list[Path]:
+    """Files behind the setting `policy`: a path, or a name under results/policies/<preset>."""
+    policy = method.settings.get("policy")
+    if not isinstance(policy, str) or not policy:
+        return []
+    library = paths.POLICIES / str(method.settings.get("preset", "paper"))
+    for place in (library / policy, Path(policy)):
+        if place.is_dir():
+            return sorted(p for p in place.rglob("*") if p.suffix in _POLICY_FILES)
+        files = [place, *(place.with_name(place.name + ending) for ending in _POLICY_FILES)]
+        found = [p for p in files if p.is_file()]
+        if found:
+            return found
+    return []
+
+
+def parameters(method: Method) -> tuple[tuple[str, ...], bool]:
+    """Names of the settings a method takes, and whether it takes any others too."""
+    found = lookup.definition(method.entry)
+    if found.missing:
+        return (), True
+    if found.parameters is None:
+        found = lookup.inspected(load(method))
+    return tuple(n for n in found.parameters or () if n not in GIVEN), found.open
+
+
+def wants_report(function: Callable[..., Any]) -> bool:
+    """The callable takes `report`."""
+    found = lookup.inspected(function)
+    return found.open or "report" in (found.parameters or ())
+
+
+#: What a setting annotated so may be, and how to say it.
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    "bool": ((bool,), "true or false"),
+    "int": ((int,), "a whole number"),
+    "float": ((int, float), "a number"),
+    "str": ((str,), "text"),
+}
+
+
+def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
+    """Raise MethodError for what is no keyword argument of the method, or of another type."""
+    names, anything = parameters(method)
+    kinds = lookup.definition(method.entry).kinds
+    for name in settings:
+        if name in GIVEN:
+            raise MethodError(f"{method.name}: {name} is given by the bench, it is no setting")
+        if name not in names and not anything:
+            allowed = ", ".join(names) or "none"
+            raise MethodError(f"{method.name}: unknown setting {name!r}; allowed: {allowed}")
+        types, allowed = _KINDS.get(kinds.get(name, ""), ((object,), ""))
+        value = settings[name]
+        if not isinstance(value, types) or (isinstance(value, bool) and int in types):
+            raise MethodError(f"{method.name}: {name} = {value!r}: allowed is {allowed}")
+
+
+def load(method: Method) -> Callable[..., Any]:
+    """Import the callable. Raises MethodError with the reason when it cannot be had."""
+    function = load_entry(method.entry)
+    found = lookup.inspected(function)
+    lacking = [n for n in ("budget_s", "seed") if n not in (found.parameters or ())]
+    if lacking and not found.open:
+        raise MethodError(f"{method.entry}: a method takes the keyword argument {lacking[0]}")
+    return function
+
+
+def load_entry(entry: str) -> Callable[..., Any]:
+    """Import what 'module:function' names. Raises MethodError."""
+    module, _, name = entry.partition(":")
+    try:
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise MethodError(f"{entry}: {error}") from error
+    if not callable(function):
+        raise MethodError(f"{entry}: not callable")
+    return cast(Callable[..., Any], function)

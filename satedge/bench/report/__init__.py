@@ -1,0 +1,1 @@
+"""What a run leaves for readers: tables, figures, the report page."""

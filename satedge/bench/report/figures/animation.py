@@ -1,0 +1,78 @@
+"""An episode as a moving map: a GIF, or an MP4 where ffmpeg is installed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from satedge.bench.report.figures import maps, style
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Plan
+
+#: Dots per inch of a frame: 6.4 x 7.6 inches, divisible by two as video wants it.
+DPI = 80
+
+
+class FilmError(ValueError):
+    """A film cannot be made: its name or a missing program."""
+
+
+def save_picture(
+    instance: Instance, plan: Plan, path: Path, slot: int = 0, frames_per_s: float = 4.0
+) -> Path:
+    """A map of one slot (.svg, .pdf, .png), or a film of all (.gif, .mp4), by the file's name."""
+    if path.suffix in (".gif", ".mp4"):
+        return save_film(instance, plan, path, frames_per_s)
+    return maps.save_map(instance, plan, slot, path)
+
+
+def save_film(instance: Instance, plan: Plan, path: Path, frames_per_s: float = 4.0) -> Path:
+    """Write an episode under a plan as .gif or .mp4, one frame a slot. Raises FilmError."""
+    writers = {".gif": _gif, ".mp4": _mp4}
+    if path.suffix not in writers:
+        raise FilmError(f"{path}: allowed is a name that ends in .gif or .mp4")
+    if path.suffix == ".mp4" and shutil.which("ffmpeg") is None:
+        raise FilmError(f"{path}: needs the program ffmpeg; a .gif does not")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writers[path.suffix](_frames(instance, plan), path, frames_per_s)
+    return path
+
+
+def _frames(instance: Instance, plan: Plan) -> Iterator[Any]:
+    """RGB arrays (height, width, 3), slot by slot."""
+    with style.house():
+        for slot in range(instance.n_slots):
+            figure = maps.draw_map(instance, plan, slot, f"{instance.name}, slot {slot}")
+            figure.set_dpi(DPI)
+            canvas: Any = figure.canvas
+            canvas.draw()
+            yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _gif(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
+    from PIL import Image
+
+    palette = Image.Palette.ADAPTIVE
+    images = [Image.fromarray(f).convert("P", palette=palette, colors=256) for f in frames]
+    images[0].save(
+        path, save_all=True, append_images=images[1:], duration=1000 / frames_per_s, loop=0
+    )
+
+
+def _mp4(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
+    from PIL import Image
+
+    with tempfile.TemporaryDirectory() as folder:
+        for i, frame in enumerate(frames):
+            Image.fromarray(frame).save(Path(folder) / f"{i:05d}.png")
+        command = ["ffmpeg", "-y", "-loglevel", "error", "-framerate", str(frames_per_s)]
+        command += ["-i", f"{folder}/%05d.png", "-pix_fmt", "yuv420p", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise FilmError(f"{path}: ffmpeg failed: {done.stderr.strip()}")

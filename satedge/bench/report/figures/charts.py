@@ -1,0 +1,162 @@
+"""Charts of one comparison: excess, certified gaps, where the cost comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from satedge.bench.report import tables
+from satedge.bench.report.figures import style
+from satedge.bench.run.record import PHASES
+from satedge.bench.run.rows import Rows
+from satedge.bench.score.summary import Line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Gaps below it are drawn at it: beyond the accuracy of the arithmetic.
+LEAST_GAP = 1e-8
+
+_PHASE_COLOURS = dict(zip(PHASES, (style.SKY, style.BLUE, style.ORANGE, style.GREEN), strict=True))
+
+
+def excess_chart(lines: Sequence[Line]) -> Figure | None:
+    """Mean excess over the best causal cost, with its interval, per method.
+
+    Plans that know later slots may lie below it; they stand left of 0.
+    """
+    shown = [v for v in lines if math.isfinite(v.excess) and v.family != "bound"]
+    if len(shown) < 2:
+        return None
+    figure, ax = _rows_figure(len(shown))
+    for y, line in enumerate(reversed(shown)):
+        colour = style.FAMILIES.get(line.family, style.ORANGE)
+        low, high = (100 * v for v in (line.excess_interval.low, line.excess_interval.high))
+        ax.plot([low, high], [y, y], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
+        ax.plot(100 * line.excess_interval.value, y, "o", color=colour, ms=6, mec="white", mew=0.8)
+        ax.annotate(
+            f"{line.cost:.6g}", (1.01, y), xycoords=("axes fraction", "data"), va="center",
+            fontsize=8, color=style.BLACK,
+        )  # fmt: skip
+    ax.set_xscale("symlog", linthresh=1e-3, linscale=0.6)
+    if min(v.excess_interval.low for v in shown) >= 0:
+        ax.set_xlim(left=0)
+    _few_decades(ax)
+    ax.set(xlabel="excess over the best causal cost, %")
+    ax.annotate("cost", (1.01, 1.01), xycoords="axes fraction", va="bottom", fontsize=8,
+                fontweight="bold")  # fmt: skip
+    _name_rows(ax, shown, lines)
+    _family_legend(ax, shown)
+    return figure
+
+
+def gap_chart(lines: Sequence[Line], rows: Rows, gap: Any) -> Figure | None:
+    """The certified gap on every instance, one dot each, with the median, per method.
+
+    `gap` (rows,) is measured to the best bound of the instance.
+    """
+    shown = [v for v in lines if math.isfinite(v.gap)]
+    if not shown:
+        return None
+    figure, ax = _rows_figure(len(shown))
+    jitter = np.random.default_rng(0)
+    for y, line in enumerate(reversed(shown)):
+        mine = (
+            rows.equals("method", line.method)
+            & (rows["budget_s"] == line.budget_s)
+            & np.isfinite(gap)
+        )
+        values = np.maximum(gap[mine], LEAST_GAP) * 100
+        colour = style.FAMILIES.get(line.family, style.ORANGE)
+        offset = jitter.uniform(-0.22, 0.22, len(values))
+        ax.plot(values, y + offset, "o", ms=3.4, color=colour, alpha=0.45, mew=0)
+        ax.plot([np.median(values)] * 2, [y - 0.34, y + 0.34], color=style.BLACK, lw=1.8)
+    ax.set_xscale("log")
+    ax.set(xlabel="certified gap to the best bound, %")
+    low = ax.get_xlim()[0]
+    if low < 2e2 * LEAST_GAP:
+        ax.set_xlim(left=50 * LEAST_GAP)
+    style.decades(ax.xaxis)
+    _name_rows(ax, shown, lines)
+    _family_legend(ax, shown)
+    return figure
+
+
+def phase_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None:
+    """Mean latency and energy of every method, split into their phases."""
+    lines = tables.largest(lines)
+    shown = [v for v in lines if v.plans and v.family != "bound"]
+    if not shown:
+        return None
+    figure = style.new_figure(7.4, 1.15 + 0.27 * len(shown))
+    left, right = figure.subplots(1, 2, sharey=True)
+    for ax, unit, label in (
+        (left, "s", "latency per request, s"),
+        (right, "J", "energy per slot, J"),
+    ):
+        for y, line in enumerate(reversed(shown)):
+            mine = usable & rows.equals("method", line.method) & (rows["budget_s"] == line.budget_s)
+            start = 0.0
+            for phase in PHASES:
+                width = float(rows[f"{phase}_{unit}"][mine].mean())
+                ax.barh(y, width, left=start, height=0.62, color=_PHASE_COLOURS[phase], lw=0)
+                start += width
+        ax.set(xlabel=label)
+        _limit_to_sane(ax, [v.latency_s if unit == "s" else v.energy_J for v in shown])
+    _name_rows(left, shown, lines)
+    handles = [_patch(_PHASE_COLOURS[p], p) for p in PHASES]
+    figure.legend(handles=handles, loc="outside upper left", ncols=4)
+    return figure
+
+
+def _limit_to_sane(ax: Axes, totals: Sequence[float]) -> None:
+    """Let one absurd method leave the frame instead of flattening all others."""
+    median = float(np.median(totals))
+    if max(totals) > 5 * median:
+        ax.set_xlim(0, 2 * median)
+        for y, total in enumerate(reversed(totals)):
+            if total > 2 * median:
+                ax.annotate(f"{total:.3g} →", (0.985, y), xycoords=("axes fraction", "data"),
+                            ha="right", va="center", fontsize=7, color="white")  # fmt: skip
+
+
+def _patch(colour: str, label: str) -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(color=colour, label=label, lw=0)
+
+
+def _rows_figure(n_rows: int) -> tuple[Figure, Axes]:
+    figure = style.new_figure(7.0, 1.25 + 0.27 * n_rows)
+    ax = figure.subplots()
+    ax.grid(axis="y", visible=False)
+    return figure, ax
+
+
+def _name_rows(ax: Axes, shown: Sequence[Line], lines: Sequence[Line]) -> None:
+    labels = [tables.name(v, lines) for v in reversed(shown)]
+    ax.set_yticks(range(len(shown)), labels)
+    ax.set_ylim(-0.6, len(shown) - 0.4)
+    ax.tick_params(axis="y", length=0)
+
+
+def _few_decades(ax: Axes) -> None:
+    """Few marks on an axis of 0 and powers of ten to both its sides."""
+    low, high = ax.get_xlim()
+    top = math.ceil(math.log10(max(high, -low, 1e-2)))
+    step = max(1, math.ceil((top + 3) / (6 if low >= 0 else 3)))
+    marks = [10.0**p for p in range(-3, top + 1, step)]
+    ax.set_xticks([*(-m for m in marks if -m >= low), 0.0, *marks], minor=False)
+    ax.set_xlim(low, high)
+    ax.minorticks_off()
+    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
+
+
+def _family_legend(ax: Axes, shown: Sequence[Line]) -> None:
+    families = [f for f in style.FAMILIES if f in {v.family for v in shown}]
+    handles = [_patch(style.FAMILIES[f], f) for f in families]
+    ax.legend(handles=handles, ncols=len(handles), loc="lower left", bbox_to_anchor=(0, 1.0))

@@ -1,0 +1,192 @@
+"""What the report page draws from: instances, cells and plans as compact JSON.
+
+The page must open from a disk, so its data is inside it, and bounded: beyond the limits the page
+says what was left out and where it lies.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from satedge.bench.run.record import plain, plan_of
+from satedge.bench.run.rows import Rows
+from satedge.bench.run.store import Store
+from satedge.bench.score.score import Scores
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Plan
+from satedge.problem.referee import judge
+
+#: Most cells listed, and slots of plans drawn, on one page. Every instance has the same share of
+#: the slots, and of every method and budget its cheapest plan is drawn.
+MAX_CELLS = 4000
+MAX_PLAN_SLOTS = 8_000
+LOG_CHARACTERS = 3000
+
+_ROW = (
+    "method",
+    "family",
+    "seed",
+    "budget_s",
+    "status",
+    "reason",
+    "method_status",
+    "cost",
+    "lower_bound",
+    "latency_s",
+    "energy_J",
+    "deadline_misses",
+    "unserved",
+    "requests",
+    "wall_s",
+    "contended",
+)
+
+
+def page_data(store: Store, rows: Rows, scores: Scores) -> dict[str, Any]:
+    """JSON values for the page: instances, each with its cells, cheapest first."""
+    order = np.argsort(np.where(scores.usable, rows["cost"], np.inf), kind="stable")
+    by_instance: dict[tuple[str, str], list[int]] = {}
+    names = list(zip(rows.text("group"), rows.text("instance_sha256"), strict=True))
+    for place in names:
+        by_instance.setdefault(place, [])
+    for i in order:
+        by_instance[names[i]].append(int(i))
+    page = _Page(store, rows, scores, MAX_PLAN_SLOTS // max(1, len(by_instance)))
+    listed = [page.instance(group, members) for (group, _), members in by_instance.items()]
+    return {
+        "instances": [i for i in listed if i is not None],
+        "left_out": {"cells": page.cells_left_out, "plans": page.plans_left_out},
+        "folder": "cells/",
+    }
+
+
+def embed(data: dict[str, Any]) -> str:
+    """JSON that cannot end its script element, whatever texts it holds."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+class _Page:
+    """Collects cells while there is room."""
+
+    def __init__(self, store: Store, rows: Rows, scores: Scores, share: int) -> None:
+        """`share`: slots of plans that each instance may draw; one plan it may draw anyway."""
+        self.store, self.rows, self.scores, self.share = store, rows, scores, share
+        self.n_cells = 0
+        self.drawn: dict[tuple[str, float], int] = {}
+        """Slots drawn of the present instance by method and budget."""
+        self.cells_left_out = self.plans_left_out = 0
+        self.skipped = rows.equals("status", "skipped")
+
+    def instance(self, group: str, members: list[int]) -> dict[str, Any] | None:
+        """One instance with its cells; None when no cell of it ran, or the page is full."""
+        ran = [i for i in members if not self.skipped[i]]
+        if self.n_cells >= MAX_CELLS:
+            self.cells_left_out += len(ran)
+            ran = []
+        if not ran:
+            return None
+        self.drawn = {}
+        first = self.rows.row(ran[0])
+        world = self.store.instance(first["instance_sha256"])
+        return {
+            "group": group,
+            "name": first["instance"],
+            "sha256": first["instance_sha256"],
+            "bound": plain(float(self.scores.best_bound[ran[0]])),
+            "best": plain(float(self.scores.best_cost[ran[0]])),
+            "floor": plain(first["floor"]),
+            "world": _world(world),
+            "cells": [c for i in ran if (c := self._cell(i, world)) is not None],
+        }
+
+    def _cell(self, i: int, world: Instance) -> dict[str, Any] | None:
+        if self.n_cells >= MAX_CELLS:
+            self.cells_left_out += 1
+            return None
+        self.n_cells += 1
+        row = self.rows.row(i)
+        record = self.store.read(row["key"])
+        cell = {name: plain(row[name]) for name in _ROW}
+        cell |= {
+            "gap": plain(float(self.scores.gap[i])),
+            "excess": plain(float(self.scores.excess[i])),
+            "key": row["key"],
+            "settings": row["settings"],
+            "trace": _thinned(record["trace"]),
+            "certificate": _short(record["certificate"]),
+            "log": record["log"][-LOG_CHARACTERS:],
+        }
+        plan = plan_of(record)
+        if plan is None:
+            return cell
+        full = self.drawn and sum(self.drawn.values()) + world.n_slots > self.share
+        if full or (row["method"], row["budget_s"]) in self.drawn:
+            self.plans_left_out += 1
+            return cell
+        self.drawn[row["method"], row["budget_s"]] = world.n_slots
+        return cell | {"plan": _plan(world, plan)}
+
+
+def _world(instance: Instance) -> dict[str, Any]:
+    """What the map needs of an instance."""
+    s = instance.scenario
+    return {
+        "T": instance.n_slots,
+        "K": s.n_devices,
+        "M": s.n_uavs,
+        "N": s.n_satellites,
+        "side_m": s.area_side_m,
+        "coverage_m": s.uav_coverage_m,
+        "device_xy_m": _rounded(instance.device_xy_m, 1),
+        "active": instance.active.astype(int).tolist(),
+        "uav_xy_m": _rounded(instance.uav_xy_m, 1),
+        "elevation_deg": _rounded(instance.elevation_deg, 1),
+        "visible": (instance.window_s > 0).astype(int).tolist(),
+        "access": instance.access.tolist(),
+        "server_accuracy": _rounded(instance.server_accuracy, 3),
+        "accuracy_floor": _rounded(instance.accuracy_floor, 3),
+    }
+
+
+def _plan(instance: Instance, plan: Plan) -> dict[str, Any]:
+    """A plan with what the referee says of every device and slot."""
+    v = judge(instance, plan)
+    served = np.clip(plan.server, 0, instance.scenario.n_servers - 1)[..., None]
+    limit = np.take_along_axis(instance.coefficients.overrun_from_s, served, axis=-1)[..., 0]
+    margin = np.where(plan.server >= 0, limit - v.latency_s, np.nan)
+    return {
+        "server": plan.server.tolist(),
+        "power_W": _significant(plan.power_W),
+        "uav_xy_m": _rounded(plan.uav_xy_m, 1),
+        "latency_s": _rounded(v.latency_s, 4),
+        "energy_J": _rounded(v.energy_J, 3),
+        "margin_s": _rounded(margin, 4),
+        "late": v.missed.astype(int).tolist(),
+        "cost": _significant(v.slot_cost, 7),
+    }
+
+
+def _rounded(values: np.ndarray, digits: int) -> Any:
+    return plain(np.round(values, digits).tolist())
+
+
+def _significant(values: np.ndarray, digits: int = 4) -> Any:
+    flat = [float(f"{v:.{digits}g}") for v in values.ravel()]
+    return plain(np.array(flat).reshape(values.shape).tolist())
+
+
+def _thinned(trace: list[list[float | None]], most: int = 60) -> list[list[float | None]]:
+    if len(trace) <= most:
+        return trace
+    step = (len(trace) - 1) / (most - 1)
+    return [trace[round(i * step)] for i in range(most)]
+
+
+def _short(value: Any, most: int = 2000) -> str:
+    """JSON text of a certificate, cut where it is long."""
+    text = json.dumps(value)
+    return text if len(text) <= most else text[:most] + " ..."

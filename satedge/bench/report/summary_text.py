@@ -1,0 +1,180 @@
+"""The comparison in sentences: the numbers that matter, said once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from satedge.bench.report.tables import by_comparison, name
+from satedge.bench.score.summary import Line
+
+
+def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -> list[str]:
+    """A few sentences on every group, then on the gate and on what the rows were made with."""
+    said = [_group(group, part) for group, part in by_comparison(lines)]
+    ran = sum(v.cells - v.statuses.get("skipped", 0) for v in lines)
+    plans = sum(v.plans for v in lines)
+    failed = sum(n for v in lines for k, n in v.statuses.items() if k not in ("done", "skipped"))
+    said.append(
+        f"Of {ran} cells that ran, {plans} left an admissible plan; {failed} did not end by "
+        "themselves in time or failed, and are rows of their own."
+    )
+    if broken:
+        said.append(f"The gate does not hold: {len(broken)} contradictions, listed under failures.")
+    else:
+        said.append(
+            "The gate holds: no certified bound lies above any judged cost, and every stored "
+            "plan was judged again with the same result."
+        )
+    if versions > 1:
+        said.append(
+            f"The rows were made by {versions} versions of the code: `--again all` makes them anew."
+        )
+    return said
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number that matters, and what it is."""
+
+    value: str
+    meaning: str
+
+
+def headlines(lines: Sequence[Line]) -> list[tuple[str, list[Fact]]]:
+    """The few numbers of every group."""
+    return [(group, list(_facts(part))) for group, part in by_comparison(lines)]
+
+
+def _facts(lines: list[Line]) -> Iterator[Fact]:
+    complete = _complete(lines)
+    causal = [v for v in complete if not v.hindsight]
+    if not causal:
+        return
+    best = causal[0]
+    kind = " of a causal method" if len(causal) < len(complete) else ""
+    yield Fact(f"{best.cost:.5g}", f"lowest cost{kind}, {name(best, lines)}")
+    if math.isfinite(best.gap):
+        part = percent(best.part_gap)
+        yield Fact(
+            f"{percent(best.gap)} at most",
+            f"above the optimum, certified; {part} of the part that decisions change",
+        )
+    for line in [v for v in complete if v.hindsight][:1]:
+        yield Fact(_signed(line.excess), f"with all slots known, {name(line, lines)}")
+    for line in [v for v in causal if v.family == "learned"][:1]:
+        known = line.excess_interval
+        between = f", {percent(known.low)} to {percent(known.high)}" if line.seeds > 1 else ""
+        yield Fact(_signed(line.excess), f"the best learned method, {name(line, lines)}{between}")
+    for line in [v for v in causal if v.method == "greedy" and v is not best]:
+        yield Fact(_signed(line.excess), f"greedy, late on {percent(line.late)} of requests")
+
+
+def _signed(share: float) -> str:
+    return ("+" if share >= 0 else "\u2212") + percent(abs(share))
+
+
+def _complete(lines: Sequence[Line]) -> list[Line]:
+    """Methods with a plan on every instance of the group, the best first."""
+    whole = max(v.instances for v in lines)
+    return [
+        v for v in lines
+        if v.plans == v.cells and v.instances == whole and v.family != "bound"
+        and math.isfinite(v.excess)
+    ]  # fmt: skip
+
+
+def _group(group: str, lines: list[Line]) -> str:
+    complete = _complete(lines)
+    causal = [v for v in complete if not v.hindsight]
+    if not causal:
+        return f"{group}: no method left an admissible plan on every instance."
+    best = causal[0]
+    parts = [f"{group}: {name(best, lines)} has the lowest cost, {best.cost:.6g} on average"]
+    if len(causal) < len(complete):
+        parts[0] = parts[0].replace("the lowest cost", "the lowest cost of the causal methods")
+    parts.append(_certified(best))
+    parts.append(_against(causal, lines) + ".")
+    parts.append(_quickest(causal, lines))
+    parts.append(_foresight(complete, lines))
+    parts.append(_learners(causal, lines))
+    return "".join(parts)
+
+
+def _certified(best: Line) -> str:
+    """How near the optimum the best is proved to be, in all and in what decisions change."""
+    if not math.isfinite(best.gap):
+        return ""
+    return (
+        f", certified to lie within {percent(best.gap)} of the optimum on average and "
+        f"{percent(best.gap_max)} at worst ({percent(best.part_gap)} of the part of the cost that "
+        "decisions can change)"
+    )
+
+
+def _against(causal: list[Line], lines: list[Line]) -> str:
+    """What simple methods cost."""
+    told = [v for v in causal if v.method in ("greedy", "random") and v is not causal[0]]
+    if not told:
+        return ""
+    return "; " + " and ".join(f"{name(v, lines)} costs {percent(v.excess)} more" for v in told)
+
+
+def _foresight(complete: list[Line], lines: list[Line]) -> str:
+    """What knowing the later slots is worth."""
+    knowing = [v for v in complete if v.hindsight]
+    if not knowing:
+        return ""
+    best, change = knowing[0], knowing[0].excess
+    side = "below" if change < 0 else "above"
+    return (
+        f" With all slots known, {name(best, lines)} reaches {best.cost:.6g}, "
+        f"{percent(abs(change))} {side} the best causal plans."
+    )
+
+
+def _quickest(complete: list[Line], lines: list[Line]) -> str:
+    """The fastest method that loses next to nothing."""
+    near = [v for v in complete if v.excess <= complete[0].excess + 1e-3]
+    quick = min(near, key=lambda v: v.time_s)
+    if quick is complete[0]:
+        return f" It takes {seconds(quick.time_s)} a cell."
+    return (
+        f" Within 0.1 % of it, {name(quick, lines)} is the quickest at {seconds(quick.time_s)} a "
+        f"cell against {seconds(complete[0].time_s)}."
+    )
+
+
+def _learners(complete: list[Line], lines: list[Line]) -> str:
+    learned = [v for v in complete if v.family == "learned"]
+    if not learned:
+        return ""
+    best, low_high = learned[0], learned[0].excess_interval
+    spread = ""
+    if best.seeds > 1:
+        spread = (
+            f" (interquartile mean over {best.seeds} seeds {percent(low_high.value)}, 95 % "
+            f"interval {percent(low_high.low)} to {percent(low_high.high)})"
+        )
+    return (
+        f" The best learned method is {name(best, lines)}, {percent(best.excess)} above the best "
+        f"causal cost{spread}, late on {percent(best.late)} of requests."
+    )
+
+
+def percent(value: float) -> str:
+    """A share as text, with digits enough to tell it from 0."""
+    if not math.isfinite(value):
+        return "an unknown share"
+    value = 100 * value
+    if 0 < abs(value) < 1e-4:
+        return "under 0.0001 %"
+    if abs(value) < 0.01:
+        return f"{value:.1g} %"
+    return f"{value:.2f} %" if abs(value) < 1e4 else f"{value:.3g} %"
+
+
+def seconds(value: float) -> str:
+    """A time as text."""
+    return f"{1e3 * value:.3g} ms" if value < 0.1 else f"{value:.3g} s"

@@ -1,0 +1,1 @@
+"""Running a study: workers, limits, the store of finished runs."""

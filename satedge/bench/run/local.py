@@ -1,0 +1,78 @@
+"""Where cells run: worker processes here, or an existing Dask cluster.
+
+Both give records as they finish. A cell always runs in a killable worker process with one
+thread, so that limits and times mean the same everywhere.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from satedge.bench.run.record import make_record
+from satedge.bench.run.supervisor import Interrupted
+from satedge.bench.run.worker import Job
+from satedge.bench.run.worker_process import WorkerProcess
+from satedge.bench.study.cell import Cell
+
+Record = dict[str, Any]
+Backend = Callable[[Sequence[Cell]], Iterator[Record]]
+
+
+def execute(worker: WorkerProcess, cell: Cell, stop: threading.Event | None = None) -> Record:
+    """Run one cell in a worker process and judge what it leaves. Raises Interrupted."""
+    job = Job(cell.method, cell.instance, cell.seed, cell.budget_s, tuple(sys.path))
+    return make_record(cell, worker.run(job, cell.limits, stop))
+
+
+def local(jobs: int) -> Backend:
+    """Worker processes on this machine, `jobs` at a time."""
+
+    def run(cells: Sequence[Cell]) -> Iterator[Record]:
+        return _Local(cells, jobs).records()
+
+    return run
+
+
+class _Local:
+    """One thread per worker process; threads only wait, watch and judge."""
+
+    def __init__(self, cells: Sequence[Cell], jobs: int) -> None:
+        self.todo: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+        for cell in cells:
+            self.todo.put(cell)
+        self.n_cells = len(cells)
+        self.made: queue.SimpleQueue[Record | BaseException] = queue.SimpleQueue()
+        self.stop = threading.Event()
+        self.threads = [
+            threading.Thread(target=self._work, name=f"cells-{i}")
+            for i in range(min(jobs, len(cells)))
+        ]
+
+    def records(self) -> Iterator[Record]:
+        """Records as they finish. Closing the iterator kills what runs."""
+        for thread in self.threads:
+            thread.start()
+        try:
+            for _ in range(self.n_cells):
+                made = self.made.get()
+                if isinstance(made, BaseException):
+                    raise made
+                yield made
+        finally:
+            self.stop.set()
+            for thread in self.threads:
+                thread.join()
+
+    def _work(self) -> None:
+        try:
+            with WorkerProcess() as worker:
+                while not self.stop.is_set():
+                    self.made.put(execute(worker, self.todo.get_nowait(), self.stop))
+        except (queue.Empty, Interrupted):
+            pass
+        except BaseException as error:
+            self.made.put(error)

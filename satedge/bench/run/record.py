@@ -1,0 +1,262 @@
+"""What is kept of a cell: the referee's numbers, the plan, and where they come from.
+
+A record is a JSON object. Its `row` is flat and is what tables read; the rest (plan, trace,
+certificate, log) is for judging again and for looking closer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from satedge.bench.run.supervisor import Point, Run
+from satedge.bench.run.worker import Timing
+from satedge.bench.study import provenance
+from satedge.bench.study.cell import Cell
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Plan, PlanError
+from satedge.problem.referee import Verdict, judge
+
+SCHEMA_VERSION = 1
+
+#: Share of a run spent waiting for a core beyond which its time counts as contended.
+CONTENDED = 0.05
+
+PHASES = ("upload", "execute", "relay", "download")
+
+
+def floor(instance: Instance) -> float:
+    """The part of the cost that no decision changes, per slot and device.
+
+    Sum over requests of the smallest compute cost (execution time and energy, eqs. (14)-(15),
+    (22)-(23), under the weights) among servers that meet the accuracy; a request without such a
+    server costs its fixed penalty.
+    """
+    s, c = instance.scenario, instance.coefficients
+    cost = s.latency_weight_per_s * c.execute_s + s.energy_weight_per_J * c.execute_J
+    least = np.where(c.accurate, cost, np.inf).min(axis=-1)
+    penalty = s.penalty_per_s * instance.deadline_s
+    least = np.where(np.isfinite(least), least, penalty)
+    return float(np.where(instance.active, least, 0.0).mean())
+
+
+def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
+    """The referee's numbers on one plan. Raises PlanError when it does not fit the instance."""
+    v = judge(instance, plan)
+    served = instance.active & ~v.unserved
+    n_served = max(1, int(served.sum()))
+    row: dict[str, Any] = {
+        "cost": float(v.cost),
+        "admissible": bool(v.admissible),
+        "feasible": bool(v.feasible),
+        "latency_s": float(np.where(served, v.latency_s, 0.0).sum() / n_served),
+        "energy_J": float(v.energy_J.sum(axis=-1).mean()),
+        "deadline_misses": int(v.missed.sum()),
+        "overrun_s": float(v.overrun_s.sum()),
+        "reward": float(_reward(instance, v).mean()),
+        "unserved": int(v.unserved.sum()),
+    }
+    for phase in PHASES:
+        spent_s = np.where(served, getattr(v, f"{phase}_s"), 0.0)
+        row[f"{phase}_s"] = float(spent_s.sum() / n_served)
+        row[f"{phase}_J"] = float(getattr(v, f"{phase}_J").sum(axis=-1).mean())
+    row["violations"] = violations(v)
+    return row
+
+
+def kept_cost(instance: Instance, plan: Plan, redrawn: Any) -> float:
+    """What the plan would cost if all requests cost what those cost whose server was kept.
+
+    `redrawn`: (slot, device) pairs of the requests whose server the projector drew anew, as
+    `rollout` reports them. NaN where none was kept or nothing is known.
+    """
+    kept = instance.active.copy()
+    if not isinstance(redrawn, (list, tuple)):
+        return math.nan
+    for t, k in redrawn:
+        kept[t, k] = False
+    if not kept.any():
+        return math.nan
+    cost = judge(instance, plan).device_cost
+    return float(cost[kept].mean() * instance.active.mean())
+
+
+def _reward(instance: Instance, verdict: Verdict) -> NDArray[np.float64]:
+    """(T,) K beta_r / sum_k C_k, eq. (34) with the elastic cost; 0 where all are idle."""
+    total = verdict.device_cost.sum(axis=-1)
+    scale = instance.scenario.n_devices * instance.scenario.reward_scale
+    return np.where(total > 0, scale / np.where(total > 0, total, 1.0), 0.0)
+
+
+def violations(verdict: Verdict) -> dict[str, float]:
+    """Constraints that are broken, with the greatest amount."""
+    worst = {name: float(amount.max()) for name, amount in verdict.violations.items()}
+    return {name: amount for name, amount in worst.items() if amount > 0}
+
+
+def make_record(cell: Cell, run: Run) -> dict[str, Any]:
+    """Judge what a run left and describe it."""
+    outcome = run.outcome
+    plan = outcome.plan if outcome is not None and outcome.plan is not None else _last(run.points)
+    row = {**_identity(cell), **_ending(cell, run)}
+    try:
+        judged = numbers(cell.instance, plan) if plan is not None else {}
+        trace = _trace(cell.instance, run.points, row["wall_s"], plan, row["lower_bound"])
+    except (PlanError, AttributeError, TypeError) as error:
+        judged, trace, plan = {}, [], None
+        row |= {"status": "failed", "reason": f"its plan does not fit: {error}"}
+    row |= judged
+    if judged and plan is not None and outcome is not None:
+        row["kept_cost"] = kept_cost(cell.instance, plan, outcome.info.get("redrawn", ()))
+    row["violations"] = json.dumps(row.get("violations", {}))
+    _refuse_inadmissible(row, judged)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "row": {name: plain(value) for name, value in row.items()},
+        "plan": plan.to_dict() if plan is not None else None,
+        "trace": plain(trace),
+        "certificate": plain(outcome.certificate) if outcome else {},
+        "info": plain(outcome.info) if outcome else {},
+        "log": run.log,
+        "versions": provenance.versions(cell.method.needs),
+    }
+
+
+def plan_of(record: dict[str, Any]) -> Plan | None:
+    """The plan kept in a record."""
+    kept = record["plan"]
+    if kept is None:
+        return None
+    power_W = np.array(kept["power_W"], float)
+    shape = (*power_W.shape[:-1], -1, 2)
+    uav_xy_m = np.array(kept["uav_xy_m"], float).reshape(shape)
+    return Plan(np.array(kept["server"], np.int64), power_W, uav_xy_m)
+
+
+def skipped(cell: Cell, reason: str) -> dict[str, Any]:
+    """The row of a cell that cannot run here."""
+    row = {**_identity(cell), "status": "skipped", "reason": reason, "violations": "{}"}
+    return {name: plain(value) for name, value in row.items()}
+
+
+def _identity(cell: Cell) -> dict[str, Any]:
+    s, method = cell.instance.scenario, cell.method
+    return {
+        "key": cell.key,
+        "group": cell.group,
+        "method": cell.name,
+        "entry": method.entry,
+        "family": method.family,
+        "hindsight": method.hindsight and cell.instance.n_slots > 1,
+        "settings": json.dumps(plain(dict(method.settings)), sort_keys=True),
+        "instance": cell.instance.name,
+        "instance_sha256": cell.instance.content_sha256,
+        "n_slots": cell.instance.n_slots,
+        "n_devices": s.n_devices,
+        "n_uavs": s.n_uavs,
+        "n_satellites": s.n_satellites,
+        "requests": int(cell.instance.active.sum()),
+        "floor": floor(cell.instance),
+        "seed": cell.seed,
+        "budget_s": cell.budget_s,
+    }
+
+
+def _ending(cell: Cell, run: Run) -> dict[str, Any]:
+    outcome, timing = run.outcome, run.timing
+    status, reason = run.status, run.reason
+    claimed = [float(p.lower_bound) for p in run.points if p.lower_bound is not None]
+    if outcome is not None and outcome.lower_bound is not None:
+        claimed.append(float(outcome.lower_bound))
+    bounds = [b for b in claimed if math.isfinite(b)]
+    absurd = [b for b in claimed if math.isnan(b) or b == math.inf]
+    if absurd:
+        status, reason = "failed", f"claims a lower bound of {absurd[0]}"
+    elif outcome and outcome.plan is None and not bounds and not outcome.certificate:
+        status, reason = "failed", "returned neither a plan nor a bound nor a certificate"
+    return {
+        "status": status,
+        "reason": reason,
+        "method_status": outcome.status if outcome else "",
+        "lower_bound": max(bounds, default=math.nan),
+        "wall_s": timing.wall_s,
+        "cpu_s": timing.cpu_s,
+        "wait_s": timing.wait_s,
+        "contended": _contended(cell, timing),
+        "cpu_clock": cell.limits.clock == "cpu",
+        "peak_MB": run.peak_MB,
+        "started_unix": time.time() - timing.wall_s,
+        "redrawn": _redrawn(outcome.info if outcome else {}),
+        "commit": provenance.commit(),
+        **provenance.machine(),
+    }
+
+
+def _contended(cell: Cell, timing: Timing) -> bool:
+    """Waiting for a core lengthened its times; processor time does not count waiting."""
+    waited = timing.wait_s
+    if waited is None or cell.limits.clock == "cpu":
+        return False
+    return waited > CONTENDED * max(timing.wall_s, 0.1)
+
+
+def _redrawn(info: dict[str, Any]) -> int:
+    """Decisions that the projector replaced, as a rolled-out policy reports them."""
+    redrawn = info.get("redrawn", ())
+    return len(redrawn) if isinstance(redrawn, (list, tuple)) else 0
+
+
+def _refuse_inadmissible(row: dict[str, Any], judged: dict[str, Any]) -> None:
+    """A plan that breaks a constraint is a failure, and its cost is no cost."""
+    if not judged or judged["admissible"]:
+        return
+    broken = ", ".join(f"{name} by {amount:g}" for name, amount in judged["violations"].items())
+    row |= {"status": "failed", "reason": f"its plan breaks {broken}"}
+
+
+def _last(points: list[Point]) -> Plan | None:
+    return next((p.plan for p in reversed(points) if p.plan is not None), None)
+
+
+def _trace(
+    instance: Instance, points: list[Point], end_s: float, plan: Plan | None, bound: float
+) -> list[list[float]]:
+    """[seconds, judged cost, best bound] of everything streamed, then of the end."""
+    best, cost, rows = -math.inf, math.inf, []
+    for point in points:
+        if point.plan is not None:
+            cost = _cost(instance, point.plan)
+        if point.lower_bound is not None and math.isfinite(point.lower_bound):
+            best = max(best, point.lower_bound)
+        rows.append([point.wall_s, cost, best])
+    if plan is not None or math.isfinite(bound):
+        final = _cost(instance, plan) if plan is not None else math.inf
+        rows.append([end_s, final, bound if math.isfinite(bound) else best])
+    return rows
+
+
+def _cost(instance: Instance, plan: Plan) -> float:
+    verdict = judge(instance, plan)
+    return float(verdict.cost) if verdict.admissible else math.inf
+
+
+def plain(value: Any) -> Any:
+    """`value` as strict JSON: numpy types unwrapped, numbers that are not finite as None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    return repr(value)

@@ -1,0 +1,1 @@
+"""Scores of runs, their statistics, and what the paper claims."""

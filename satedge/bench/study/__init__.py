@@ -1,0 +1,1 @@
+"""What is to be run: studies, suites, runs under limits, provenance."""

@@ -1,0 +1,56 @@
+"""A cell: one method with its settings on one instance, under one seed and budget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from satedge.bench.methods import table as methods
+from satedge.bench.methods.table import Method
+from satedge.bench.run.supervisor import Limits
+from satedge.bench.study import provenance
+from satedge.problem.instance import Instance
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """What is run and scored as one row."""
+
+    method: Method
+    instance: Instance
+    seed: int
+    budget_s: float
+    label: str = ""
+    """Name in the tables; the method's own by default."""
+    group: str = ""
+    """Cells of one group are compared with each other: a suite, or a part of a study."""
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def name(self) -> str:
+        """Label of the method in the tables."""
+        return self.label or self.method.name
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of the cell's result: what is run, on what, within which limits."""
+        clock = {} if self.limits.clock == "wall" else {"clock": self.limits.clock}
+        return provenance.digest(
+            clock
+            | {
+                "label": self.name,
+                "entry": self.method.entry,
+                "settings": dict(self.method.settings),
+                "policy": self._policy(),
+                "instance": self.instance.content_sha256,
+                "seed": self.seed,
+                "budget_s": self.budget_s,
+                "grace_s": self.limits.grace_s,
+                "memory_MB": self.limits.memory_MB,
+            }
+        )
+
+    def _policy(self) -> str:
+        """Hash of the files behind the setting `policy`: retrained weights are another cell."""
+        files = methods.policy_files(self.method)
+        return provenance.file_digest(files) if files else ""

@@ -1,0 +1,140 @@
+"""A study: which methods run on which instances, under which seeds and budgets; its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, TypeVar
+
+from satedge.bench.methods import table as methods
+from satedge.bench.methods.table import Method
+from satedge.bench.run.supervisor import Limits
+from satedge.bench.study.cell import Cell
+from satedge.bench.study.suites import Recipe, build, load_suite
+from satedge.problem.instance import Instance
+
+_T = TypeVar("_T")
+
+
+class StudyError(ValueError):
+    """A study file is wrong: where, what, and what is allowed."""
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How a policy is trained where it is missing. Table 2 of the paper, but for the updates."""
+
+    epochs: int = 1000
+    updates: int = 5
+    """Gradient updates after each epoch. Open."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the learner that differ from its preset."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method of a part."""
+
+    method: Method
+    label: str
+    seeds: tuple[int, ...]
+    budgets_s: tuple[float, ...]
+    take: int | None = None
+    training: TrainingPlan = TrainingPlan()
+
+
+@dataclass(frozen=True)
+class Part:
+    """Instances and the methods compared on them."""
+
+    name: str
+    suites: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    limits: Limits
+    made: tuple[Recipe, ...] = ()
+    """Instances generated for this part."""
+    take: int | None = None
+    slots: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole study."""
+
+    name: str
+    title: str
+    parts: tuple[Part, ...]
+    source: str
+    """The text it was read from."""
+
+    def with_methods(self, extra: list[str]) -> Study:
+        """The same study with further methods in every part, under the part's own defaults."""
+        parts = []
+        for part in self.parts:
+            seeds = tuple(sorted({s for e in part.entries for s in e.seeds}))[:1]
+            budgets = tuple(sorted({b for e in part.entries for b in e.budgets_s}))[-1:]
+            added = tuple(Entry(methods.find(n), n, seeds, budgets) for n in extra)
+            parts.append(replace(part, entries=part.entries + added))
+        return replace(self, parts=tuple(parts))
+
+    def require(self, labels: list[str]) -> None:
+        """Raise StudyError when a label is no method of the study."""
+        known = {e.label for p in self.parts for e in p.entries}
+        for label in labels:
+            if label not in known:
+                raise StudyError(
+                    f"method {label!r} is not in study {self.name}: allowed is one of "
+                    f"{', '.join(sorted(known))}"
+                )
+
+
+def cells(study: Study) -> list[Cell]:
+    """All cells of a study, instance by instance; equal cells appear once."""
+    found: dict[str, Cell] = {}
+    for part in study.parts:
+        whole = instances(part)
+        shares = [set(_spread(range(len(whole)), e.take)) for e in part.entries]
+        for place, instance in enumerate(whole):
+            for entry, share in zip(part.entries, shares, strict=True):
+                if place not in share:
+                    continue
+                for budget_s, seed in product(entry.budgets_s, entry.seeds):
+                    cell = _cell(part, entry, instance, seed, budget_s)
+                    found.setdefault(cell.key, cell)
+    return list(found.values())
+
+
+def _spread(items: Sequence[_T], count: int | None) -> list[_T]:
+    """At most `count` of the items, evenly spread."""
+    n = len(items) if count is None else min(count, len(items))
+    return [items[i * len(items) // n] for i in range(n)]
+
+
+def instances(part: Part) -> list[Instance]:
+    """The instances of a part: its share of every suite, cut to its slots."""
+    chosen: list[Instance] = list(build(part.made))
+    for suite in part.suites:
+        chosen += _spread(load_suite(suite), part.take)
+    if part.slots is None:
+        return chosen
+    start, stop = part.slots
+    return [i.window(start, min(stop, i.n_slots)) for i in chosen]
+
+
+def _filled(value: Any, places: Mapping[str, str]) -> Any:
+    for mark, text in places.items() if isinstance(value, str) else ():
+        value = value.replace(mark, text)
+    return value
+
+
+def method_of(entry: Entry, instance: Instance, seed: int) -> Method:
+    """The entry's method with its settings filled in for one cell."""
+    places = {"{seed}": str(seed), "{n_devices}": str(instance.scenario.n_devices)}
+    settings = {n: _filled(v, places) for n, v in entry.method.settings.items()}
+    return replace(entry.method, settings=settings)
+
+
+def _cell(part: Part, entry: Entry, instance: Instance, seed: int, budget_s: float) -> Cell:
+    method = method_of(entry, instance, seed)
+    return Cell(method, instance, seed, budget_s, entry.label, part.name, part.limits)
