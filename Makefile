@@ -33,9 +33,9 @@ $(READY): pyproject.toml constraints.txt
 
 # Kernels are compiled once after each change of their sources, not inside somebody's time limit.
 KERNELS := $(VENV)/.kernels
-$(KERNELS): $(READY) $(wildcard minlp/*.py)
+$(KERNELS): $(READY) $(wildcard minlp/*.py minlp/*/*.py)
 	@echo "[satedge] compiling kernels (about a minute, once)"
-	@$(BIN)/python -c "from minlp.branch_and_bound import warm_up; warm_up()"
+	@$(BIN)/python -c "from minlp.branch_and_bound.solve import warm_up; warm_up()"
 	@touch $(KERNELS)
 
 benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print its table.

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minlp.alternate import alternate, warm_up
-from minlp.heuristics import greedy, local_search
-from minlp.horizon import hindsight, rolling
+from minlp.alternating.solve import alternate, warm_up
+from minlp.heuristics.simple import greedy, local_search
+from minlp.horizon.solve import hindsight, rolling
 from satedge.bench.study.suites import load_suite
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance

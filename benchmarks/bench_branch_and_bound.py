@@ -17,8 +17,8 @@ from collections import Counter
 
 import numpy as np
 
-from minlp.branch_and_bound import solve_slot, warm_up
-from minlp.tree import Limits
+from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.solve import solve_slot, warm_up
 from satedge.bench.study.suites import load_suite
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance

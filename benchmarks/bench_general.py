@@ -2,8 +2,8 @@
 
     python benchmarks/bench_general.py --devices 3 4 --budget 60 --slots 5
 
-Each peer gets P1 in the formulation and with the cuts that serve it best (`minlp.p1_log`), a known
-plan as cutoff, one thread, and `--budget` seconds. Its gap is its own claim: its judged cost
+Each peer gets P1 in the formulation and with the cuts that serve it best (`minlp.p1.rates_log`), a
+known plan as cutoff, one thread, and `--budget` seconds. Its gap is its own claim: its judged cost
 against its claimed bound. Then the exact method is asked for that gap. The ratio is that of CPU
 seconds, the peer's in the solver alone (without starting its process); it is a lower bound on the
 advantage where the peer was stopped by its budget.
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minlp import general
-from minlp.branch_and_bound import solve_slot, warm_up
-from minlp.general_solvers import GAP, availability
-from minlp.tree import Limits
+from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.solve import solve_slot, warm_up
+from minlp.general import solve as general
+from minlp.general.solvers import GAP, availability
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minlp import branch_and_bound, horizon
+from minlp.branch_and_bound import solve as branch_and_bound
+from minlp.horizon import solve as horizon
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome

@@ -13,8 +13,8 @@ import time
 import numpy as np
 import pytest
 
-from minlp.convex import convex_problem, minimise, minimise_kernel
-from minlp.power import PowerProblem, solve_power, solve_power_cvxpy
+from minlp.convex.solve import convex_problem, minimise, minimise_kernel
+from minlp.power.power import PowerProblem, solve_power, solve_power_cvxpy
 
 SLOTS = 50
 TURNS = 7

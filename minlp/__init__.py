@@ -17,7 +17,7 @@ def _name_kernel_cache() -> None:
     if "NUMBA_CACHE_DIR" in os.environ:
         return
     here = Path(__file__).parent
-    sources = [p.read_bytes() for p in sorted(here.glob("*.py"))]
+    sources = [p.read_bytes() for p in sorted(here.rglob("*.py"))]
     digest = hashlib.sha256(b"".join(s for s in sources if b"@njit" in s)).hexdigest()
     cache = here / "__pycache__" / f"kernels-{digest[:16]}"
     try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minlp.alternate import alternate
+from minlp.alternating.solve import alternate
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

@@ -146,7 +146,7 @@ def export(
     if slot >= instance.n_slots:
         raise typer.BadParameter(f"{slot}: allowed is 0..{instance.n_slots - 1}")
     try:
-        load_entry("minlp.export:export")(instance, slot, form, out)
+        load_entry("minlp.general.export:export")(instance, slot, form, out)
     except NotImplementedError as error:
         raise MethodError(f"export: {error}") from error
     print(out)
@@ -170,6 +170,6 @@ def read_solution(
 
     instance = common.read(file, None)
     one = common.read(file, slot)
-    plan = load_entry("minlp.export:read_solution")(solution, exported, instance, slot)
-    write_plan(load_entry("minlp.general:tidy")(one, plan), out, one)
+    plan = load_entry("minlp.general.export:read_solution")(solution, exported, instance, slot)
+    write_plan(load_entry("minlp.general.solve:tidy")(one, plan), out, one)
     print(out)

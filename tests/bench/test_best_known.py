@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from minlp.enumerate import prove
-from minlp.p1_start import start_plan
+from minlp.enumeration.solve import prove
+from minlp.p1.start import start_plan
 from satedge.bench.score import best_known as records
 from satedge.bench.score.best_known import Record, RecordError, improve, verify
 from satedge.problem.generation.generate import generate
@@ -93,9 +93,9 @@ def test_a_suite_is_improved_and_kept(tmp_path, instance):
     """Records are written, read back equal, verified, and shown as a .solu file."""
     (tmp_path / "tiny").mkdir()
     write_instance(instance, tmp_path / "tiny" / "one.json")
-    rough = records.improve_suite("tiny", "minlp.relax:solve", 2.0, tmp_path)
+    rough = records.improve_suite("tiny", "minlp.milp.solve:solve", 2.0, tmp_path)
     assert "=bestdual= one" in records.solu(rough)
-    done = records.improve_suite("tiny", "minlp.enumerate:solve", 10.0, tmp_path)
+    done = records.improve_suite("tiny", "minlp.enumeration.solve:solve", 10.0, tmp_path)
     assert done["one"].optimal
     assert records.read_records("tiny", tmp_path) == done
     assert records.verify_records(("tiny",), tmp_path) == {"tiny": 1}

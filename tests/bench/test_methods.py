@@ -27,7 +27,7 @@ def test_table_loads_without_heavy_packages() -> None:
 
 def test_missing_package_is_a_reason() -> None:
     """A method that needs what is not installed says so, and is not replaced by anything."""
-    method = Method("x", "minlp.heuristics:greedy", "exact", "", ("no_such_package",))
+    method = Method("x", "minlp.heuristics.simple:greedy", "exact", "", ("no_such_package",))
     assert methods.missing(method) == "needs the module no_such_package"
 
 

@@ -17,7 +17,7 @@ from gymnasium.wrappers.vector import RecordEpisodeStatistics as RecordVectorSta
 import drl
 from drl.pool import training_episodes
 from drl.spaces import from_disc, from_power_W
-from minlp.heuristics import greedy
+from minlp.heuristics.simple import greedy
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import InstanceError
 from satedge.problem.referee import judge

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minlp.alternate import Search, Settings, alternate, linearised
-from minlp.assignment import Assignment, Costs
-from minlp.bounds import independent_bound
-from minlp.flight import polish, start_reach
-from minlp.heuristics import greedy, greedy_decision, local_search
-from minlp.neighbourhood import change, neighbour_count, place
-from minlp.prices import conflicts, disturbance_prices, option_costs
-from minlp.slot_data import slot_data
-from minlp.slot_value import log_gains, new_point, plan_at, point_of, settle_powers
-from minlp.trajectory import planar_search
+from minlp.alternating.assignment import Assignment, Costs
+from minlp.alternating.planar import planar_search
+from minlp.alternating.solve import Search, Settings, alternate, linearised
+from minlp.heuristics.independent_bound import independent_bound
+from minlp.heuristics.simple import greedy, greedy_decision, local_search
+from minlp.improvement.neighbourhood import change, neighbour_count, place
+from minlp.improvement.positions import polish, start_reach
+from minlp.improvement.prices import conflicts, disturbance_prices, option_costs
+from minlp.slot.data import slot_data
+from minlp.slot.value import log_gains, new_point, plan_at, point_of, settle_powers
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import preset

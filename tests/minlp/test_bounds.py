@@ -5,9 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minlp.bounds import device_bounds, independent, independent_bound, reachable_distances
-from minlp.heuristics import greedy, nearest
-from minlp.lone import Upload, lone_sender, server_costs
+from minlp.heuristics.independent_bound import (
+    device_bounds,
+    independent,
+    independent_bound,
+    reachable_distances,
+)
+from minlp.heuristics.interference_free import Upload, lone_sender, server_costs
+from minlp.heuristics.simple import greedy, nearest
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project

@@ -9,8 +9,14 @@ from hypothesis import strategies as st
 from plain_model import slot_cost
 from scipy.optimize import minimize_scalar
 
-from minlp.branch_and_bound import rolling, solve, solve_slot, warm_up
-from minlp.geometry import (
+from minlp.branch_and_bound.local_search import staying_options
+from minlp.branch_and_bound.node import core_around, evaluate_node, priced
+from minlp.branch_and_bound.presolve import least_powers, lone_costs, tighten
+from minlp.branch_and_bound.primal import device_costs, reach_boxes
+from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.solve import rolling, solve, solve_slot, warm_up
+from minlp.slot.data import plan_of, slot_data
+from minlp.slot.geometry import (
     common_point,
     discs_of,
     gain_above,
@@ -20,12 +26,6 @@ from minlp.geometry import (
     log_gain,
     room,
 )
-from minlp.local import device_costs, reach_boxes
-from minlp.node import core_around, evaluate_node, priced
-from minlp.presolve import least_powers, lone_costs, tighten
-from minlp.search import staying_options
-from minlp.slot_data import plan_of, slot_data
-from minlp.tree import Limits
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project

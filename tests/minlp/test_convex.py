@@ -10,8 +10,8 @@ import pytest
 from numba import njit
 from scipy.optimize import Bounds, NonlinearConstraint, minimize
 
-from minlp.convex import ConvexProblem, convex_problem, minimise, minimise_kernel
-from minlp.convex_terms import evaluate, gradients, hessian_of, new_point, upload_time
+from minlp.convex.problem import evaluate, gradients, hessian_of, new_point, upload_time
+from minlp.convex.solve import ConvexProblem, convex_problem, minimise, minimise_kernel
 
 
 def random_problem(seed: int, *, priced: bool = True, scale: float = 1.0) -> ConvexProblem:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minlp import enumerate as oracle
-from minlp import general
-from minlp.enumerate_box import evaluate, root_box, split
-from minlp.enumerate_point import Combination
-from minlp.p1_data import slot_terms
+from minlp.enumeration import solve as oracle
+from minlp.enumeration.box import evaluate, root_box, split
+from minlp.general import solve as general
+from minlp.p1.data import slot_terms
+from minlp.power.at_positions import Combination
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, stack
 from satedge.problem.projector import project

@@ -7,9 +7,9 @@ import numpy as np
 import pyomo.environ as pyo
 import pytest
 
-from minlp import export as files
-from minlp import p1
-from minlp.enumerate import prove
+from minlp.enumeration.solve import prove
+from minlp.general import export as files
+from minlp.p1 import model as p1
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project

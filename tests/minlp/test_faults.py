@@ -4,14 +4,14 @@ import highspy
 import numpy as np
 import pytest
 
-from minlp import alternate as alternate_module
-from minlp import relax
-from minlp.alternate import alternate
-from minlp.assignment import Assignment
-from minlp.bounds import independent_bound
-from minlp.enumerate import prove
-from minlp.heuristics import greedy
-from minlp.relax_lp import Solver
+from minlp.alternating import solve as alternate_module
+from minlp.alternating.assignment import Assignment
+from minlp.alternating.solve import alternate
+from minlp.enumeration.solve import prove
+from minlp.heuristics.independent_bound import independent_bound
+from minlp.heuristics.simple import greedy
+from minlp.milp import solve as relax
+from minlp.milp.duals import Solver
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

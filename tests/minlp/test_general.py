@@ -8,8 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from minlp import general, general_solvers
-from minlp.p1_start import start_plan
+from minlp.general import solve as general
+from minlp.general import solvers as general_solvers
+from minlp.p1.start import start_plan
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge

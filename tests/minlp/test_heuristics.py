@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minlp import heuristics
-from minlp.heuristics import disturbance_W, neighbours, random_decision, towards_requests
+from minlp.heuristics import simple as heuristics
+from minlp.heuristics.simple import disturbance_W, neighbours, random_decision, towards_requests
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge, uav_gains, uplink_sinr
 from satedge.problem.scenario import PRESETS, preset

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minlp.alternate import alternate
-from minlp.bounds import independent_bound
-from minlp.heuristics import greedy, random
-from minlp.horizon import hindsight, rolling
-from minlp.neighbourhood import place
-from minlp.route import best_route, place_costs
-from minlp.slot_data import slot_data
-from minlp.slot_value import new_point, point_of, settle_powers
-from minlp.smooth import smooth
-from minlp.tour import bent_path, fixed_places, tour_of, wide_data, widened
+from minlp.alternating.solve import alternate
+from minlp.heuristics.independent_bound import independent_bound
+from minlp.heuristics.simple import greedy, random
+from minlp.horizon.episode import bent_path, fixed_places, tour_of, wide_data, widened
+from minlp.horizon.solve import hindsight, rolling
+from minlp.horizon.trajectory import smooth
+from minlp.horizon.uav_routes import best_route, place_costs
+from minlp.improvement.neighbourhood import place
+from minlp.slot.data import slot_data
+from minlp.slot.value import new_point, point_of, settle_powers
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

@@ -10,12 +10,12 @@ import os
 import numpy as np
 import pytest
 
-from minlp import relax
-from minlp.bounds import independent_bound
-from minlp.branch_and_bound import solve_slot, warm_up
-from minlp.heuristics import greedy, local_search, nearest
-from minlp.horizon import hindsight
-from minlp.tree import Limits
+from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.solve import solve_slot, warm_up
+from minlp.heuristics.independent_bound import independent_bound
+from minlp.heuristics.simple import greedy, local_search, nearest
+from minlp.horizon.solve import hindsight
+from minlp.milp import solve as relax
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project

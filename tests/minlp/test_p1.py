@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyomo.contrib.solver.common.factory import SolverFactory
 
-from minlp import p1
-from minlp.p1_data import slot_terms
+from minlp.p1 import model as p1
+from minlp.p1.data import slot_terms
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project

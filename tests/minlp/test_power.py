@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize_scalar
 
-from minlp.power import (
+from minlp.power.feasibility import infeasibility, least_powers
+from minlp.power.power import (
     Certificate,
     PowerProblem,
     solve_power,
     solve_power_cvxpy,
     verify_certificate,
 )
-from minlp.power_feasibility import infeasibility, least_powers
 
 LIGHT_M_S = 299_792_458.0
 WEIGHTS = ((0.5, 0.5), (1.0 / 3.0, 1.0 / 80.0))

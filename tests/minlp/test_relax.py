@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from minlp import relax
-from minlp.enumerate import prove
-from minlp.p1_data import slot_terms
-from minlp.relax_lines import (
+from minlp.enumeration.solve import prove
+from minlp.milp import solve as relax
+from minlp.milp.duals import LinearProgram, LpAnswer, Solver
+from minlp.milp.model import UNIT_M, add_stretch, add_tangents, build_relaxation
+from minlp.milp.tangents import (
     capacity_lines,
     capacity_share,
     tangent_energy,
     tangent_power,
 )
-from minlp.relax_lp import LinearProgram, LpAnswer, Solver
-from minlp.relax_model import UNIT_M, add_stretch, add_tangents, build_relaxation
+from minlp.p1.data import slot_terms
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minlp.flight import (
+from minlp.alternating.planar import (
+    SuccessiveConvex,
+    best_position,
+    planar_search,
+    uplink_cost,
+    upload_slack,
+)
+from minlp.heuristics.simple import greedy_decision, random_decision
+from minlp.improvement.positions import (
     discs_of,
     inside,
     nearest_position,
@@ -14,16 +22,8 @@ from minlp.flight import (
     repair,
     start_reach,
 )
-from minlp.heuristics import greedy_decision, random_decision
-from minlp.slot_data import slot_data
-from minlp.slot_value import copy_point, new_point, plan_at, point_of, settle_powers
-from minlp.trajectory import (
-    SuccessiveConvex,
-    best_position,
-    planar_search,
-    uplink_cost,
-    upload_slack,
-)
+from minlp.slot.data import slot_data
+from minlp.slot.value import copy_point, new_point, plan_at, point_of, settle_powers
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import PRESETS, preset

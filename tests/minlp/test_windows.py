@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minlp.chain import chain_of, near_boxes, separating
-from minlp.heuristics import greedy, random
-from minlp.horizon import hindsight
-from minlp.leaves import Cut, Leaf, slot_tree
-from minlp.tour import tour_of, wide_data
-from minlp.windows import LONGEST, windows
+from minlp.heuristics.simple import greedy, random
+from minlp.horizon.chain import chain_of, near_boxes, separating
+from minlp.horizon.episode import tour_of, wide_data
+from minlp.horizon.leaves import Cut, Leaf, slot_tree
+from minlp.horizon.solve import hindsight
+from minlp.horizon.windows import LONGEST, windows
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

@@ -78,54 +78,64 @@ def _learner(name: str, doc: str) -> Method:
 
 
 TABLE: tuple[Method, ...] = (
-    _row("random", "minlp.heuristics:random", "heuristic", "", "Uniform admissible decisions."),
-    _row("nearest", "minlp.heuristics:nearest", "heuristic", "", "Nearest admissible server."),
-    _row("greedy", "minlp.heuristics:greedy", "heuristic", "", "Cheapest admissible server first."),
+    _row(
+        "random", "minlp.heuristics.simple:random", "heuristic", "", "Uniform admissible decisions."
+    ),
+    _row(
+        "nearest", "minlp.heuristics.simple:nearest", "heuristic", "", "Nearest admissible server."
+    ),
+    _row(
+        "greedy",
+        "minlp.heuristics.simple:greedy",
+        "heuristic",
+        "",
+        "Cheapest admissible server first.",
+    ),
     _row(
         "local-search",
-        "minlp.heuristics:local_search",
+        "minlp.heuristics.simple:local_search",
         "heuristic",
         "numba",
         "Moves and swaps of servers, powers and positions until none helps.",
     ),
     _row(
         "alternate",
-        "minlp.alternate:solve",
+        "minlp.alternating.solve:solve",
         "classical",
         "numba pyomo highspy",
         "Servers by MILP, powers by convex optimisation, positions, in turn.",
     ),
     _row(
         "relax",
-        "minlp.relax:solve",
+        "minlp.milp.solve:solve",
         "bound",
         "pyomo highspy",
         "MILP relaxation: a certified lower bound.",
     ),
     _row(
         "relax-round",
-        "minlp.relax:solve_rounded",
+        "minlp.milp.solve:solve_rounded",
         "classical",
         "pyomo highspy",
         "The relaxation's servers, with powers and positions made whole.",
     ),
     _row(
         "branch-and-bound",
-        "minlp.branch_and_bound:solve",
+        "minlp.branch_and_bound.solve:solve",
         "exact",
         "numba",
         "Certified optimum over servers, powers and positions.",
     ),
     _row(
         "exact-rolling",
-        "minlp.branch_and_bound:rolling",
+        "minlp.branch_and_bound.solve:rolling",
         "exact",
         "numba",
         "Branch and bound on each slot in turn: the causal reference.",
     ),
     _row(
         "general",
-        "minlp.general:solve",
+        "minlp.general.solve:solve",
         "exact",
         "pyomo pyscipopt",
         "P1 handed whole to a general solver.",
@@ -133,7 +143,7 @@ TABLE: tuple[Method, ...] = (
     ),
     _row(
         "horizon",
-        "minlp.horizon:solve",
+        "minlp.horizon.solve:solve",
         "exact",
         "numba",
         "A plan and a certified bound for all slots together, later ones known.",
@@ -141,7 +151,7 @@ TABLE: tuple[Method, ...] = (
     ),
     _row(
         "independent-bound",
-        "minlp.bounds:solve",
+        "minlp.heuristics.independent_bound:solve",
         "bound",
         "",
         "Certified bound: each device alone, no interference, best reachable position.",

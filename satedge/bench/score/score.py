@@ -22,7 +22,7 @@ GATE = 1e-6
 ANSWERED = ("done", "timeout", "killed-memory")
 
 #: The method whose cost is 1 on the normalised scale.
-RANDOM = "minlp.heuristics:random"
+RANDOM = "minlp.heuristics.simple:random"
 
 DEFINITIONS: dict[str, str] = {
     "cost": (

@@ -1,0 +1,1 @@
+"""Alternating optimisation: servers by a MILP, powers, positions."""

@@ -1,0 +1,1 @@
+"""Exact branch and bound for one slot."""

@@ -1,0 +1,50 @@
+"""Open nodes of branch and bound, and how they are divided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from minlp.branch_and_bound.node import DEVICE, Evaluation
+from minlp.slot.data import Array, IntArray
+
+
+@dataclass(frozen=True, order=True)
+class Node:
+    """An open node, ordered by its bound."""
+
+    lower_bound: float
+    serial: int
+    allowed: IntArray = field(compare=False)
+    boxes: Array = field(compare=False)
+    start: Array = field(compare=False)
+    kind: int = field(compare=False)
+    index: int = field(compare=False)
+    parts: list[int] = field(compare=False)
+
+
+def parts_of(allowed: IntArray, found: Evaluation) -> list[int]:
+    """Bits of the options of the device to branch on, a child each."""
+    left = int(allowed[found.target])
+    first, rest = left & found.first, left & ~found.first
+    if found.whole:
+        parts = [first, rest]
+    else:
+        parts = [first] + [1 << o for o in range(rest.bit_length()) if rest >> o & 1]
+    return [part for part in parts if part]
+
+
+def children_of(node: Node) -> list[tuple[IntArray, Array]]:
+    """(allowed options, boxes) of the children: parts of a device, or halves of a box."""
+    if node.kind == DEVICE:
+        children = []
+        for part in node.parts:
+            allowed = node.allowed.copy()
+            allowed[node.index] = part
+            children.append((allowed, node.boxes))
+        return children
+    low, high = node.boxes.copy(), node.boxes.copy()
+    box = node.boxes[node.index]
+    axis = 0 if box[1] - box[0] >= box[3] - box[2] else 2
+    middle = 0.5 * (box[axis] + box[axis + 1])
+    low[node.index, axis + 1] = high[node.index, axis] = middle
+    return [(node.allowed, low), (node.allowed, high)]

@@ -1,0 +1,129 @@
+"""The bound of a node around the options its candidate plan chooses, compiled.
+
+The node's convex problem is solved with each undecided device relaxed over its core only: the
+allowed options of the kind, UAV or satellite, that the candidate chooses. What the other options
+would cost is added by their prices (`prices`). So a device that mixes UAVs and satellite no
+longer takes the constant of one, the bandwidth of the other and the least disturbance of both.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from minlp.branch_and_bound.presolve import MARGIN
+from minlp.branch_and_bound.prices import price_options
+from minlp.branch_and_bound.relaxation import assemble, gain_tables
+from minlp.convex.problem import ConvexProblem, Point, evaluate, gradients, new_point
+from minlp.convex.solve import descend
+from minlp.slot.data import Array, IntArray, SlotData
+
+#: Newton steps a node's convex problem may take.
+STEPS = 60
+
+
+class Priced(NamedTuple):
+    """A node's bound around one choice of servers."""
+
+    lower_bound: float
+    price: Array  # (n, O)
+    lost: Array  # (n,) what the prices of undecided devices take off the bound
+    relaxed: Array  # (n,) cost of each device in the convex problem
+    y: Array  # (n + 2M,) where the bound was attained
+
+
+@njit(cache=True, error_model="numpy")
+def core_around(data: SlotData, allowed: IntArray, choice: IntArray) -> IntArray:
+    """Allowed options of the same kind, UAV or satellite, as the chosen ones."""
+    n_uavs = data.altitude_m.shape[0]
+    core = np.zeros_like(allowed)
+    for k in range(allowed.shape[0]):
+        kind = 0 <= data.receiver[k, choice[k]] < n_uavs
+        for o in range(data.n_options[k]):
+            if allowed[k] >> o & 1 and (0 <= data.receiver[k, o] < n_uavs) == kind:
+                core[k] |= 1 << o
+    return core
+
+
+@njit(cache=True, error_model="numpy")
+def split_point(data: SlotData, y: Array, boxes: Array) -> tuple[Array, Array]:
+    """(log-powers (n,), positions (M, 2)) of a point, inside limits and boxes."""
+    n, n_uavs = data.log_fading.shape
+    powers, xy = y[:n].copy(), np.empty((n_uavs, 2))
+    for k in range(n):
+        powers[k] = min(max(powers[k], data.log_power_min), data.log_power_max)
+    for m in range(n_uavs):
+        for axis in range(2):
+            q = y[n + 2 * m + axis]
+            xy[m, axis] = min(max(q, boxes[m, 2 * axis]), boxes[m, 2 * axis + 1])
+    return powers, xy
+
+
+@njit(cache=True, error_model="numpy")
+def priced(
+    data: SlotData,
+    allowed: IntArray,
+    core: IntArray,
+    boxes: Array,
+    power_low: Array,
+    start: Array,
+    cutoff: float,
+    gap: float,
+) -> Priced:
+    """The node's bound with own costs relaxed over `core` (n,), and what other options cost."""
+    n = core.shape[0]
+    _powers, near = split_point(data, start, boxes)
+    problem, constant = assemble(data, allowed, core, boxes, power_low, near, True)
+    y, gradient, multiplier = start.copy(), np.zeros(start.shape[0]), np.zeros(n)
+    point = new_point(n, y.shape[0], problem.disc.shape[0])
+    anchor, weights = np.empty(y.shape[0]), np.empty(problem.disc.shape[0])
+    base = constant.sum()
+    # prices may lower the bound: only where there are none may it stop at the cutoff
+    enough = cutoff - base if (core == allowed).all() else np.inf
+    _cost, bound, _steps, _status = descend(
+        problem, y, multiplier, gradient, False, 1e-9, gap, enough, STEPS, point, anchor, weights
+    )
+    bound += base - MARGIN * (np.abs(constant).sum() + abs(bound))
+    evaluate(problem, anchor, point)
+    point.multiplier[:], point.disc_multiplier[:] = multiplier, weights
+    gradients(problem, point)
+    relaxed = _relaxed(problem, constant, point)
+    low, high = gain_tables(data, boxes)
+    price = price_options(
+        data, allowed, core, low, high, boxes, power_low, problem, constant, point, anchor
+    )
+    lost = np.zeros(n)
+    for k in range(n):
+        lost[k] = max(0.0, -price[k].min())
+    bound -= lost.sum() * (1 + MARGIN)
+    if not np.isfinite(bound):
+        bound = -np.inf
+    return Priced(bound, price, lost, relaxed, anchor)
+
+
+@njit(cache=True, error_model="numpy")
+def _relaxed(problem: ConvexProblem, constant: Array, point: Point) -> Array:
+    """Costs (n,) of the devices in the convex problem."""
+    relaxed = constant.copy()
+    for k in range(constant.shape[0]):
+        h = point.upload[k]
+        relaxed[k] += problem.latency_weight[k] * h
+        relaxed[k] += problem.energy_weight[k] * point.power[k] * (h + problem.propagation_s[k])
+        relaxed[k] += problem.overrun_weight[k] * max(0.0, h - problem.slack_s[k])
+    return relaxed
+
+
+@njit(cache=True, error_model="numpy")
+def drop_dear(data: SlotData, allowed: IntArray, found: Priced, cutoff: float) -> float:
+    """Drop options that lift the bound past the cutoff, in place; returns the least such bound."""
+    least = np.inf
+    for k in range(allowed.shape[0]):
+        rest = found.lower_bound + found.lost[k]
+        for o in range(data.n_options[k]):
+            bound = rest + found.price[k, o]
+            if bound >= cutoff and allowed[k] >> o & 1 and allowed[k] != 1 << o:
+                allowed[k] &= ~(1 << o)
+                least = min(least, bound)
+    return least

@@ -1,0 +1,218 @@
+"""A node of branch and bound, compiled: its bound, a candidate plan, and where to branch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from minlp.branch_and_bound.core_bound import Priced, core_around, drop_dear, priced, split_point
+from minlp.branch_and_bound.primal import (
+    apart,
+    chosen_receivers,
+    device_costs,
+    option_cost,
+    point_boxes,
+    settle,
+)
+from minlp.branch_and_bound.receivers import receivers
+from minlp.branch_and_bound.relaxation import download_s, gain_tables, occupancy
+from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.slot.geometry import common_point, discs_of
+
+DEVICE, UAV, NOTHING = 0, 1, 2
+
+#: Gains are linearised this far on the way from the parent's positions to the boxes' centres.
+CENTRAL = 0.7
+
+#: A box must lose this many times more than a device to be divided first.
+DEVICES_FIRST = 4.0
+
+
+class Evaluation(NamedTuple):
+    """What one node yields. Costs are sums over devices."""
+
+    lower_bound: float
+    dropped_bound: float  # the least of any option dropped, inf if none was
+    candidate_cost: float  # of the candidate below, inf if it is not admissible
+    choice: IntArray  # (n,) option indices
+    log_power: Array  # (n,)
+    xy_m: Array  # (M, 2)
+    kind: int  # DEVICE, UAV or NOTHING to branch on
+    target: int  # the device or UAV
+    first: int  # bits of the target device's options that stay together
+    whole: bool  # and so do the others
+
+
+@njit(cache=True, error_model="numpy")
+def evaluate_node(
+    data: SlotData,
+    allowed: IntArray,
+    boxes: Array,
+    power_low: Array,
+    start: Array,
+    cutoff: float,
+    gap: float,
+) -> Evaluation:
+    """Bound a node over tightened boxes. `start` (n + 2M,) is where the solver begins.
+
+    The bound holds whatever happened to the solver; it may stop early once the bound reaches
+    `cutoff`, and aims at an absolute accuracy of `gap`. Options proven to pass the cutoff are
+    dropped from `allowed`, in place.
+    """
+    choice = round_choice(data, allowed, *split_point(data, start, boxes))
+    core = core_around(data, allowed, choice)
+    start = _towards_centres(start, boxes)
+    best = priced(data, allowed, core, boxes, power_low, start, cutoff, gap)
+    if best.lower_bound < cutoff and best.lost.sum() > gap:
+        for k in range(choice.shape[0]):
+            if best.lost[k] > 0.0:
+                choice[k] = np.argmin(best.price[k])
+        other = core_around(data, allowed, choice)
+        found = priced(data, allowed, other, boxes, power_low, start, cutoff, gap)
+        if found.lower_bound > best.lower_bound:
+            best, core = found, other
+    dropped = drop_dear(data, allowed, best, cutoff)
+    powers, xy = split_point(data, best.y, boxes)
+    choice = round_choice(data, core, powers, xy)
+    true = device_costs(data, choice, powers, xy)
+    kind, index = branch_on(data, choice, core, best, boxes, true, xy)
+    first, whole = 0, False
+    if kind == DEVICE:
+        first, whole = _first_part(allowed[index], core[index], best, index, choice[index])
+    inside = settle(data, chosen_receivers(data, choice), xy)
+    total = device_costs(data, choice, powers, xy).sum() if inside else np.inf
+    return Evaluation(
+        best.lower_bound, dropped, total, choice, powers, xy, kind, index, first, whole
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def _towards_centres(start: Array, boxes: Array) -> Array:
+    """The point with its positions pulled into their boxes and towards the centres.
+
+    Gains are linearised there. Tangents at the old minimum are tight there, but the new minimum
+    goes where they are not.
+    """
+    point, first = start.copy(), start.shape[0] - 2 * boxes.shape[0]
+    for m in range(boxes.shape[0]):
+        for axis in range(2):
+            low, high = boxes[m, 2 * axis], boxes[m, 2 * axis + 1]
+            q = min(max(start[first + 2 * m + axis], low), high)
+            point[first + 2 * m + axis] = CENTRAL * 0.5 * (low + high) + (1.0 - CENTRAL) * q
+    return point
+
+
+@njit(cache=True, error_model="numpy")
+def _first_part(allowed: int, core: int, found: Priced, k: int, choice: int) -> tuple[int, bool]:
+    """(options of the first child of device k, whether all others make one child)."""
+    if found.lost[k] > 0.0:
+        first = 0
+        for o in range(found.price.shape[1]):
+            if allowed >> o & 1 and found.price[k, o] >= 0.0:
+                first |= 1 << o
+        return first, True
+    return (allowed & ~core) | (1 << choice), False
+
+
+@njit(cache=True, error_model="numpy")
+def round_choice(data: SlotData, allowed: IntArray, log_power: Array, xy: Array) -> IntArray:
+    """An option for every device: the cheapest allowed one that the UAVs can still cover."""
+    n, n_uavs = data.log_fading.shape
+    gains, _high = gain_tables(data, point_boxes(xy))
+    single, _bits = receivers(data, allowed)
+    choice = np.zeros(n, np.int64)
+    for k in range(n):
+        least = np.inf
+        for o in range(data.n_options[k]):
+            if allowed[k] >> o & 1 and data.fixed_cost[k, o] < least:
+                least, choice[k] = data.fixed_cost[k, o], o
+    fixed = np.empty(n, np.int64)
+    for k in range(n):
+        if allowed[k] == 1 << choice[k]:
+            continue
+        receiver = chosen_receivers(data, choice)
+        for j in range(n):
+            fixed[j] = 1 << choice[j]
+        crowd = occupancy(data, fixed)
+        least = np.inf
+        for o in range(data.n_options[k]):
+            if not allowed[k] >> o & 1:
+                continue
+            r = data.receiver[k, o]
+            cost = option_cost(data, k, o, receiver, crowd, log_power, gains)
+            if cost < least and 0 <= r < n_uavs:
+                trial = single.copy()
+                trial[k] = r
+                _x, _y, meets = common_point(discs_of(data, r, trial), 0.0)
+                if not meets:
+                    continue
+            if cost < least:
+                least, choice[k] = cost, o
+        single[k] = data.receiver[k, choice[k]]
+    return choice
+
+
+@njit(cache=True, error_model="numpy")
+def branch_on(
+    data: SlotData,
+    choice: IntArray,
+    core: IntArray,
+    found: Priced,
+    boxes: Array,
+    true: Array,
+    xy: Array,
+) -> tuple[int, int]:
+    """The device or UAV whose relaxation loses most at the candidate, by its true costs (n,)."""
+    n_uavs = data.altitude_m.shape[0]
+    worst, kind, index = 0.0, NOTHING, -1
+    half = np.empty(n_uavs)
+    for m in range(n_uavs):
+        half[m] = np.hypot(boxes[m, 1] - boxes[m, 0], boxes[m, 3] - boxes[m, 2])
+    loss = _box_losses(data, choice, core, found, boxes, true, xy, half)
+    for k in range(choice.shape[0]):
+        lost = found.lost[k]
+        if core[k] & (core[k] - 1) != 0:
+            lost = max(lost, true[k] - found.relaxed[k])
+        if DEVICES_FIRST * lost > worst:
+            worst, kind, index = DEVICES_FIRST * lost, DEVICE, k
+    for m in range(n_uavs):
+        if half[m] > 1e-7 * data.side_m and loss[m] >= worst:
+            worst, kind, index = loss[m], UAV, m
+    return kind, index
+
+
+@njit(cache=True, error_model="numpy")
+def _box_losses(
+    data: SlotData,
+    choice: IntArray,
+    core: IntArray,
+    found: Priced,
+    boxes: Array,
+    true: Array,
+    xy: Array,
+    half: Array,
+) -> Array:
+    """What is lost by each UAV's box (M,), of half-diagonals `half`."""
+    n_uavs = half.shape[0]
+    single = chosen_receivers(data, choice)
+    low, high = gain_tables(data, boxes)
+    here, _same = gain_tables(data, point_boxes(xy))
+    loss, total = np.zeros(n_uavs), half.sum()
+    for k in range(choice.shape[0]):
+        m = single[k]
+        if core[k] & (core[k] - 1) == 0 and 0 <= m < n_uavs:
+            down = download_s(data, k, m, here, here) - download_s(data, k, m, low, high)
+            down *= data.latency_weight + data.energy_weight * data.uav_power_W
+            loss[m] += max(true[k] - found.relaxed[k] - down, 0.0)
+            if total > 0.0:
+                loss += max(down, 0.0) * half / total
+        if m == NOT_SENT:
+            for o in range(data.n_options[k]):
+                r = data.receiver[k, o]
+                if 0 <= r < n_uavs:
+                    loss[r] += half[r]
+    if not apart(data, xy):
+        loss += half
+    return loss

@@ -1,0 +1,163 @@
+"""What can be ruled out before a node is bounded, compiled: places, options, powers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from minlp.branch_and_bound.receivers import receivers
+from minlp.branch_and_bound.relaxation import gain_tables, option_terms
+from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.slot.geometry import (
+    RADIUS_SLACK,
+    common_point,
+    discs_of,
+    shrink_to_disc,
+    squared_distances,
+)
+
+#: Rounding of the sums outside the convex kernel, relative to their absolute values.
+MARGIN = 1e-13
+
+
+def outer_boxes(data: SlotData) -> Array:
+    """Boxes (M, 4) around all that UAVs may reach, the referee's rounding slack included.
+
+    Bounds of gains are tight on the border, so that the slack is no longer lost in them.
+    """
+    slack_m = (RADIUS_SLACK - 1) * (data.reach_m + data.side_m)
+    boxes = np.empty((len(data.start_xy_m), 4))
+    boxes[:, 0::2] = np.maximum(data.start_xy_m - data.reach_m, 0.0) - slack_m
+    boxes[:, 1::2] = np.minimum(data.start_xy_m + data.reach_m, data.side_m) + slack_m
+    return boxes
+
+
+@njit(cache=True, error_model="numpy")
+def tighten(data: SlotData, allowed: IntArray, boxes: Array) -> bool:
+    """Cut boxes to the discs that hold and drop options out of reach, both in place.
+
+    False when the node is empty.
+    """
+    while True:
+        single, _bits = receivers(data, allowed)
+        for m in range(boxes.shape[0]):
+            discs = discs_of(data, m, single)
+            for i in range(discs.shape[0]):
+                if not shrink_to_disc(boxes[m], discs[i, 0], discs[i, 1], discs[i, 2]):
+                    return False
+            _x, _y, meets = common_point(discs, RADIUS_SLACK - 1)
+            if not meets:
+                return False
+        before = allowed.copy()
+        _drop_uncovered(data, allowed, single, boxes)
+        if (allowed == 0).any():
+            return False
+        if (allowed == before).all():
+            return _separable(data, boxes) and _refusable(data, single, boxes)
+
+
+@njit(cache=True, error_model="numpy")
+def _drop_uncovered(data: SlotData, allowed: IntArray, single: IntArray, boxes: Array) -> None:
+    """Drop options on UAVs that cannot cover the device beside those decided on them; in place."""
+    for k in range(allowed.shape[0]):
+        if allowed[k] & (allowed[k] - 1) == 0:
+            continue
+        for o in range(data.n_options[k]):
+            m = data.receiver[k, o]
+            if not allowed[k] >> o & 1 or m < 0 or m >= boxes.shape[0]:
+                continue
+            x, y = data.device_xy_m[k]
+            near, _far = squared_distances(boxes[m], x, y)
+            if near <= data.coverage_m**2 * (1 + 1e-8):
+                trial = single.copy()
+                trial[k] = m
+                _x, _y, meets = common_point(discs_of(data, m, trial), RADIUS_SLACK - 1)
+                if meets:
+                    continue
+            allowed[k] &= ~(1 << o)
+
+
+@njit(cache=True, error_model="numpy")
+def _refusable(data: SlotData, single: IntArray, boxes: Array) -> bool:
+    """False when a request left unserved is covered wherever one of its UAVs goes."""
+    for k in range(single.shape[0]):
+        if single[k] != NOT_SENT:
+            continue
+        for o in range(data.n_options[k]):
+            r = data.receiver[k, o]
+            if 0 <= r < boxes.shape[0]:
+                x, y = data.device_xy_m[k]
+                _near, far = squared_distances(boxes[r], x, y)
+                if far <= data.coverage_m**2:
+                    return False
+    return True
+
+
+@njit(cache=True, error_model="numpy")
+def _separable(data: SlotData, boxes: Array) -> bool:
+    """False when two boxes lie within less than the separation of each other entirely."""
+    if data.separation_m == 0.0:
+        return True
+    for a in range(boxes.shape[0]):
+        for b in range(a):
+            wide = max(boxes[a, 1] - boxes[b, 0], boxes[b, 1] - boxes[a, 0])
+            tall = max(boxes[a, 3] - boxes[b, 2], boxes[b, 3] - boxes[a, 2])
+            if np.hypot(wide, tall) < data.separation_m * (1 - 1e-8):
+                return False
+    return True
+
+
+@njit(cache=True, error_model="numpy")
+def lone_costs(data: SlotData, boxes: Array) -> Array:
+    """(n, O) least cost of every option without interference, at the best place: a valid bound."""
+    n = data.log_fading.shape[0]
+    low, high = gain_tables(data, boxes)
+    crowd = np.zeros(data.server.max() + 2, np.int64)
+    costs = np.full(data.receiver.shape, np.inf)
+    for k in range(n):
+        for o in range(data.n_options[k]):
+            r = data.receiver[k, o]
+            fixed, slack = option_terms(data, k, o, crowd, False, low, high)
+            if r == NOT_SENT:
+                costs[k, o] = fixed
+                continue
+            ratio = np.exp(high[k, r] - data.log_noise + data.log_power_max)
+            upload_s = data.load_s[k, r] / np.log1p(ratio)
+            late = data.overrun_weight * max(0.0, upload_s - slack)
+            # energy of the upload falls with power: at least its limit of vanishing power
+            joules = data.load_s[k, r] * np.exp(data.log_noise - high[k, r])
+            cost = fixed + data.latency_weight * upload_s + late + data.energy_weight * joules
+            costs[k, o] = cost - MARGIN * abs(cost)
+    return costs
+
+
+@njit(cache=True, error_model="numpy")
+def least_powers(data: SlotData, lone: Array, boxes: Array, budget: float) -> Array:
+    """(n,) log-powers below which a device alone would push the total over `budget`."""
+    n = data.log_fading.shape[0]
+    _low, high = gain_tables(data, boxes)
+    least = np.empty(n)
+    for k in range(n):
+        least[k] = lone[k, : data.n_options[k]].min()
+    total = least.sum()
+    floor = np.full(n, data.log_power_min)
+    for k in range(n):
+        left = budget - (total - least[k])
+        lowest = data.log_power_max
+        for o in range(data.n_options[k]):
+            r = data.receiver[k, o]
+            if r == NOT_SENT:
+                lowest = data.log_power_min
+                break
+            longest = (left - data.fixed_cost[k, o]) / max(data.latency_weight, 1e-300)
+            slack, price = data.slack_s[k, o], data.latency_weight + data.overrun_weight
+            if price > 0.0 and longest > slack:
+                bent = left - data.fixed_cost[k, o] + data.overrun_weight * slack
+                longest = min(longest, bent / price)
+            if longest <= 0.0:
+                continue
+            ratio = np.expm1(data.load_s[k, r] / longest)
+            needed = np.log(ratio) + data.log_noise - high[k, r] - 1e-6
+            lowest = min(lowest, needed)
+        floor[k] = min(max(floor[k], lowest), data.log_power_max)
+    return floor

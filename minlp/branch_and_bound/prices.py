@@ -1,0 +1,291 @@
+"""What it would cost a device to choose otherwise, compiled: certified prices of its options.
+
+A node's convex problem F has one row a device, for the options in its core. Let y be the point of
+F's bound and c_k the gradient of row k there. For an option o outside the core, with cost f_ko,
+
+    price_ko = min_{z in the box} (f_ko(z) - c_k . z) - (f_k(y) - c_k . y).
+
+Every plan of the node costs at least F's bound plus, for each device, the price of its option
+(zero in the core): the plan's cost is the sum of f_k(z) + price_k at least, linearised. So
+
+    bound of the node = bound of F + sum_k min(0, min_o price_ko),
+
+and an option whose price lifts that past the cutoff can be dropped. This is Lagrangian
+decomposition (Guignard and Kim, Math. Programming 39, 1987): each device decides on a copy of all
+powers and positions, and pays c_k for moving its copy away from y.
+
+The minimum over the copies is one-dimensional. With L the log disturbance that option o suffers,
+ln(sum_j a_j e^{p_j} + noise), the copies of the others' powers maximise sum_j c_j p_j for given L:
+a_j e^{p_j} = c_j e^tau within its limits. So tau is the only unknown beside the own power, and the
+optimality condition ln(df/dL) = L - tau is monotone in it. Whatever tau and p come out, the value
+is bounded by the gradient inequality of `convex.certificate`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from minlp.branch_and_bound.receivers import receivers, surely_disturbs
+from minlp.branch_and_bound.relaxation import occupancy, option_terms
+from minlp.convex.problem import ConvexProblem, Point, upload_time
+from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+
+#: Rounding, relative to the sum of absolute terms; each carries a relative error below 1e-13
+#: (exponents stay below 100, and so few operations follow that the count of
+#: `convex.certificate` covers them).
+MARGIN = 4e-12
+
+#: Accuracy of ln(df/dL) and of p; the gradient inequality pays for what is missing.
+CLOSE = 1e-6
+
+
+class Upload(NamedTuple):
+    """An upload by device k among copies of all powers. n devices."""
+
+    k: int
+    load_s: float
+    propagation_s: float
+    slack_s: float
+    noise: float  # over the own gain
+    latency_weight: float
+    energy_weight: float
+    overrun_weight: float
+    slope: Array  # (n,) c, what copies of the log-powers pay
+    reach: Array  # (n,) a, disturbance of a watt over the own gain
+    lower: Array  # (n,) limits of the log-powers
+    upper: Array  # (n,)
+    least: Array  # (n,) the same in W
+    most: Array  # (n,)
+
+
+@njit(cache=True, error_model="numpy")
+def price_options(
+    data: SlotData,
+    allowed: IntArray,
+    core: IntArray,
+    low: Array,
+    high: Array,
+    boxes: Array,
+    power_low: Array,
+    problem: ConvexProblem,
+    constant: Array,
+    point: Point,
+    y: Array,
+) -> Array:
+    """Prices (n, O); 0 in the core, inf where not allowed. `point` is evaluated at y (d,).
+
+    Gains lie in [low, high] (n, M + 1) over the boxes. What is no number counts as -inf.
+    """
+    n = data.log_fading.shape[0]
+    _single, bits = receivers(data, allowed)
+    crowd = occupancy(data, allowed)
+    price = np.full(data.receiver.shape, np.inf)
+    lower, upper, slope = power_low, np.full(n, data.log_power_max), np.empty(n)
+    copies = (lower, upper, np.exp(lower), np.exp(upper))
+    for k in range(n):
+        paid = size = drift = 0.0
+        if allowed[k] != core[k]:
+            paid, size = _own_cost(problem, constant, point, k, y, slope)
+            drift = _position_gain(data, problem, boxes, point, k, y)
+        for o in range(data.n_options[k]):
+            if core[k] >> o & 1:
+                price[k, o] = 0.0
+            elif allowed[k] >> o & 1:
+                cost, slack_s = option_terms(data, k, o, crowd, False, low, high)
+                r = data.receiver[k, o]
+                if r == NOT_SENT:
+                    cost -= np.maximum(slope * lower, slope * upper).sum()
+                else:
+                    reach, noise = _disturbance(data, k, r, bits, low, high)
+                    upload = Upload(
+                        k, data.load_s[k, r], data.propagation_s[r], slack_s, noise,
+                        data.latency_weight, data.energy_weight, data.overrun_weight,
+                        slope, reach, copies[0], copies[1], copies[2], copies[3],
+                    )  # fmt: skip
+                    cost += least_upload(upload, y[k])
+                value = cost - paid - drift - MARGIN * (abs(cost) + size)
+                price[k, o] = -np.inf if np.isnan(value) else value
+    return price
+
+
+@njit(cache=True, error_model="numpy")
+def _disturbance(
+    data: SlotData, k: int, r: int, bits: IntArray, low: Array, high: Array
+) -> tuple[Array, float]:
+    """Least disturbance at receiver r of a watt of each other device, and noise, over own gain."""
+    n, n_uavs = data.log_fading.shape
+    reach = np.zeros(n)
+    leak = np.exp(data.log_leakage - high[k, r])
+    for j in range(n):
+        if j != k and surely_disturbs(data.scope, bits[j], r, n_uavs):
+            reach[j] = leak * np.exp(low[j, r])
+    return reach, np.exp(data.log_noise - high[k, r])
+
+
+@njit(cache=True, error_model="numpy")
+def _own_cost(
+    problem: ConvexProblem, constant: Array, point: Point, k: int, y: Array, slope: Array
+) -> tuple[float, float]:
+    """(f_k(y) - c . y over the powers, sum of absolute terms); slope (n,) becomes c."""
+    n = slope.shape[0]
+    energy = problem.energy_weight[k] * point.power[k]
+    price = problem.latency_weight[k] + energy + point.multiplier[k]
+    rate = price * point.fall[k]
+    total = price * point.upload[k] + energy * problem.propagation_s[k]
+    late = point.multiplier[k] * problem.slack_s[k] if point.multiplier[k] > 0.0 else 0.0
+    paid = constant[k] + total - late
+    size = abs(constant[k]) + total + abs(late)
+    for j in range(n):
+        slope[j] = rate * point.share[k, j]
+    slope[k] = energy * (point.upload[k] + problem.propagation_s[k]) - rate
+    for j in range(n):
+        paid -= slope[j] * y[j]
+        size += abs(slope[j]) * (abs(y[j]) + problem.upper[j] - problem.lower[j])
+    return paid, size
+
+
+@njit(cache=True, error_model="numpy")
+def _position_gain(
+    data: SlotData, problem: ConvexProblem, boxes: Array, point: Point, k: int, y: Array
+) -> float:
+    """Greatest of c . (q - q(y)) over box and reach of the UAV that row k of the core hears."""
+    n, m = problem.load_s.shape[0], problem.receiver[k]
+    if m < 0:
+        return 0.0
+    energy = problem.energy_weight[k] * point.power[k]
+    rate = (problem.latency_weight[k] + energy + point.multiplier[k]) * point.fall[k]
+    gain, toward, length = 0.0, 0.0, 0.0
+    for axis in range(2):
+        c, here = rate * point.slope[k, n + axis], y[n + 2 * m + axis]
+        gain += max(c * (boxes[m, 2 * axis] - here), c * (boxes[m, 2 * axis + 1] - here))
+        toward += c * (data.start_xy_m[m, axis] - here)
+        length += c * c
+    return min(gain, toward + np.sqrt(length) * data.reach_m * (1 + 1e-8))
+
+
+@njit(cache=True, error_model="numpy")
+def least_upload(upload: Upload, start: float) -> float:
+    """Certified least of the upload's cost minus slope . p over all powers; p_k from `start`."""
+    heard = (upload.reach * np.sqrt(upload.least * upload.most)).sum()
+    total, free = heard + upload.noise, 0.0
+    p, theta, steep = _own_power(upload, np.log(total), start)
+    tau = np.log(total) - np.log(steep)
+    left, right = -60.0, 60.0
+    for _ in range(40):
+        heard, free = _heard(upload, tau)
+        total = heard + upload.noise
+        level = np.log(total)
+        p, theta, steep = _own_power(upload, level, p)
+        miss = np.log(steep) - level + tau
+        if abs(miss) < CLOSE or right - left < CLOSE:
+            break
+        if miss > 0.0:
+            right = tau
+        else:
+            left = tau
+        step = tau - miss / max(1.0 - 0.5 * free / total, 0.25)
+        tau = step if left < step < right else 0.5 * (left + right)
+    return _value(upload, tau, p, theta)
+
+
+@njit(cache=True, error_model="numpy")
+def _copy(upload: Upload, j: int, scale: float) -> float:
+    """Disturbance by a copy of device j's power; `scale` is e^tau."""
+    wished, reach = upload.slope[j] * scale, upload.reach[j]
+    return min(max(wished, reach * upload.least[j]), reach * upload.most[j])
+
+
+@njit(cache=True, error_model="numpy")
+def _heard(upload: Upload, tau: float) -> tuple[float, float]:
+    """Disturbance by copies of the others' powers at tau, and its part not at a limit."""
+    heard, free, scale = 0.0, 0.0, np.exp(tau)
+    for j in range(upload.slope.shape[0]):
+        if upload.reach[j] > 0.0:
+            got = _copy(upload, j, scale)
+            heard += got
+            if got == upload.slope[j] * scale:
+                free += got
+    return heard, free
+
+
+@njit(cache=True, error_model="numpy")
+def _own_power(upload: Upload, level: float, start: float) -> tuple[float, float, float]:
+    """(p, theta, df/dL) minimising f - c_k p at log disturbance `level`.
+
+    f = wl h + we e^p (h + prop) + theta (h - slack), theta in [0, rho] complementary.
+    """
+    slack_s, rho = upload.slack_s, upload.overrun_weight
+    theta = rho if slack_s <= 0.0 else 0.0
+    p, h, fall = _newton_power(upload, level, start, theta)
+    if slack_s > 0.0 and h > slack_s and rho > 0.0:
+        theta = rho
+        p, h, fall = _newton_power(upload, level, p, theta)
+        if h < slack_s:
+            edge = level + np.log(np.expm1(upload.load_s / slack_s))
+            p = min(max(edge, upload.lower[upload.k]), upload.upper[upload.k])
+            h, fall, _bend = upload_time(upload.load_s, p - level)
+            energy = upload.energy_weight * np.exp(p)
+            paid = energy * (h + upload.propagation_s) - upload.slope[upload.k]
+            theta = min(max(paid / fall - upload.latency_weight - energy, 0.0), rho)
+    steep = (upload.latency_weight + upload.energy_weight * np.exp(p) + theta) * fall
+    return p, theta, max(steep, 1e-300)
+
+
+@njit(cache=True, error_model="numpy")
+def _newton_power(
+    upload: Upload, level: float, start: float, theta: float
+) -> tuple[float, float, float]:
+    """(p, h, -dh/ds) of the least f - c_k p for a fixed theta, within the limits of p."""
+    lower, upper = upload.lower[upload.k], upload.upper[upload.k]
+    left, right = lower, upper
+    p = min(max(start, lower), upper)
+    h, fall = 0.0, 0.0
+    for _ in range(50):
+        h, fall, bend = upload_time(upload.load_s, p - level)
+        energy = upload.energy_weight * np.exp(p)
+        paid = energy * (h + upload.propagation_s)
+        price = upload.latency_weight + energy + theta
+        rise = paid - price * fall - upload.slope[upload.k]
+        if rise > 0.0:
+            right = p
+        else:
+            left = p
+        step = p - rise / max(paid - 2.0 * energy * fall + price * bend, 1e-300)
+        step = min(max(step, left), right)
+        if abs(step - p) < CLOSE:
+            break
+        if (step <= left and left > lower) or (step >= right and right < upper):
+            step = 0.5 * (left + right)
+        p = step
+    return p, h, fall
+
+
+@njit(cache=True, error_model="numpy")
+def _value(upload: Upload, tau: float, p: float, theta: float) -> float:
+    """Gradient inequality for f - c . p at the copies that tau stands for."""
+    k, slope, scale = upload.k, upload.slope, np.exp(tau)
+    total = _heard(upload, tau)[0] + upload.noise
+    h, fall, _bend = upload_time(upload.load_s, p - np.log(total))
+    energy = upload.energy_weight * np.exp(p)
+    price = upload.latency_weight + energy + theta
+    steep, cost = price * fall, price * h + energy * upload.propagation_s
+    late = theta * upload.slack_s if theta > 0.0 else 0.0
+    value = cost - late - slope[k] * p
+    rise = energy * (h + upload.propagation_s) - steep - slope[k]
+    low, high = upload.lower[k], upload.upper[k]
+    value += min(rise * (low - p), rise * (high - p))
+    size = cost + abs(late) + abs(slope[k] * p) + (abs(rise) + steep) * (high - low)
+    for j in range(slope.shape[0]):
+        low, high = upload.lower[j], upload.upper[j]
+        if j != k and upload.reach[j] == 0.0:
+            value -= max(slope[j] * low, slope[j] * high)
+        elif j != k:
+            got = _copy(upload, j, scale)
+            copy = np.log(got / upload.reach[j])
+            rise = steep * got / total - slope[j]
+            value += min(rise * (low - copy), rise * (high - copy)) - slope[j] * copy
+            size += (steep * got / total + slope[j]) * (high - low) + abs(slope[j] * copy)
+    return value - MARGIN * size

@@ -1,0 +1,52 @@
+"""Who may hear whom at a node of branch and bound, compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from minlp.slot.data import NOT_SENT, IntArray, SlotData
+
+MIXED = -2
+"""Receiver of a device whose allowed options have several."""
+
+
+@njit(cache=True, error_model="numpy")
+def receivers(data: SlotData, allowed: IntArray) -> tuple[IntArray, IntArray]:
+    """(the one receiver, NOT_SENT, or MIXED (n,); bits of all allowed receivers (n,))."""
+    n = allowed.shape[0]
+    single, bits = np.empty(n, np.int64), np.zeros(n, np.int64)
+    for k in range(n):
+        single[k] = MIXED
+        first = True
+        for o in range(data.n_options[k]):
+            if allowed[k] >> o & 1:
+                r = data.receiver[k, o]
+                if first:
+                    single[k], first = r, False
+                elif single[k] != r:
+                    single[k] = MIXED
+                if r != NOT_SENT:
+                    bits[k] |= 1 << r
+                else:
+                    bits[k] |= 1 << 62
+    return single, bits
+
+
+@njit(cache=True, error_model="numpy")
+def may_be_unserved(bits: int) -> bool:
+    """Whether the device has the option of not sending."""
+    return (bits >> 62) & 1 == 1
+
+
+@njit(cache=True, error_model="numpy")
+def surely_disturbs(scope: int, bits: int, receiver: int, n_uavs: int) -> bool:
+    """Whether a sender with these allowed receivers disturbs a receiver whatever it chooses."""
+    if bits == 0 or may_be_unserved(bits):
+        return False
+    if scope == 0:
+        return True
+    satellite = 1 << n_uavs
+    if scope == 2:
+        return bits == 1 << receiver
+    return bits == satellite if receiver == n_uavs else (bits & satellite) == 0

@@ -1,0 +1,230 @@
+"""The convex relaxation of a branch-and-bound node, compiled: assembly from slot data.
+
+A node allows every device some options (a bit mask) and every UAV a box of positions. Its
+relaxation is one convex problem in log-powers and positions (`convex.problem`):
+
+- A device whose allowed options share a receiver keeps that receiver's gains, bounded by tangents
+  with curvature remainders or by intervals, whichever is tighter (`slot.geometry`): its own gain
+  from above, interfering gains from below.
+- Any other device takes the least over its allowed receivers of each interference-over-own-gain
+  ratio and of noise over own gain, the least load, constant and propagation, the greatest slack.
+- Interference that some allowed option of the sender avoids is dropped, and so is a device that
+  may be left unserved; that one costs the least of its options.
+- The download of a UAV is bounded by its best gain and the other UAVs' worst over the boxes.
+- With shared compute, a server counts the devices that the node has decided on it.
+- Discs (reach, coverage of decided devices) that a box does not lie in are kept as constraints.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from minlp.branch_and_bound.receivers import may_be_unserved, receivers
+from minlp.branch_and_bound.rows import affine_row, interval_row
+from minlp.convex.problem import ConvexProblem
+from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.slot.geometry import RADIUS_SLACK, discs_of, gain_interval, room, squared_distances
+
+#: Logs of gains carry errors of some 1e-14; rounding them outward by this keeps bounds valid.
+OUTWARD = 1e-12
+
+
+@njit(cache=True, error_model="numpy")
+def download_s(data: SlotData, k: int, m: int, low: Array, high: Array) -> float:
+    """Least download time of device k from UAV m, log gains in [low, high] (n, M + 1)."""
+    if data.answer_bit[k] == 0.0:
+        return 0.0
+    others = 0.0
+    for j in range(data.altitude_m.shape[0]):
+        if j != m:
+            others += np.exp(low[k, j])
+    noise = np.exp(data.log_noise)
+    disturbed = np.exp(data.log_leakage) * data.uav_power_W * others + noise
+    sinr = np.exp(high[k, m]) * data.uav_power_W / disturbed
+    return data.answer_bit[k] * np.log(2.0) / (data.uav_bandwidth_Hz * np.log1p(sinr))
+
+
+@njit(cache=True, error_model="numpy")
+def occupancy(data: SlotData, allowed: IntArray) -> IntArray:
+    """Devices surely on each server, with shared compute; indexed like the instance's servers."""
+    count = np.zeros(data.server.max() + 2, np.int64)
+    if data.shared:
+        for k in range(allowed.shape[0]):
+            for o in range(data.n_options[k]):
+                if allowed[k] == 1 << o and data.server[k, o] >= 0:
+                    count[data.server[k, o]] += 1
+    return count
+
+
+@njit(cache=True, error_model="numpy")
+def option_terms(
+    data: SlotData, k: int, o: int, crowd: IntArray, decided: bool, low: Array, high: Array
+) -> tuple[float, float]:
+    """(least cost of all but the upload, greatest slack for it) of an option."""
+    cost, slack = data.fixed_cost[k, o], data.slack_s[k, o]
+    r = data.receiver[k, o]
+    late = 0.0
+    if data.shared and r != NOT_SENT:
+        sharing = crowd[data.server[k, o]] + (0 if decided else 1)
+        late += data.execute_s[k, o] * sharing
+    if r >= 0 and r < data.altitude_m.shape[0]:
+        down = download_s(data, k, r, low, high)
+        late += down
+        cost += data.energy_weight * data.uav_power_W * down
+    return cost + data.latency_weight * late, slack - late
+
+
+@njit(cache=True, error_model="numpy")
+def gain_tables(data: SlotData, boxes: Array) -> tuple[Array, Array]:
+    """Intervals (n, M + 1) of all log gains over the boxes; the last column is the satellite's."""
+    n, n_uavs = data.log_fading.shape
+    low, high = np.empty((n, n_uavs + 1)), np.empty((n, n_uavs + 1))
+    for k in range(n):
+        for m in range(n_uavs):
+            low[k, m], high[k, m] = gain_interval(data, k, m, boxes[m])
+        low[k, n_uavs] = high[k, n_uavs] = data.log_satellite[k]
+    return low, high
+
+
+@njit(cache=True, error_model="numpy")
+def assemble(
+    data: SlotData,
+    allowed: IntArray,
+    core: IntArray,
+    boxes: Array,
+    power_low: Array,
+    near: Array,
+    safe: bool,
+) -> tuple[ConvexProblem, Array]:
+    """The convex problem of a node, and its constants a device (n,).
+
+    `core` (n,) holds the allowed options that a device's own cost is relaxed over: it bounds plans
+    that choose among them. Gains are linearised around `near` (M, 2), points of the boxes. With
+    safe=False remainders are dropped: a local model for successive convex steps.
+    """
+    n, n_uavs = data.log_fading.shape
+    decided, bits = receivers(data, allowed)
+    single, heard = receivers(data, core)
+    low, high = gain_tables(data, boxes)
+    discs = cutting_discs(data, single, decided, boxes)
+    problem = _blank(data, n, n_uavs, power_low, near, discs)
+    constant = np.zeros(n)
+    crowd = occupancy(data, allowed)
+    spaces = np.zeros((n_uavs, 3))
+    if safe:
+        for m in range(n_uavs):
+            spaces[m] = room(boxes[m], discs_of(data, m, decided), near[m, 0], near[m, 1])
+    for k in range(n):
+        _device_terms(data, k, allowed, core[k], heard[k], crowd, low, high, problem, constant)
+        if problem.load_s[k] == 0.0:
+            continue
+        r = single[k]
+        problem.receiver[k] = r if 0 <= r < n_uavs else -1
+        if 0 <= r < n_uavs:
+            affine_row(data, k, r, bits, boxes[r], spaces[r], near[r], low, high, safe, problem)
+            i = n + 2 * r
+            problem.lower[i], problem.upper[i] = boxes[r, 0], boxes[r, 1]
+            problem.lower[i + 1], problem.upper[i + 1] = boxes[r, 2], boxes[r, 3]
+        else:
+            interval_row(data, k, heard[k], bits, low, high, problem)
+        problem.log_noise[k] -= OUTWARD
+        problem.log_interference[k] -= OUTWARD
+        problem.slack_s[k] += OUTWARD * abs(problem.slack_s[k])
+    return problem, constant
+
+
+@njit(cache=True, error_model="numpy")
+def cutting_discs(data: SlotData, single: IntArray, decided: IntArray, boxes: Array) -> Array:
+    """Rows (UAV, centre, radius) of discs that cut the wide box of a UAV somebody may send to."""
+    n, n_uavs = data.log_fading.shape
+    rows = np.empty((n_uavs + n, 4))
+    count = 0
+    for m in range(n_uavs):
+        used = False
+        if boxes[m, 0] == boxes[m, 1] and boxes[m, 2] == boxes[m, 3]:
+            continue
+        for k in range(n):
+            used |= single[k] == m
+            if decided[k] == m:
+                x, y = data.device_xy_m[k]
+                _near, far = squared_distances(boxes[m], x, y)
+                if far > data.coverage_m**2:
+                    rows[count] = float(m), x, y, data.coverage_m * RADIUS_SLACK
+                    count += 1
+        x, y = data.start_xy_m[m]
+        _near, far = squared_distances(boxes[m], x, y)
+        if used and far > data.reach_m**2:
+            rows[count] = float(m), x, y, data.reach_m * RADIUS_SLACK
+            count += 1
+    return rows[:count].copy()
+
+
+@njit(cache=True, error_model="numpy")
+def _blank(
+    data: SlotData, n: int, n_uavs: int, power_low: Array, near: Array, discs: Array
+) -> ConvexProblem:
+    """Arrays of the problem; UAVs that hear nobody stay where they are linearised."""
+    d = n + 2 * n_uavs
+    lower, upper = np.zeros(d), np.zeros(d)
+    for k in range(n):
+        lower[k], upper[k] = power_low[k], data.log_power_max
+    for m in range(n_uavs):
+        lower[n + 2 * m] = upper[n + 2 * m] = near[m, 0]
+        lower[n + 2 * m + 1] = upper[n + 2 * m + 1] = near[m, 1]
+    return ConvexProblem(
+        lower,
+        upper,
+        np.full((n, n), -np.inf),
+        np.zeros((n, n, 2)),
+        np.zeros(n),
+        np.zeros((n, 2)),
+        np.full(n, -1, np.int64),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.zeros(n),
+        np.full(n, np.inf),
+        discs,
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def _device_terms(
+    data: SlotData,
+    k: int,
+    allowed: IntArray,
+    core: int,
+    heard: int,
+    crowd: IntArray,
+    low: Array,
+    high: Array,
+    problem: ConvexProblem,
+    constant: Array,
+) -> None:
+    """Weights, load, slack and constant of device k; a device that may be unserved is dropped."""
+    n_uavs = data.altitude_m.shape[0]
+    least, load, slack, propagation = np.inf, np.inf, -np.inf, np.inf
+    for o in range(data.n_options[k]):
+        if not core >> o & 1:
+            continue
+        cost, left_s = option_terms(data, k, o, crowd, allowed[k] == 1 << o, low, high)
+        least = min(least, cost)
+        r = data.receiver[k, o]
+        if r != NOT_SENT:
+            load = min(load, data.load_s[k, r])
+            slack = max(slack, left_s)
+            propagation = min(propagation, data.propagation_s[r])
+    constant[k] = least
+    if may_be_unserved(heard):
+        problem.lower[k] = problem.upper[k] = 0.0
+        return
+    problem.load_s[k] = load
+    problem.slack_s[k] = slack
+    problem.propagation_s[k] = propagation
+    problem.latency_weight[k] = data.latency_weight
+    problem.energy_weight[k] = data.energy_weight
+    problem.overrun_weight[k] = data.overrun_weight
+    if n_uavs == 0:
+        problem.receiver[k] = -1

@@ -1,0 +1,284 @@
+"""The tree of branch and bound for one slot: nodes, incumbents, bounds, log."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minlp.branch_and_bound.branching import Node, children_of, parts_of
+from minlp.branch_and_bound.hard_deadlines import cause_of_lateness, hard_data, punctual_ceiling
+from minlp.branch_and_bound.local_search import inserted_options, local_search, staying_options
+from minlp.branch_and_bound.node import DEVICE, NOTHING, evaluate_node
+from minlp.branch_and_bound.presolve import least_powers, lone_costs, outer_boxes, tighten
+from minlp.branch_and_bound.primal import away_from_business, polish
+from minlp.slot.data import Array, IntArray, SlotData, plan_of, slot_data
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint
+from satedge.problem.referee import judge
+
+#: A candidate this much above the incumbent is still worth polishing.
+HOPE = 5e-3
+
+
+def _silent(_line: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop."""
+
+    gap: float = 1e-5
+    """Relative gap (incumbent - bound) / incumbent at which a slot counts as solved."""
+    budget_s: float = 60.0
+    max_nodes: int = 1_000_000
+    max_open: int = 400_000
+    """Open nodes kept in memory, about a kilobyte each."""
+    hard: bool = False
+    """Deadlines as constraints, instead of priced overruns."""
+    clock: Callable[[], float] = time.perf_counter
+    """What the budget counts; `time.process_time` for measurements beside other work."""
+    say: Callable[[str], object] = _silent
+    """Gets every line of the log when it is written."""
+
+
+class Search:
+    """One branch and bound run. Costs are sums over devices until `result`."""
+
+    def __init__(self, instance: Instance, slot: int, limits: Limits, report: Report) -> None:
+        self.instance, self.slot, self.limits, self.report = instance, slot, limits, report
+        self.began = limits.clock()
+        self.data: SlotData = slot_data(instance, slot)
+        self.local: SlotData = self.data
+        if limits.hard:
+            self.data, self.local = hard_data(self.data)
+        self.scale = 1.0 / instance.scenario.n_devices
+        self.upper = np.inf
+        self.plan: Plan | None = None
+        self.ceiling = punctual_ceiling(self.data) if limits.hard else np.inf
+        self.closed_bound = np.inf
+        #: The bound when last all open nodes lay in the heap: during a dive one does not.
+        self.sure = -np.inf
+        self.heap: list[Node] = []
+        self.serial = self.nodes = 0
+        self.polished: set[bytes] = set()
+        self.trace: list[TracePoint] = []
+        self.log: list[str] = []
+
+    def elapsed_s(self) -> float:
+        return self.limits.clock() - self.began
+
+    def run(self) -> Outcome:
+        """Search until the gap is closed or a limit is met."""
+        if len(self.data.n_options) == 0:
+            return self._idle()
+        self._root()
+        while self.heap and not self._limited():
+            node = heapq.heappop(self.heap)
+            if node.lower_bound >= self._target():
+                self.closed_bound = min(self.closed_bound, node.lower_bound)
+                self.heap.clear()
+                break
+            self._dive(node)
+        return self.result()
+
+    def lower_bound(self) -> float:
+        """Certified: the least bound of any open node, or of any closed unexplored."""
+        opened = self.heap[0].lower_bound if self.heap else np.inf
+        return min(opened, self.closed_bound, self.upper)
+
+    def _gap(self, bound: float) -> float:
+        known = np.isfinite(bound) and np.isfinite(self.upper) and self.upper > 0
+        return (self.upper - bound) / self.upper if known else np.inf
+
+    def _target(self) -> float:
+        """A node at or above this need not be explored."""
+        return min(self.upper * (1 - self.limits.gap), self.ceiling)
+
+    def _limited(self) -> bool:
+        limits = self.limits
+        late = self.elapsed_s() > limits.budget_s
+        return late or self.nodes >= limits.max_nodes or len(self.heap) > limits.max_open
+
+    def _root(self) -> None:
+        data = self.data
+        boxes = outer_boxes(data)
+        self.lone = lone_costs(data, boxes)
+        self.boxes = boxes
+        staying = staying_options(data, self.lone)
+        powers = np.full(len(staying), data.log_power_max)
+        xy = data.start_xy_m.copy()
+        choice = inserted_options(data, self.lone, staying, xy)
+        self._improve_from(choice, powers, xy, tries=100)
+        if self.plan is None:
+            self._improve_from(staying, powers, data.start_xy_m.copy(), tries=0)
+        budget = min(self.upper, self.ceiling) * (1 + 1e-9)
+        self.floor = least_powers(data, self.lone, boxes, budget)
+        allowed = (1 << data.n_options) - 1
+        allowed = self._without_dear_options(allowed)
+        n = len(choice)
+        start = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
+        root = self._evaluate(allowed, boxes, start, -np.inf)
+        if root is not None:
+            heapq.heappush(self.heap, root)
+            self._settle()
+
+    def _without_dear_options(self, allowed: IntArray) -> IntArray:
+        """Drop options whose lone cost, with the others' least, exceeds the incumbent."""
+        least = self.lone.min(axis=1)
+        total = least.sum() - least[:, None] + self.lone
+        dear = min(self.upper, self.ceiling) * (1 + 1e-9)
+        keep = (total <= dear) & np.isfinite(self.lone)
+        keep |= self.lone == least[:, None]
+        bits = 1 << np.arange(self.lone.shape[1], dtype=np.int64)
+        return allowed & (keep * bits).sum(axis=1)
+
+    def _evaluate(
+        self, allowed: IntArray, boxes: Array, start: Array, parent_bound: float
+    ) -> Node | None:
+        """The node with its bound, or None when it is empty or fathomed. Tries its candidate."""
+        allowed, boxes = allowed.copy(), boxes.copy()
+        if not tighten(self.data, allowed, boxes):
+            return None
+        self.nodes += 1
+        cutoff = self._target()
+        gap = 0.1 * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
+        found = evaluate_node(self.data, allowed, boxes, self.floor, start, cutoff, gap)
+        bound = max(found.lower_bound, parent_bound)
+        self.closed_bound = min(self.closed_bound, found.dropped_bound)
+        if found.candidate_cost < self.upper * (1 + HOPE):
+            self._polish(found.choice, found.log_power, found.xy_m, found.candidate_cost)
+        if bound >= self._target() or found.kind == NOTHING:
+            self.closed_bound = min(self.closed_bound, bound)
+            return None
+        self.serial += 1
+        point = np.concatenate((found.log_power, found.xy_m.ravel()))
+        parts = parts_of(allowed, found) if found.kind == DEVICE else []
+        return Node(bound, self.serial, allowed, boxes, point, found.kind, found.target, parts)
+
+    def _dive(self, node: Node | None) -> None:
+        """Branch on a node, keep its best child and go on there; the rest goes to the heap."""
+        depth = 0
+        while node is not None and not self._limited():
+            children = [
+                child
+                for allowed, boxes in children_of(node)
+                if (child := self._evaluate(allowed, boxes, node.start, node.lower_bound))
+            ]
+            children.sort()
+            node = None
+            if children and depth < 12 and children[0].lower_bound < self._target():
+                node = children.pop(0)
+                depth += 1
+            for child in children:
+                heapq.heappush(self.heap, child)
+            if node is not None and self.heap and depth > 3:
+                best = self.heap[0].lower_bound
+                if node.lower_bound > best + 0.5 * (self._target() - best):
+                    heapq.heappush(self.heap, node)
+                    node = None
+        if node is not None:
+            heapq.heappush(self.heap, node)
+        self._settle()
+
+    def _polish(self, choice: IntArray, powers: Array, xy: Array, cost: float) -> None:
+        """Local steps from a candidate, once a choice of servers unless it is better already."""
+        key = choice.tobytes()
+        if key in self.polished and cost >= self.upper:
+            return
+        self.polished.add(key)
+        cost, powers, xy = polish(self.local, choice, powers, xy, 12, 0.01 * self.limits.gap)
+        if cost < self.upper * (1 - 1e-12):
+            self._accept(choice, powers, xy)
+
+    def _improve_from(self, choice: IntArray, powers: Array, xy: Array, tries: int) -> None:
+        gap = 0.01 * self.limits.gap
+        _cost, choice, powers, xy = local_search(self.local, choice, powers, xy, tries, gap)
+        self.polished.add(choice.tobytes())
+        self._accept(choice, powers, xy)
+
+    def _accept(self, choice: IntArray, powers: Array, xy: Array) -> None:
+        """Judge a plan and keep it if it is the best so far."""
+        away_from_business(self.data, choice, powers, xy)
+        plan = plan_of(self.instance, self.slot, self.data, choice, powers, xy)
+        view = self.instance.rows(slice(self.slot, self.slot + 1))
+        verdict = judge(view, plan, previous_xy_m=self.instance.uav_xy_m[None])
+        cost = float(verdict.device_cost.sum())
+        kept = verdict.feasible if self.limits.hard else verdict.admissible
+        if bool(kept) and cost < self.upper:
+            self.upper, self.plan = cost, plan
+            self.report(Progress(plan))
+            self._note(force=True)
+
+    def _settle(self, force: bool = False) -> None:
+        """All open nodes lie in the heap: take their bound, and note it."""
+        self.sure = self.lower_bound()
+        self._note(force)
+
+    def _note(self, force: bool = False) -> None:
+        """A point of the trace and a line of the log, with the last sure bound."""
+        bound = self.sure
+        last = self.trace[-1] if self.trace else None
+        scaled = (self.upper * self.scale, bound * self.scale)
+        now = self.elapsed_s()
+        if last and not force and now < last.wall_s + 0.1:
+            return
+        self.trace.append(TracePoint(now, *scaled))
+        if not self.log:
+            self._write(LOG_HEAD)
+        known = f"{scaled[1]:>14.8g} {100 * self._gap(bound):>10.5f}"
+        if not np.isfinite(bound):
+            known = f"{'-':>14} {'-':>10}"
+        self._write(f"{self.nodes:>9d} {len(self.heap):>8d} {scaled[0]:>14.8g} {known} {now:>9.3f}")
+
+    def _write(self, line: str) -> None:
+        self.log.append(line)
+        self.limits.say(line)
+
+    def result(self) -> Outcome:
+        """The outcome, per slot and device."""
+        bound = self.lower_bound()
+        status: Status = (
+            "optimal" if self._gap(bound) <= self.limits.gap * (1 + 1e-9) else "stopped"
+        )
+        self._settle(force=True)
+        if self.plan is None and not self.heap and bound >= self.ceiling:
+            return self._infeasible(bound)
+        certificate = {
+            "kind": "branch-and-bound",
+            "nodes": self.nodes,
+            "open_nodes": len(self.heap),
+            "gap": self._gap(bound),
+            "proof": "least node bound; each from the gradient of a convex relaxation",
+        }
+        info = {"log": self.log}
+        return Outcome(self.plan, status, bound * self.scale, certificate, tuple(self.trace), info)
+
+    def _infeasible(self, bound: float) -> Outcome:
+        """No punctual plan exists: every node's bound exceeds what a punctual plan can cost."""
+        cause, devices = cause_of_lateness(self.data, self.boxes)
+        active = np.flatnonzero(self.instance.active[self.slot])
+        certificate = {
+            "kind": "infeasible",
+            "cause": cause,
+            "devices": [int(active[k]) for k in devices],
+            "nodes": self.nodes,
+            "least_bound": bound * self.scale,
+            "punctual_ceiling": self.ceiling * self.scale,
+            "proof": "with overruns priced at overrun_weight the least bound exceeds the ceiling",
+            "overrun_weight": self.data.overrun_weight,
+        }
+        return Outcome(None, "infeasible", None, certificate, tuple(self.trace), {"log": self.log})
+
+    def _idle(self) -> Outcome:
+        """Nobody sends: the UAVs stay, the cost is 0."""
+        none = np.zeros(0, np.int64)
+        plan = plan_of(self.instance, self.slot, self.data, none, np.zeros(0), self.data.start_xy_m)
+        return Outcome(plan, "optimal", 0.0, {"kind": "idle"})
+
+
+LOG_HEAD = "    nodes     open      incumbent          bound      gap %    time s"

@@ -1,0 +1,1 @@
+"""The certified convex kernel: powers and positions in one problem."""

@@ -1,0 +1,1 @@
+"""P1 handed to general solvers, here or by a file."""

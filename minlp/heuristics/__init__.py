@@ -1,0 +1,1 @@
+"""Simple causal methods and the interference-free bound."""

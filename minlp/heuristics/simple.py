@@ -1,0 +1,243 @@
+"""Simple methods: random, nearest, greedy, local search. What any better method must beat.
+
+All are causal: they see one slot and where the UAVs are, and are carried through the horizon by
+`rollout`. Their raw decisions pass the shared projector like everybody's.
+
+- random: UAVs go anywhere within reach, uniformly; then servers uniformly among the available
+  ones and powers between their limits (the paper's Random).
+- nearest: UAVs stay; a request goes to the nearest available UAV, without one to the satellite
+  the fewest hops away, with the power that is optimal for a lone sender.
+- greedy: a request goes to the server that is cheapest for a lone sender (with shared compute:
+  given those seated before it, longest execution first); then every UAV flies as near as
+  coverage and reach allow to the centroid of its requests, and lone powers follow.
+- local_search: from greedy's decision, the best of all moves of one device, exchanges of two and
+  flights of one UAV; the referee ranks them as a stack, the best few get optimal powers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minlp.heuristics.interference_free import ServerCosts, server_costs
+from satedge.problem.instance import Instance
+from satedge.problem.plan import NO_SERVER, Outcome, Plan, Progress, Report, ignore
+from satedge.problem.referee import available, judge, uav_gains
+from satedge.problem.rollout import rollout
+
+Array = NDArray[np.float64]
+Servers = NDArray[np.int64]
+
+
+def random(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+    """Uniform motion, servers and powers."""
+
+    def act(slot: Instance, t: int) -> Plan:
+        return random_decision(slot, np.random.default_rng([seed, t]))
+
+    return rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
+
+
+def nearest(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+    """Nearest UAV, else nearest satellite; powers of lone senders."""
+    return rollout(
+        instance, lambda slot, _: nearest_decision(slot), seed=seed, budget_s=budget_s,
+        report=report,
+    )  # fmt: skip
+
+
+def greedy(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+    """Cheapest server for a lone sender, then UAVs towards their requests."""
+    return rollout(
+        instance, lambda slot, _: greedy_decision(slot), seed=seed, budget_s=budget_s,
+        report=report,
+    )  # fmt: skip
+
+
+def random_decision(slot: Instance, rng: np.random.Generator) -> Plan:
+    """An admissible decision of a one-slot instance, drawn at random."""
+    s = slot.scenario
+    angle = rng.uniform(0, 2 * np.pi, s.n_uavs)
+    radius = s.uav_reach_m * np.sqrt(rng.random(s.n_uavs))
+    step = np.stack([np.cos(angle), np.sin(angle)], axis=-1) * radius[:, None]
+    uav_xy_m = np.clip(slot.uav_xy_m + step, 0.0, s.area_side_m)[None]
+    ranks = np.where(available(slot, uav_xy_m), rng.random((1, s.n_devices, s.n_servers)), -1.0)
+    server = np.where(ranks.max(axis=-1) >= 0, ranks.argmax(axis=-1), NO_SERVER)
+    power_W = rng.uniform(s.power_min_W, s.power_max_W, (1, s.n_devices))
+    return Plan(server, np.where(server >= 0, power_W, 0.0), uav_xy_m)
+
+
+def nearest_decision(slot: Instance) -> Plan:
+    """UAVs stay; nearest available UAV, else the fewest hops, ties to the lower index."""
+    s = slot.scenario
+    stay = slot.uav_xy_m[None]
+    away = slot.device_xy_m[:, :, None, :] - stay[:, None]
+    order = np.empty((1, s.n_devices, s.n_servers))
+    order[..., : s.n_uavs] = np.hypot(away[..., 0], away[..., 1])
+    # Any UAV comes before any satellite.
+    order[..., s.n_uavs :] = 10 * s.area_side_m + slot.isl_hops[:, None, :]
+    server = _cheapest(order, available(slot, stay))
+    return _with_lone_powers(slot, server, stay)
+
+
+def greedy_decision(slot: Instance) -> Plan:
+    """Cheapest lone server; UAVs move to the centroids of their requests."""
+    stay = slot.uav_xy_m[None]
+    costs = server_costs(slot, uav_gains(slot, stay))
+    mask = available(slot, stay)
+    if slot.scenario.compute_sharing == "shared":
+        server = _seated_in_turn(slot, costs, mask)
+    else:
+        server = _cheapest(costs.cost, mask)
+    return _with_lone_powers(slot, server, towards_requests(slot, server))
+
+
+def towards_requests(slot: Instance, server: Servers) -> Array:
+    """UAV positions (1, M, 2): as near to the centroid of their requests as coverage allows.
+
+    The way there is cut at the reach, then halved until no request that had a UAV within its
+    coverage loses it.
+    """
+    s = slot.scenario
+    uav_xy_m = slot.uav_xy_m.copy()
+    for m in range(s.n_uavs):
+        own_xy_m = slot.device_xy_m[0, server[0] == m]
+        if not len(own_xy_m):
+            continue
+        step = own_xy_m.mean(axis=0) - uav_xy_m[m]
+        step *= min(1.0, s.uav_reach_m / max(float(np.hypot(*step)), 1e-12))
+        for share in (1.0, 0.5, 0.25, 0.125):
+            reached = uav_xy_m[m] + share * step
+            if np.hypot(*(own_xy_m - reached).T).max() <= s.uav_coverage_m:
+                uav_xy_m[m] = reached
+                break
+    return uav_xy_m[None]
+
+
+def _cheapest(cost: Array, mask: NDArray[np.bool_]) -> Servers:
+    """Server of least cost among those allowed, -1 where none is: (T, K)."""
+    masked = np.where(mask, cost, np.inf)
+    chosen = np.where(mask.any(axis=-1), masked.argmin(axis=-1), NO_SERVER)
+    return chosen.astype(np.int64)
+
+
+def _seated_in_turn(slot: Instance, costs: ServerCosts, mask: NDArray[np.bool_]) -> Servers:
+    """Servers under shared compute: each request counts those already seated. Eqs. (14), (22)."""
+    s, c = slot.scenario, slot.coefficients
+    execute_s, late_from_s = c.execute_s[0], c.overrun_from_s[0]
+    server = np.full((1, s.n_devices), NO_SERVER)
+    seated = np.zeros(s.n_servers)
+    for k in np.argsort(-execute_s.min(axis=-1), kind="stable"):
+        wait_s = execute_s[k] * seated
+        late_s = np.maximum(0.0, costs.latency_s[0, k] + wait_s - late_from_s[k])
+        late_s -= np.maximum(0.0, costs.latency_s[0, k] - late_from_s[k])
+        extra = s.latency_weight_per_s * wait_s + s.penalty_per_s * late_s
+        server[0, k] = _cheapest((costs.cost[0, k] + extra)[None], mask[0, k][None])[0]
+        if server[0, k] >= 0:
+            seated[server[0, k]] += 1
+    return server
+
+
+def _with_lone_powers(slot: Instance, server: Servers, uav_xy_m: Array) -> Plan:
+    """The decision with every sender's power as if it were alone."""
+    power_W = server_costs(slot, uav_gains(slot, uav_xy_m)).power_W
+    chosen = np.take_along_axis(power_W, np.maximum(server, 0)[..., None], axis=-1)[..., 0]
+    return Plan(server, np.where(server >= 0, chosen, 0.0), uav_xy_m)
+
+
+def local_search(
+    instance: Instance, *, budget_s: float, seed: int, report: Report = ignore, tries: int = 6
+) -> Outcome:
+    """Moves, swaps and flights from greedy's decision, the `tries` best with optimal powers."""
+    from minlp.heuristics.over_slots import lift
+
+    def decide(slot: Instance, _: int, slot_s: float, stream: Report) -> Plan:
+        return improved(slot, greedy_decision(slot), tries, time.perf_counter() + slot_s, stream)
+
+    return lift(instance, decide, budget_s=budget_s, seed=seed, report=report)
+
+
+def improved(slot: Instance, plan: Plan, tries: int, stop_at: float, report: Report) -> Plan:
+    """The best plan that first improving neighbourhoods lead to, powers re-solved on the way."""
+    plan = with_best_powers(slot, plan)
+    cost = float(judge(slot, plan).cost)
+    while time.perf_counter() < stop_at:
+        near = neighbours(slot, plan)
+        verdict = judge(slot, near)
+        order = np.argsort(np.where(verdict.admissible, verdict.cost, np.inf), kind="stable")
+        found = [
+            with_best_powers(slot, Plan(near.server[i], near.power_W[i], near.uav_xy_m[i]))
+            for i in order[:tries]
+            if verdict.admissible[i]
+        ]
+        costs = [float(judge(slot, candidate).cost) for candidate in found]
+        if not costs or min(costs) >= cost * (1 - 1e-9):
+            break
+        cost, plan = min(costs), found[int(np.argmin(costs))]
+        report(Progress(plan))
+    return plan
+
+
+def neighbours(slot: Instance, plan: Plan) -> Plan:
+    """A stack of plans that differ from `plan` (one slot) in one step; some are inadmissible.
+
+    Steps: one device to another server, two devices exchange servers (each with the power that
+    is best against today's disturbance), or one UAV flies in one of 8 directions.
+    """
+    s = slot.scenario
+    gains = uav_gains(slot, plan.uav_xy_m)
+    power_W = server_costs(slot, gains, disturbance_W(slot, plan, gains)).power_W[0]
+    mask = available(slot, plan.uav_xy_m)[0]
+    server = plan.server[0]
+    changes = [{k: i} for k, i in zip(*np.nonzero(mask), strict=True) if i != server[k]]
+    pairs = itertools.combinations(np.flatnonzero(server >= 0), 2)
+    changes += [{j: server[k], k: server[j]} for j, k in pairs if server[j] != server[k]]
+    flights = [(m, turn, share) for m in range(s.n_uavs) for turn in range(8) for share in (1, 0.2)]
+    size = len(changes) + len(flights)
+    near = Plan(
+        np.repeat(plan.server[None], size, 0),
+        np.repeat(plan.power_W[None], size, 0),
+        np.repeat(plan.uav_xy_m[None], size, 0),
+    )
+    for row, change in enumerate(changes):
+        for k, i in change.items():
+            near.server[row, 0, k], near.power_W[row, 0, k] = i, power_W[k, i]
+    for row, (m, turn, share) in enumerate(flights, len(changes)):
+        step = (
+            share * s.uav_reach_m * np.array([np.cos(turn * np.pi / 4), np.sin(turn * np.pi / 4)])
+        )
+        wanted = np.clip(plan.uav_xy_m[0, m] + step, 0.0, s.area_side_m) - slot.uav_xy_m[m]
+        wanted *= min(1.0, s.uav_reach_m / max(float(np.hypot(*wanted)), 1e-12))
+        near.uav_xy_m[row, 0, m] = slot.uav_xy_m[m] + wanted
+    return near
+
+
+def disturbance_W(slot: Instance, plan: Plan, gains: Array) -> Array:
+    """What others' signals add to the noise at each receiver: (1, K, M+1). Eqs. (8), (10)."""
+    s = slot.scenario
+    receiver = np.arange(s.n_uavs + 1)
+    at = np.minimum(plan.server[0], s.n_uavs)
+    disturbs = np.broadcast_to((at >= 0)[:, None], (s.n_devices, s.n_uavs + 1))
+    if s.interference_scope == "tier":
+        disturbs = disturbs & ((at == s.n_uavs)[:, None] == (receiver == s.n_uavs))
+    elif s.interference_scope == "server":
+        disturbs = disturbs & (at[:, None] == receiver)
+    heard = np.concatenate([gains[0], slot.satellite_gain[0, :, None]], axis=-1)
+    heard = np.where(disturbs, heard * plan.power_W[0, :, None], 0.0)
+    total: Array = s.interference_leakage * (heard.sum(axis=0) - heard)[None]
+    return total
+
+
+def with_best_powers(slot: Instance, plan: Plan) -> Plan:
+    """The plan of one slot with the optimal powers for its servers and positions."""
+    from minlp.slot.data import slot_data
+    from minlp.slot.value import plan_at, point_of, settle_powers
+
+    data = slot_data(slot)
+    point = point_of(data, slot, plan)
+    if not np.isfinite(settle_powers(data, point, 1e-8, np.inf)):
+        return plan
+    return plan_at(slot, data, point)

@@ -1,0 +1,1 @@
+"""Plans and bounds for many slots that know what comes."""

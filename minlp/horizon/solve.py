@@ -1,0 +1,273 @@
+"""Plans of many slots that know what comes: in hindsight, and rolling with a look-ahead.
+
+- hindsight: the whole episode is known. From the causal plan of `alternate`, moves of `episode` in
+  turn until none pays: the cheapest route of one UAV at a time (dynamic programming, `uav_routes`),
+  servers and positions of single slots between their neighbours, bending the path towards places
+  where a slot would be much cheaper, and successive convex steps of all positions (`trajectory`).
+  No learner or policy that decides slot by slot can count on reaching it.
+- rolling: at every slot the same moves on the next `lookahead` slots, of which the first is kept.
+  With lookahead = 0 nothing of the future is used, and the plan is causal.
+
+The bound relaxes motion to what can be reached from the start: in slot t, (t + 1) steps at once.
+Every slot is then a problem of its own, bounded by branch and bound or, where time is short, by
+`independent_bound`, and the mean of the slot bounds bounds every plan of the horizon. Where motion
+makes the plan dearer than that, consecutive slots are bounded together (`windows`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minlp.alternating.assignment import Assignment
+from minlp.alternating.solve import Search, Settings
+from minlp.heuristics.independent_bound import independent_bound
+from minlp.heuristics.over_slots import lift
+from minlp.heuristics.simple import greedy
+from minlp.horizon.episode import Tour, free_point, tour_of, widened
+from minlp.horizon.trajectory import smooth
+from minlp.horizon.windows import window_bounds
+from minlp.improvement.positions import start_reach
+from minlp.slot.data import Array
+from satedge.problem.generation.generate import generate
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
+from satedge.problem.referee import judge
+from satedge.problem.rollout import rollout
+from satedge.problem.scenario import preset
+
+#: Shares of the budget after which the first plan and the improvements end; bounds get the rest.
+FIRST_SHARE, PLAN_SHARE = 0.25, 0.6
+
+#: A slot this much above what its UAVs could reach alone is worth bending the path for.
+REGRET = 2e-4
+
+#: Relative gain below which another pass is not worth it.
+PASS_GAIN = 1e-6
+
+
+def hindsight(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int,
+    report: Report = ignore,
+    passes: int = 4,
+    kicks: int = 4,
+    slot_bound_s: float = 1.5,
+    window_s: float = 0.5,
+    gap: float = 1e-3,
+) -> Outcome:
+    """The best plan found with all slots known, and a bound on all plans of the horizon.
+
+    Every slot's branch and bound stops at relative gap `gap` or after `slot_bound_s`; windows of
+    slots, at a tenth of that gap or after `window_s` a slot.
+    """
+    began = time.perf_counter()
+    bounds = independent_bound(instance)
+    first = greedy(instance, budget_s=budget_s, seed=seed)
+    report(Progress(first.plan, float(bounds.mean())))
+    programme = Assignment(instance.scenario)
+    plan = first_plan(instance, programme, seed, kicks, began + FIRST_SHARE * budget_s)
+    report(Progress(plan))
+    tour = tour_of(instance, plan)
+    rng = np.random.default_rng([seed, instance.n_slots])
+    for _ in improvements(tour, rng, passes, kicks, began + PLAN_SHARE * budget_s):
+        report(Progress(tour.plan()))
+    stop_at = began + budget_s
+    certificate, alone = bound_slots(instance, bounds, slot_bound_s, gap, stop_at, report)
+    costs = np.asarray(judge(instance, tour.plan()).slot_cost, float)
+    found = window_bounds(
+        instance, costs, bounds, np.array(alone, float), 0.1 * gap, window_s, stop_at
+    )
+    lower = float(bounds.mean()) + sum(w.gain for w in found) / instance.n_slots
+    return Outcome(
+        tour.plan(),
+        lower_bound=min(lower, float(costs.mean())),
+        certificate={**certificate, "windows": [w.to_dict() for w in found]},
+        info={
+            "slot_costs": (tour.values / instance.scenario.n_devices).tolist(),
+            "slot_costs_alone": alone,
+        },
+    )
+
+
+solve = hindsight
+
+
+def rolling(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int,
+    report: Report = ignore,
+    lookahead: int = 3,
+    passes: int = 1,
+    kicks: int = 2,
+) -> Outcome:
+    """Slot after slot, each planned with the `lookahead` slots that follow it."""
+    programme = Assignment(instance.scenario)
+
+    def decide(slot: Instance, t: int, slot_s: float, _: Report) -> Plan:
+        stop_at = time.perf_counter() + slot_s
+        rng = np.random.default_rng([seed, t])
+        window = instance.window(t, min(t + 1 + lookahead, instance.n_slots), slot.uav_xy_m)
+        plan = first_plan(window, programme, seed + t, kicks, stop_at)
+        if window.n_slots == 1:
+            return plan
+        tour = tour_of(window, plan)
+        for _stage in improvements(tour, rng, passes, kicks, stop_at):
+            pass
+        return tour.plan().slots(0, 1)
+
+    return lift(instance, decide, budget_s=budget_s, seed=seed, report=report)
+
+
+def warm_up() -> None:
+    """Compile or load all kernels, so that their first use is not charged to a budget."""
+    instance = generate(preset("tiny", n_slots=2, arrivals="every-slot"), 0)
+    hindsight(instance, budget_s=1e6, seed=0, passes=1, kicks=1)
+
+
+def first_plan(
+    instance: Instance, programme: Assignment, seed: int, kicks: int, stop_at: float
+) -> Plan:
+    """The causal plan of `alternate`'s search; slots that come after `stop_at` get greedy's."""
+
+    def act(slot: Instance, t: int) -> Plan:
+        rng = np.random.default_rng([seed, t])
+        left_s = (stop_at - time.perf_counter()) / (instance.n_slots - t)
+        until = time.perf_counter() + left_s
+        return Search(slot, programme, Settings(kicks=kicks), rng, until).run()
+
+    found = rollout(instance, act, seed=seed).plan
+    assert found is not None
+    return found
+
+
+def improvements(
+    tour: Tour, rng: np.random.Generator, passes: int, kicks: int, stop_at: float
+) -> Iterator[float]:
+    """Improve a tour in place, pass by pass until none gains; yields its cost after each stage."""
+    alone = _alone(tour, rng, kicks, stop_at)
+    for _ in range(passes):
+        before = tour.values.sum()
+        for stage in (_reroute, _improve_slots, _pull, _smooth):
+            if time.perf_counter() > stop_at:
+                return
+            stage(tour, alone, rng, stop_at)
+            yield float(tour.values.sum())
+        if before - tour.values.sum() <= PASS_GAIN * before:
+            return
+
+
+def _alone(tour: Tour, rng: np.random.Generator, kicks: int, stop_at: float) -> list[Array | None]:
+    """Where the UAVs of each slot would be if no other slot mattered, and what it then costs.
+
+    Entries (M, 3): x, y and, in every row, the slot's cost; None where nothing was sought.
+    """
+    wanted: list[Array | None] = []
+    for data, point in zip(tour.data, tour.points, strict=True):
+        if not len(point.choice) or time.perf_counter() > stop_at:
+            wanted.append(None)
+            continue
+        best = free_point(data, start_reach(data), point, rng, kicks)
+        cost = np.full((len(best.uav_xy_m), 1), best.value[0])
+        wanted.append(np.hstack([best.uav_xy_m, cost]))
+    return wanted
+
+
+def _reroute(tour: Tour, _: list[Array | None], rng: np.random.Generator, stop_at: float) -> None:
+    for m in range(tour.instance.scenario.n_uavs):
+        if time.perf_counter() < stop_at:
+            tour.reroute(m, rng)
+
+
+def _improve_slots(
+    tour: Tour, _: list[Array | None], rng: np.random.Generator, stop_at: float
+) -> None:
+    """Forwards and backwards, so that gains of position can travel both ways."""
+    order = [*range(len(tour.points)), *reversed(range(len(tour.points)))]
+    for t in order:
+        if time.perf_counter() < stop_at:
+            tour.improve_slot(t, rng)
+
+
+def _pull(tour: Tour, alone: list[Array | None], rng: np.random.Generator, stop_at: float) -> None:
+    """Bend the path towards the places where slots would be cheapest, the greatest regret first."""
+    values = tour.values
+    known = zip(values, alone, strict=True)
+    target = np.array([v if w is None or not len(w) else w[0, 2] for v, w in known])
+    for t in np.argsort(target - values):
+        wanted = alone[t]
+        if wanted is None or tour.values[t] - target[t] <= REGRET * tour.values[t]:
+            continue
+        here = tour.points[t].uav_xy_m
+        for target_xy in _targets(here, wanted[:, :2]):
+            if time.perf_counter() > stop_at or tour.pull(int(t), target_xy, rng):
+                break
+
+
+def _targets(here_xy_m: Array, wanted_xy_m: Array) -> Iterator[Array]:
+    """Places (M, 2) to try: all UAVs the whole way or part of it, then one UAV at a time."""
+    for share in (1.0, 0.5, 0.25):
+        yield here_xy_m + share * (wanted_xy_m - here_xy_m)
+    for m in range(len(here_xy_m)):
+        alone = here_xy_m.copy()
+        alone[m] = wanted_xy_m[m]
+        yield alone
+
+
+def _smooth(tour: Tour, _: list[Array | None], __: np.random.Generator, stop_at: float) -> None:
+    smooth(tour)
+
+
+def bound_slots(
+    instance: Instance,
+    bounds: Array,
+    slot_bound_s: float,
+    gap: float,
+    stop_at: float,
+    report: Report = ignore,
+) -> tuple[dict[str, Any], list[float | None]]:
+    """Raise slot bounds (T,) in place; the certificate, and what slots cost alone (see there)."""
+    n_slots = instance.n_slots
+    by: list[str] = ["independent"] * n_slots
+    alone: list[float | None] = [None] * n_slots
+    for t in map(int, np.flatnonzero(instance.active.any(axis=1))):
+        share_s = min(slot_bound_s, (stop_at - time.perf_counter()) / (n_slots - t))
+        if share_s <= 0:
+            break
+        bound, alone[t] = slot_bound(instance, t, share_s, gap)
+        if bound > bounds[t]:
+            bounds[t], by[t] = bound, "branch-and-bound"
+            report(Progress(lower_bound=float(bounds.mean())))
+    certificate: dict[str, Any] = {
+        "kind": "reachable sets",
+        "relaxes": ["motion between slots: slot t is reached from the start in t + 1 steps"],
+        "slot_bounds": bounds.tolist(),
+        "slot_bounds_by": by,
+        "check": "minlp.horizon.solve.slot_bound, "
+        "minlp.heuristics.independent_bound.independent_bound, minlp.horizon.windows",
+    }
+    return certificate, alone
+
+
+def slot_bound(
+    instance: Instance, t: int, budget_s: float, gap: float
+) -> tuple[float, float | None]:
+    """(certified bound on slot t in any plan, cost of the best plan of that slot alone).
+
+    Both are per device. The second says how much of a gap is due to motion.
+    """
+    from minlp.branch_and_bound.search import Limits
+    from minlp.branch_and_bound.solve import solve_slot, warm_up
+
+    warm_up()
+    slot = widened(instance, t)
+    outcome = solve_slot(slot, 0, Limits(gap=gap, budget_s=budget_s))
+    cost = None if outcome.plan is None else float(judge(slot, outcome.plan).cost)
+    return -np.inf if outcome.lower_bound is None else outcome.lower_bound, cost

@@ -1,0 +1,103 @@
+"""Move and swap neighbourhoods over servers, every neighbour with its optimal powers, compiled.
+
+A neighbour changes the server of one device, or exchanges those of two. Its UAVs are brought to
+where they may serve, its powers settled, and the work stops as soon as the convex bound proves it
+worse than what is known; what comes within `hope` of that also has its positions polished.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from minlp.improvement.positions import polish, repair
+from minlp.slot.data import Array, IntArray, SlotData
+from minlp.slot.value import Point, copy_point, new_point, settle_powers
+
+#: A change of server counts as an improvement from this relative gain on.
+GAIN = 1e-9
+
+#: Relative accuracy of powers and of a neighbour's polish.
+POWER_GAP = 1e-7
+POLISH_GAP = 1e-5
+
+
+@njit(cache=True, error_model="numpy")
+def option_with(data: SlotData, k: int, server: int) -> int:
+    """Index of the option of device k with a server, -1 if it has none."""
+    for o in range(data.n_options[k]):
+        if data.server[k, o] == server:
+            return o
+    return -1
+
+
+@njit(cache=True, error_model="numpy")
+def neighbour_count(data: SlotData) -> int:
+    """Moves (device, option) first, then swaps (device, device)."""
+    n, width = data.receiver.shape
+    return n * width + n * n
+
+
+@njit(cache=True, error_model="numpy")
+def change(data: SlotData, index: int, choice: IntArray) -> bool:
+    """Apply neighbour `index` to a choice in place; False if it is none."""
+    n, width = data.receiver.shape
+    if index < n * width:
+        k, o = index // width, index % width
+        if o >= data.n_options[k] or o == choice[k]:
+            return False
+        choice[k] = o
+        return True
+    j, k = (index - n * width) // n, (index - n * width) % n
+    if j >= k:
+        return False
+    first, second = data.server[j, choice[j]], data.server[k, choice[k]]
+    a, b = option_with(data, j, second), option_with(data, k, first)
+    if first == second or a < 0 or b < 0:
+        return False
+    choice[j], choice[k] = a, b
+    return True
+
+
+@njit(cache=True, error_model="numpy")
+def place(data: SlotData, reach: Array, point: Point, relative_gap: float, cutoff: float) -> float:
+    """Positions repaired and powers settled after a change of servers; inf if impossible."""
+    point.value[0] = np.inf
+    if repair(data, reach, point.choice, point.uav_xy_m):
+        settle_powers(data, point, relative_gap, cutoff)
+    return point.value[0]
+
+
+@njit(cache=True, error_model="numpy")
+def sweep(
+    data: SlotData, reach: Array, best: Point, order: IntArray, hope: float, steps: int
+) -> int:
+    """Try neighbours in the given order, moving on at once; returns how many improved.
+
+    A neighbour within `hope` of the best gets that many steps of its positions.
+    """
+    trial = new_point(best.choice.shape[0], best.uav_xy_m.shape[0])
+    improved = 0
+    for index in order:
+        copy_point(best, trial)
+        if not change(data, index, trial.choice):
+            continue
+        cutoff = best.value[0] + hope * abs(best.value[0])
+        if not place(data, reach, trial, POWER_GAP, cutoff) < cutoff:
+            continue
+        polish(data, reach, trial, POLISH_GAP, steps)
+        if trial.value[0] < best.value[0] - GAIN * abs(best.value[0]):
+            copy_point(trial, best)
+            improved += 1
+    return improved
+
+
+@njit(cache=True, error_model="numpy")
+def kick(data: SlotData, point: Point, devices: IntArray, uniform: Array) -> None:
+    """Give each of some devices another option at random, from uniform numbers in [0, 1)."""
+    for i in range(devices.shape[0]):
+        k = devices[i]
+        others = data.n_options[k] - 1
+        if others > 0:
+            shift = 1 + min(int(uniform[i] * others), others - 1)
+            point.choice[k] = (point.choice[k] + shift) % data.n_options[k]

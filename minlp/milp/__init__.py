@@ -1,0 +1,1 @@
+"""Lower bounds by a MILP relaxation, certified by duals."""

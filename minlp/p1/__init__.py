@@ -1,0 +1,1 @@
+"""P1 of one slot as a Pyomo model."""

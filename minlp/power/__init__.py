@@ -1,0 +1,1 @@
+"""Power control for fixed servers and positions."""

@@ -1,0 +1,1 @@
+"""One slot as arrays for compiled code: data, geometry, exact value."""

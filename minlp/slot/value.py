@@ -1,0 +1,214 @@
+"""Exact value of a slot for given servers and UAV positions, compiled, with its slope.
+
+V(x, q) = min over powers of the elastic cost at servers x and positions q, found by the certified
+convex kernel. Its slope in q comes from the envelope theorem: powers and multipliers of the
+minimum are held and only gains move. Positions are kept where reach, area and coverage allow.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from minlp.convex.problem import ConvexProblem
+from minlp.convex.solve import minimise_kernel
+from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData, plan_of
+from minlp.slot.geometry import log_gain
+from satedge.problem.instance import Instance
+from satedge.problem.plan import Plan
+
+LN2 = float(np.log(2.0))
+MAX_NEWTON = 60
+
+#: A disc is shrunk by this much before projecting, so that rounding stays inside it.
+INNER = 1 - 1e-12
+
+#: Relative excess over a disc's radius that still counts as inside; the referee forgives 1e-9.
+EDGE = 1e-10
+
+
+class Point(NamedTuple):
+    """Servers, powers and positions of one slot. n sending or idle options, M UAVs."""
+
+    choice: IntArray  # (n,) option of every device
+    log_power: Array  # (n,) ln W
+    multiplier: Array  # (n,) prices of the overruns, per second
+    uav_xy_m: Array  # (M, 2)
+    value: Array  # (1,) elastic cost, sum over devices
+
+
+@njit(cache=True, error_model="numpy")
+def new_point(n: int, n_uavs: int) -> Point:
+    return Point(
+        np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros((n_uavs, 2)), np.full(1, np.inf)
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def copy_point(source: Point, target: Point) -> None:
+    target.choice[:] = source.choice
+    target.log_power[:] = source.log_power
+    target.multiplier[:] = source.multiplier
+    target.uav_xy_m[:] = source.uav_xy_m
+    target.value[:] = source.value
+
+
+@njit(cache=True, error_model="numpy")
+def disturbs(scope: int, sender: int, receiver: int, n_uavs: int) -> bool:
+    """Whether somebody who sends to receiver `sender` disturbs those at `receiver`. Eq. (8)."""
+    if sender == NOT_SENT:
+        return False
+    if scope == 1:
+        return (sender == n_uavs) == (receiver == n_uavs)
+    return scope == 0 or sender == receiver
+
+
+@njit(cache=True, error_model="numpy")
+def log_gains(data: SlotData, uav_xy_m: Array) -> Array:
+    """(n, M + 1), the satellite last. Eqs. (6)-(7)."""
+    n, n_uavs = data.log_fading.shape
+    gains = np.empty((n, n_uavs + 1))
+    for k in range(n):
+        for m in range(n_uavs):
+            gains[k, m] = log_gain(data, k, m, uav_xy_m[m, 0], uav_xy_m[m, 1])
+        gains[k, n_uavs] = data.log_satellite[k]
+    return gains
+
+
+@njit(cache=True, error_model="numpy")
+def download_s(data: SlotData, gains: Array, k: int, m: int) -> float:
+    """Answer of UAV m to device k, all other UAVs disturbing. Eqs. (9), (16)."""
+    others = 0.0
+    for j in range(data.altitude_m.shape[0]):
+        if j != m:
+            others += np.exp(gains[k, j])
+    noise_W = np.exp(data.log_noise)
+    disturbed_W = np.exp(data.log_leakage) * data.uav_power_W * others + noise_W
+    sinr = np.exp(gains[k, m]) * data.uav_power_W / disturbed_W
+    return data.answer_bit[k] * LN2 / (data.uav_bandwidth_Hz * np.log1p(sinr))
+
+
+@njit(cache=True, error_model="numpy")
+def crowd_of(data: SlotData, choice: IntArray, k: int) -> int:
+    """Requests on the server of k, itself included; 1 with dedicated compute."""
+    if not data.shared:
+        return 1
+    count = 0
+    server = data.server[k, choice[k]]
+    for j in range(choice.shape[0]):
+        if data.server[j, choice[j]] == server:
+            count += 1
+    return count
+
+
+@njit(cache=True, error_model="numpy")
+def _blank(data: SlotData, count: int) -> ConvexProblem:
+    """Arrays of a problem without positions; loads, gains and deadlines are still to be set."""
+    return ConvexProblem(
+        np.full(count, data.log_power_min),
+        np.full(count, data.log_power_max),
+        np.full((count, count), -np.inf),
+        np.zeros((count, count, 2)),
+        np.empty(count),
+        np.zeros((count, 2)),
+        np.full(count, -1, np.int64),
+        np.empty(count),
+        np.full(count, data.latency_weight),
+        np.full(count, data.energy_weight),
+        np.empty(count),
+        np.full(count, data.overrun_weight),
+        np.empty(count),
+        np.empty((0, 4)),
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def power_problem(
+    data: SlotData, choice: IntArray, gains: Array
+) -> tuple[ConvexProblem, IntArray, float]:
+    """The power problem of the devices that send, which they are, and what powers cannot change.
+
+    Eqs. (8)-(25): C_kj = ln(leakage g_jr / g_kr), N_k = ln(noise / g_kr).
+    """
+    n, n_uavs = data.log_fading.shape
+    senders = np.empty(n, np.int64)
+    count, constant = 0, 0.0
+    for k in range(n):
+        constant += data.fixed_cost[k, choice[k]]
+        if data.receiver[k, choice[k]] != NOT_SENT:
+            senders[count] = k
+            count += 1
+    senders = senders[:count].copy()
+    problem = _blank(data, count)
+    for a in range(count):
+        k = senders[a]
+        r = data.receiver[k, choice[k]]
+        wait = data.execute_s[k, choice[k]] * crowd_of(data, choice, k)
+        if r < n_uavs:
+            down = download_s(data, gains, k, r)
+            constant += data.energy_weight * data.uav_power_W * down
+            wait += down
+        constant += data.latency_weight * wait
+        problem.slack_s[a] = data.slack_s[k, choice[k]] - wait
+        problem.load_s[a], problem.propagation_s[a] = data.load_s[k, r], data.propagation_s[r]
+        problem.log_noise[a] = data.log_noise - gains[k, r]
+        for b in range(count):
+            j = senders[b]
+            if b != a and disturbs(data.scope, data.receiver[j, choice[j]], r, n_uavs):
+                problem.log_interference[a, b] = data.log_leakage + gains[j, r] - gains[k, r]
+    return problem, senders, constant
+
+
+@njit(cache=True, error_model="numpy")
+def settle_powers(data: SlotData, point: Point, relative_gap: float, cutoff: float) -> float:
+    """Optimal powers in place; returns the value, or inf once it is proven above the cutoff.
+
+    A point that has a value starts from its own powers and multipliers.
+    """
+    warm = np.isfinite(point.value[0])
+    gains = log_gains(data, point.uav_xy_m)
+    problem, senders, constant = power_problem(data, point.choice, gains)
+    count = senders.shape[0]
+    y, multiplier, gradient = np.empty(count), np.empty(count), np.empty(count)
+    for a in range(count):
+        y[a], multiplier[a] = point.log_power[senders[a]], point.multiplier[senders[a]]
+    if not warm:
+        y[:] = 0.3 * data.log_power_min + 0.7 * data.log_power_max
+    cost, bound, _iterations, _status = minimise_kernel(
+        problem, y, multiplier, gradient, warm, relative_gap, 0.0, cutoff - constant, MAX_NEWTON
+    )
+    for a in range(count):
+        point.log_power[senders[a]], point.multiplier[senders[a]] = y[a], multiplier[a]
+    point.value[0] = constant + cost if bound < cutoff - constant else np.inf
+    return point.value[0]
+
+
+def point_of(data: SlotData, slot: Instance, plan: Plan) -> Point:
+    """A plan of a one-slot instance as a point without value.
+
+    A server that `data` left out as dominated is replaced by the cheapest satellite option.
+    """
+    devices = np.flatnonzero(slot.active[0])
+    point = new_point(len(devices), slot.scenario.n_uavs)
+    point.uav_xy_m[:] = plan.uav_xy_m[0]
+    point.log_power[:] = np.log(np.maximum(plan.power_W[0, devices], slot.scenario.power_min_W))
+    for i, server in enumerate(plan.server[0, devices]):
+        options = data.server[i, : data.n_options[i]]
+        cost = np.where(data.receiver[i, : len(options)] == slot.scenario.n_uavs, 0.0, np.inf)
+        cost = np.where(options == server, -np.inf, cost + data.fixed_cost[i, : len(options)])
+        point.choice[i] = int(cost.argmin()) if len(options) else 0
+    return point
+
+
+def copied(point: Point) -> Point:
+    """A point of its own."""
+    twin = new_point(len(point.choice), len(point.uav_xy_m))
+    copy_point(point, twin)
+    return twin
+
+
+def plan_at(slot: Instance, data: SlotData, point: Point) -> Plan:
+    """The plan of a one-slot instance at a point."""
+    return plan_of(slot, 0, data, point.choice, point.log_power, point.uav_xy_m)
