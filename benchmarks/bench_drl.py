@@ -19,13 +19,13 @@ import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.logger import Logger
 
-from drl.methods import build_learner
-from drl.nets import Streams
-from drl.policy import Policy, names, sizes_of, solve
-from drl.products import fast_products
-from drl.settings import settings_of
-from drl.spaces import Encoder
-from drl.train import Plan, Trainer
+from drl.agents.registry import build_learner
+from drl.core.nets import Streams
+from drl.core.products import fast_products
+from drl.core.settings import settings_of
+from drl.env.spaces import Encoder
+from drl.training.policy import Policy, names, sizes_of, solve
+from drl.training.train import Plan, Trainer
 from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 

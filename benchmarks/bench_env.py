@@ -18,9 +18,9 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import drl  # noqa: F401 (registers the environment)
-from drl.pool import Pool, training_episodes
-from drl.spaces import decode
-from drl.vector_env import OffloadingBatch
+from drl.env.pool import Pool, training_episodes
+from drl.env.spaces import decode
+from drl.env.vector_env import OffloadingBatch
 from satedge.problem.scenario import preset
 
 BATCH = 256

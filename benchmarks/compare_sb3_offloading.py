@@ -2,8 +2,8 @@
 
     python benchmarks/compare_sb3_offloading.py
 
-As in compare_sb3.py, with the training episodes of `drl.train` to learn from and its validation
-episodes to be judged by; powers start at 10 mW on both sides, as for all our learners.
+As in compare_sb3.py, with the training episodes of `drl.training.train` to learn from and its
+validation episodes to be judged by; powers start at 10 mW on both sides, as for all our learners.
 
 Three seeds after 15,000 slots, means over the slots of the validation episodes, two cores shared
 with other work:
@@ -30,15 +30,15 @@ from compare_sb3 import Found, Task, sb3_model, tell
 from sb3_contrib import MaskablePPO
 
 import drl  # noqa: F401 (registers the environment)
-from drl.layout import Layout, lift
-from drl.nets import Streams
-from drl.policy import sizes_of
-from drl.pool import Pool
-from drl.ppo import Ppo
-from drl.products import fast_products
-from drl.settings import settings_of
-from drl.train import TRAIN_SEEDS, VALIDATION_SEEDS, Plan, Trainer, evaluate
-from drl.wrappers import DiscreteActions, FlatObservation, ScoreActions
+from drl.agents.ppo import Ppo
+from drl.core.layout import Layout, lift
+from drl.core.nets import Streams
+from drl.core.products import fast_products
+from drl.core.settings import settings_of
+from drl.env.pool import Pool
+from drl.env.wrappers import DiscreteActions, FlatObservation, ScoreActions
+from drl.training.policy import sizes_of
+from drl.training.train import TRAIN_SEEDS, VALIDATION_SEEDS, Plan, Trainer, evaluate
 from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 
@@ -99,7 +99,7 @@ def sb3_on_offloading(settings, task, seeds, kind=None):
 
 
 def play_offloading(model, env, discrete):
-    """Means over the slots of all episodes, as `drl.train.evaluate` has them."""
+    """Means over the slots of all episodes, as `drl.training.train.evaluate` has them."""
     rows = []
     for i in range(len(env.unwrapped.batch.pool.instances)):
         obs, _ = env.reset(seed=i, options={"instance": i})

@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from drl import checkpoint
-from drl.settings import METHODS
-from drl.train import Plan, Trainer
-from drl.vector_env import OffloadingBatch
+from drl.core.settings import METHODS
+from drl.env.vector_env import OffloadingBatch
+from drl.training import checkpoint
+from drl.training.train import Plan, Trainer
 from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import Scenario
 

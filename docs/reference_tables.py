@@ -152,7 +152,7 @@ def method_settings() -> str:
 
 def learner_settings() -> str:
     """Every setting of `satedge train --setting`, by learner; what all share comes first."""
-    from drl.settings import METHODS, Settings
+    from drl.core.settings import METHODS, Settings
 
     shared = [f.name for f in dataclasses.fields(Settings)]
     parts = [f"**All learners** (defaults of `adsac`)\n\n{_settings(METHODS['adsac'], shared)}"]

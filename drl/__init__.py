@@ -11,6 +11,6 @@ if find_spec("gymnasium") is not None:
 
     register(
         id="satedge/Offloading-v0",
-        entry_point="drl.env:OffloadingEnv",
-        vector_entry_point="drl.env:OffloadingVectorEnv",
+        entry_point="drl.env.env:OffloadingEnv",
+        vector_entry_point="drl.env.env:OffloadingVectorEnv",
     )

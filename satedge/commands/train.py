@@ -86,7 +86,7 @@ def train(
     from satedge.bench.methods.table import load_entry
     from satedge.problem.scenario import preset as named
 
-    folder = load_entry("drl.train:train")(
+    folder = load_entry("drl.training.train:train")(
         method,
         scenario=named(preset, **common.pairs(changes, "--set")),
         seeds=range(seed, seed + runs),
@@ -121,7 +121,10 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
     if dry_run or not todo:
         _show(found)
         return
-    train, collect = load_entry("drl.train:train"), load_entry("drl.collect:collect_one")
+    train, collect = (
+        load_entry("drl.training.train:train"),
+        load_entry("drl.training.collect:collect_one"),
+    )
     failed = False
     for place, course in enumerate(todo):
         print(f"{place + 1} of {len(todo)}: {course.place}/{course.name}", flush=True)

@@ -31,7 +31,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
         [
             {
                 "key": f"{method}{seed}", "method": method, "family": "learned", "status": "done",
-                "entry": "drl.policy:solve",
+                "entry": "drl.training.policy:solve",
                 "settings": json.dumps({"policy": f"{method}/seed-{seed}"}),
             }
             for method, seed in (("adsac", 0), ("adsac", 1), ("ppo", 0), ("adsac", 0))

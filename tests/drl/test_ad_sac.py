@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.ad_sac import AdSac, soft_value
-from drl.distributions import Heads, TanhGaussian
-from drl.layout import Layout, Sizes
-from drl.learner import Action, Transition, View
-from drl.nets import Streams
-from drl.replay import Batch, Replay, learn_from, unavailable
-from drl.settings import AdSacSettings, SettingsError
+from drl.agents.ad_sac import AdSac, soft_value
+from drl.core.distributions import Heads, TanhGaussian
+from drl.core.layout import Layout, Sizes
+from drl.core.learner import Action, Transition, View
+from drl.core.nets import Streams
+from drl.core.replay import Batch, Replay, learn_from, unavailable
+from drl.core.settings import AdSacSettings, SettingsError
 
 K, S, M, D, B = 3, 4, 1, 6, 5
 

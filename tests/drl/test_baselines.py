@@ -9,17 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.actors import BranchingQ, Trunk
-from drl.d3qn import D3qn
-from drl.ddpg import Ddpg
-from drl.distributions import NEVER
-from drl.hybrid_ppo import hybrid_ppo
-from drl.layout import Layout, Sizes
-from drl.learner import Transition, View
-from drl.nets import Streams
-from drl.ppo import Ppo, advantages, clipped_surrogate
-from drl.replay import Batch
-from drl.settings import D3qnSettings, DdpgSettings, PpoSettings
+from drl.agents.d3qn import D3qn
+from drl.agents.ddpg import Ddpg
+from drl.agents.hybrid_ppo import hybrid_ppo
+from drl.agents.ppo import Ppo, advantages, clipped_surrogate
+from drl.core.actors import BranchingQ, Trunk
+from drl.core.distributions import NEVER
+from drl.core.layout import Layout, Sizes
+from drl.core.learner import Transition, View
+from drl.core.nets import Streams
+from drl.core.replay import Batch
+from drl.core.settings import D3qnSettings, DdpgSettings, PpoSettings
 
 K, S, M, D, B = 2, 3, 1, 4, 6
 SIZES = Sizes(K, S, M, D)

@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.ad_sac_plus import AdSacPlus
-from drl.device_nets import DeviceActor, DeviceCritic, covered, split
-from drl.layout import Layout
-from drl.nets import Streams
-from drl.policy import sizes_of
-from drl.replay import Batch
-from drl.settings import AdSacPlusSettings
-from drl.spaces import Encoder, decode
+from drl.agents.ad_sac_plus import AdSacPlus
+from drl.core.device_nets import DeviceActor, DeviceCritic, covered, split
+from drl.core.layout import Layout
+from drl.core.nets import Streams
+from drl.core.replay import Batch
+from drl.core.settings import AdSacPlusSettings
+from drl.env.spaces import Encoder, decode
+from drl.training.policy import sizes_of
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available
 from satedge.problem.scenario import preset

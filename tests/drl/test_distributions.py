@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.distributions import Heads, TanhGaussian, entropy_ceiling
+from drl.core.distributions import Heads, TanhGaussian, entropy_ceiling
 
 MASK = torch.tensor(
     [[True, False, True, True], [False, True, False, False], [True, True, False, True]]

@@ -12,7 +12,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import drl
-from drl.pool import Pool, training_episodes
+from drl.env.pool import Pool, training_episodes
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import InstanceError
 from satedge.problem.io.files import write_instance
@@ -42,7 +42,7 @@ def test_importing_stays_light():
     """Importing drl registers the environment and loads neither torch nor matplotlib."""
     code = (
         "import sys, drl, gymnasium; assert 'satedge/Offloading-v0' in gymnasium.registry;"
-        "assert not {'torch', 'matplotlib', 'drl.env'} & set(sys.modules)"
+        "assert not {'torch', 'matplotlib', 'drl.env.env'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

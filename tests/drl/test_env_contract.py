@@ -15,8 +15,8 @@ from gymnasium.wrappers import RecordEpisodeStatistics
 from gymnasium.wrappers.vector import RecordEpisodeStatistics as RecordVectorStatistics
 
 import drl
-from drl.pool import training_episodes
-from drl.spaces import from_disc, from_power_W
+from drl.env.pool import training_episodes
+from drl.env.spaces import from_disc, from_power_W
 from minlp.heuristics.simple import greedy
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import InstanceError

@@ -14,16 +14,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from drl.ad_sac import AdSac
-from drl.ad_sac_plus import AdSacPlus
-from drl.d3qn import D3qn
-from drl.ddpg import Ddpg
-from drl.distributions import Heads
-from drl.layout import Layout, Sizes
-from drl.nets import Streams
-from drl.ppo import Ppo
-from drl.replay import Batch
-from drl.settings import (
+from drl.agents.ad_sac import AdSac
+from drl.agents.ad_sac_plus import AdSacPlus
+from drl.agents.d3qn import D3qn
+from drl.agents.ddpg import Ddpg
+from drl.agents.ppo import Ppo
+from drl.core.distributions import Heads
+from drl.core.layout import Layout, Sizes
+from drl.core.nets import Streams
+from drl.core.replay import Batch
+from drl.core.settings import (
     AdSacPlusSettings,
     AdSacSettings,
     D3qnSettings,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from drl.collect import thinned
-from drl.log import Log, Row
+from drl.training.collect import thinned
+from drl.training.log import Log, Row
 
 HEADER = "epoch,seed,figure,value"
 

@@ -9,17 +9,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.ad_sac import AdSac
-from drl.ad_sac_plus import AdSacPlus
-from drl.d3qn import D3qn
-from drl.ddpg import Ddpg
-from drl.layout import Layout, Sizes
-from drl.learner import Transition, View, cost_reward
-from drl.mpo import Fit
-from drl.nets import Streams
-from drl.ppo import Ppo
-from drl.replay import Batch
-from drl.settings import AdSacPlusSettings, AdSacSettings, D3qnSettings, DdpgSettings, PpoSettings
+from drl.agents.ad_sac import AdSac
+from drl.agents.ad_sac_plus import AdSacPlus
+from drl.agents.d3qn import D3qn
+from drl.agents.ddpg import Ddpg
+from drl.agents.mpo import Fit
+from drl.agents.ppo import Ppo
+from drl.core.layout import Layout, Sizes
+from drl.core.learner import Transition, View, cost_reward
+from drl.core.nets import Streams
+from drl.core.replay import Batch
+from drl.core.settings import (
+    AdSacPlusSettings,
+    AdSacSettings,
+    D3qnSettings,
+    DdpgSettings,
+    PpoSettings,
+)
 
 K, S, M, B = 3, 4, 1, 5
 D = K * 6 + K * (M + 1) + 3 * M + 2 * (S - M) + 1 + K + K * S

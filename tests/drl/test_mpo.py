@@ -10,9 +10,9 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
-from drl.distributions import Heads, TanhGaussian
-from drl.mpo import Integration, action_weights, dual, weight_kl
-from drl.nets import Streams
+from drl.agents.mpo import Integration, action_weights, dual, weight_kl
+from drl.core.distributions import Heads, TanhGaussian
+from drl.core.nets import Streams
 
 
 def test_dual_is_the_formula() -> None:

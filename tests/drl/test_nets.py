@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from drl.layout import LEAST_POWER, Layout, Sizes
-from drl.nets import MLP, Critic, Streams, clip_by_run, clone, follow, relu_
+from drl.core.layout import LEAST_POWER, Layout, Sizes
+from drl.core.nets import MLP, Critic, Streams, clip_by_run, clone, follow, relu_
 
 SIZES = Sizes(n_devices=3, n_servers=4, n_uavs=2, obs_dim=5)
 

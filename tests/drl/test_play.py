@@ -7,14 +7,14 @@ from itertools import pairwise
 import pytest
 import torch
 
-from drl.learner import Learner
-from drl.methods import build_learner
-from drl.nets import Streams
-from drl.play import Stage
-from drl.policy import sizes_of
-from drl.ppo import Ppo
-from drl.settings import SettingsError, settings_of
-from drl.train import Plan
+from drl.agents.ppo import Ppo
+from drl.agents.registry import build_learner
+from drl.core.learner import Learner
+from drl.core.nets import Streams
+from drl.core.settings import SettingsError, settings_of
+from drl.training.play import Stage
+from drl.training.policy import sizes_of
+from drl.training.train import Plan
 from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 

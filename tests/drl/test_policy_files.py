@@ -13,10 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from drl.methods import build_actor
-from drl.nets import Streams
-from drl.policy import PolicyError, find, load, save, sizes_of, solve
-from drl.settings import settings_of
+from drl.agents.registry import build_actor
+from drl.core.nets import Streams
+from drl.core.settings import settings_of
+from drl.training.policy import PolicyError, find, load, save, sizes_of, solve
 from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 

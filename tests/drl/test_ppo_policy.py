@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from drl.hybrid_ppo import hybrid_ppo
-from drl.layout import Sizes
-from drl.nets import Streams
-from drl.settings import PpoSettings
+from drl.agents.hybrid_ppo import hybrid_ppo
+from drl.core.layout import Sizes
+from drl.core.nets import Streams
+from drl.core.settings import PpoSettings
 
 K, S, M, D = 3, 4, 1, 6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from drl import products
+from drl.core import products
 
 
 def test_fast_products_keep_single_precision() -> None:

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.ad_sac import AdSac
-from drl.layout import Layout, Sizes
-from drl.nets import Streams
-from drl.settings import AdSacSettings
+from drl.agents.ad_sac import AdSac
+from drl.core.layout import Layout, Sizes
+from drl.core.nets import Streams
+from drl.core.settings import AdSacSettings
 
 
 @pytest.mark.parametrize("n_devices", [2, 3])

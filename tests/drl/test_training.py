@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from drl import checkpoint, train
-from drl.checkpoint import CheckpointError
-from drl.policy import PolicyError, load, solve, solve_random
-from drl.settings import METHODS, SettingsError, settings_of
+from drl.core.settings import METHODS, SettingsError, settings_of
+from drl.training import checkpoint, train
+from drl.training.checkpoint import CheckpointError
+from drl.training.policy import PolicyError, load, solve, solve_random
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan

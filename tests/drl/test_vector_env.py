@@ -9,9 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from drl.pool import FIRST_TRAINING_SEED, Pool, training_episodes
-from drl.spaces import LIMIT, best_available, from_disc, from_power_W, headings, to_disc, to_power_W
-from drl.vector_env import OffloadingBatch
+from drl.env.pool import FIRST_TRAINING_SEED, Pool, training_episodes
+from drl.env.spaces import (
+    LIMIT,
+    best_available,
+    from_disc,
+    from_power_W,
+    headings,
+    to_disc,
+    to_power_W,
+)
+from drl.env.vector_env import OffloadingBatch
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import InstanceError
 from satedge.problem.plan import Plan, concatenate

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import drl  # noqa: F401 (registers the environment)
-from drl.pool import Pool, training_episodes
-from drl.spaces import to_power_W
-from drl.vector_env import OffloadingBatch
-from drl.wrappers import DiscreteActions, FlatObservation, ScoreActions
+from drl.env.pool import Pool, training_episodes
+from drl.env.spaces import to_power_W
+from drl.env.vector_env import OffloadingBatch
+from drl.env.wrappers import DiscreteActions, FlatObservation, ScoreActions
 from satedge.problem.scenario import preset
 
 ID = "satedge/Offloading-v0"

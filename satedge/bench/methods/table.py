@@ -74,7 +74,7 @@ def _row(
 
 
 def _learner(name: str, doc: str) -> Method:
-    return _row(name, "drl.policy:solve", "learned", "torch safetensors", doc, policy=name)
+    return _row(name, "drl.training.policy:solve", "learned", "torch safetensors", doc, policy=name)
 
 
 TABLE: tuple[Method, ...] = (

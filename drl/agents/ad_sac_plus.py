@@ -1,10 +1,10 @@
 """AD-SAC+: the two agents of AD-SAC with what this problem turned out to need.
 
-What differs from drl.ad_sac (docs/learning.md measures each):
+What differs from drl.agents.ad_sac (docs/learning.md measures each):
 
 - every device's own cost is learned, not one number for all ten: the objective is their sum, so
   the critic is a sum of per-device values (van Seijen et al. 2017), each seeing the joint action;
-- one set of weights serves all devices (drl.device_nets), so a slot teaches ten times;
+- one set of weights serves all devices (drl.core.device_nets), so a slot teaches ten times;
 - a device's critic answers for each of its servers at once, so mu's gradient is an exact mean over
   its own options (Delalleau et al. 2019, Christodoulou 2019); what its choice does to the others
   still goes through the straight-through draw;
@@ -20,13 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from drl.device_nets import DeviceActor, DeviceCritic
-from drl.distributions import NEVER, Heads, TanhGaussian, entropy_ceiling
-from drl.layout import Layout
-from drl.learner import Action, Transition, View, cost_reward
-from drl.nets import Streams, adam, clone, follow
-from drl.replay import Batch, Replay, flat, learn_from
-from drl.settings import AdSacPlusSettings
+from drl.core.device_nets import DeviceActor, DeviceCritic
+from drl.core.distributions import NEVER, Heads, TanhGaussian, entropy_ceiling
+from drl.core.layout import Layout
+from drl.core.learner import Action, Transition, View, cost_reward
+from drl.core.nets import Streams, adam, clone, follow
+from drl.core.replay import Batch, Replay, flat, learn_from
+from drl.core.settings import AdSacPlusSettings
 
 
 class AdSacPlus:

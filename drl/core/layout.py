@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from drl.spaces import headings
+from drl.env.spaces import headings
 
 Kind = Literal["hybrid", "discrete", "continuous"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drl.spaces import Encoder
+from drl.env.spaces import Encoder
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance, InstanceError, join
 from satedge.problem.io.files import read_instance

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drl.actors import BranchingQ, no_numbers
-from drl.layout import Layout
-from drl.learner import Action, Transition, View
-from drl.nets import Streams, adam, clone, follow
-from drl.replay import Batch, Replay, flat, learn_from
-from drl.settings import D3qnSettings
+from drl.core.actors import BranchingQ, no_numbers
+from drl.core.layout import Layout
+from drl.core.learner import Action, Transition, View
+from drl.core.nets import Streams, adam, clone, follow
+from drl.core.replay import Batch, Replay, flat, learn_from
+from drl.core.settings import D3qnSettings
 
 
 class D3qn:

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from drl.distributions import Heads, TanhGaussian
-from drl.layout import Layout, Sizes
-from drl.nets import MLP, Linear, Streams
+from drl.core.distributions import Heads, TanhGaussian
+from drl.core.layout import Layout, Sizes
+from drl.core.nets import MLP, Linear, Streams
 
 
 def split(obs: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
     """Flat observations (..., D) as devices' parts (..., K, 6 + M + 1 + 1 + S) and the common part
-    (..., 3M + 2N + 1). The order is that of drl.spaces.Encoder."""
+    (..., 3M + 2N + 1). The order is that of drl.env.spaces.Encoder."""
     k, s, m = sizes.n_devices, sizes.n_servers, sizes.n_uavs
     lengths = (6 * k, k * (m + 1), 3 * m, 2 * (s - m), 1, k, k * s)
     requests, links, uavs, satellites, slot, idle, available = obs.split(lengths, dim=-1)
@@ -38,7 +38,7 @@ def covered(obs: Tensor, mask: Tensor, numbers: Tensor, sizes: Sizes) -> Tensor:
     own, common = split(obs, sizes)
     k, m = sizes.n_devices, sizes.n_uavs
     square = numbers[..., k:].unflatten(-1, (m, 2))
-    disc = square * (1 - square.flip(-1).square() / 2).sqrt()  # drl.spaces.to_disc
+    disc = square * (1 - square.flip(-1).square() / 2).sqrt()  # drl.env.spaces.to_disc
     at = common[..., : 3 * m].unflatten(-1, (m, 3))[..., :2]
     moved = (at + sizes.reach * disc).clamp(-1, 1)
     away = own[..., 4:6].unsqueeze(-2) - moved.unsqueeze(-3)

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from drl.distributions import NEVER, Heads, TanhGaussian
-from drl.layout import Layout
-from drl.nets import MLP, Streams
+from drl.core.distributions import NEVER, Heads, TanhGaussian
+from drl.core.layout import Layout
+from drl.core.nets import MLP, Streams
 
 #: Scale of a policy's first output weights, as usual for DDPG and PPO: no decision is favoured.
 INDIFFERENT = 0.01

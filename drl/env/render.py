@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from satedge.problem.instance import Instance
 
 if TYPE_CHECKING:
-    from drl.vector_env import OffloadingBatch, StepResult
+    from drl.env.vector_env import OffloadingBatch, StepResult
 
 _LATE, _IDLE, _SPACE = "tab:red", "0.75", "tab:purple"
 

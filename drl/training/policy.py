@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from drl.checkpoint import CheckpointError, read, write
-from drl.layout import Sizes
-from drl.learner import Actor
-from drl.methods import build_actor
-from drl.nets import Streams
-from drl.settings import METHODS, Settings
-from drl.spaces import Encoder, decode
+from drl.agents.registry import build_actor
+from drl.core.layout import Sizes
+from drl.core.learner import Actor
+from drl.core.nets import Streams
+from drl.core.settings import METHODS, Settings
+from drl.env.spaces import Encoder, decode
+from drl.training.checkpoint import CheckpointError, read, write
 from satedge import paths
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore

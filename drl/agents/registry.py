@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from torch import nn
 
-from drl.actors import BranchingQ, ScoringActor, Trunk, TwoAgents
-from drl.ad_sac import AdSac
-from drl.ad_sac_plus import AdSacPlus
-from drl.d3qn import D3qn
-from drl.ddpg import Ddpg
-from drl.device_nets import DeviceActor
-from drl.hybrid_ppo import hybrid_ppo
-from drl.layout import Kind, Layout, Sizes
-from drl.learner import Learner
-from drl.nets import Streams
-from drl.ppo import Ppo
-from drl.settings import (
+from drl.agents.ad_sac import AdSac
+from drl.agents.ad_sac_plus import AdSacPlus
+from drl.agents.d3qn import D3qn
+from drl.agents.ddpg import Ddpg
+from drl.agents.hybrid_ppo import hybrid_ppo
+from drl.agents.ppo import Ppo
+from drl.core.actors import BranchingQ, ScoringActor, Trunk, TwoAgents
+from drl.core.device_nets import DeviceActor
+from drl.core.layout import Kind, Layout, Sizes
+from drl.core.learner import Learner
+from drl.core.nets import Streams
+from drl.core.settings import (
     AdSacPlusSettings,
     AdSacSettings,
     D3qnSettings,

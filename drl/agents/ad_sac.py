@@ -3,7 +3,7 @@
 Agent mu chooses servers (K masked categorical heads), agent nu powers and displacements
 (tanh-Gaussian). Each has a value network V, its slow target, a soft Q network and a policy; both Q
 see the state and the JOINT action, which is what couples the agents. A maximum a posteriori step
-integrates the two policies (drl.mpo).
+integrates the two policies (drl.agents.mpo).
 
 Differences from the paper: temperatures multiply the log-probabilities, which (45)-(50) print
 without (Table 2 has their learning rate); the three losses of an update use the parameters before
@@ -21,14 +21,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from drl.actors import TwoAgents, no_choice, no_numbers
-from drl.distributions import Heads, TanhGaussian, entropy_ceiling
-from drl.layout import Layout
-from drl.learner import Action, Transition, View, cost_reward
-from drl.mpo import Fit, Integration
-from drl.nets import Critic, Streams, adam, clone, follow
-from drl.replay import Batch, Replay, flat, learn_from, unavailable
-from drl.settings import AdSacSettings
+from drl.agents.mpo import Fit, Integration
+from drl.core.actors import TwoAgents, no_choice, no_numbers
+from drl.core.distributions import Heads, TanhGaussian, entropy_ceiling
+from drl.core.layout import Layout
+from drl.core.learner import Action, Transition, View, cost_reward
+from drl.core.nets import Critic, Streams, adam, clone, follow
+from drl.core.replay import Batch, Replay, flat, learn_from, unavailable
+from drl.core.settings import AdSacSettings
 
 Policies = tuple[Heads | None, TanhGaussian | None]
 

@@ -1,6 +1,6 @@
 """From training runs to what is committed: policies, curves, and a table of validation.
 
-    python -m drl.collect results/runs/train/paper results/policies/paper
+    python -m drl.training.collect results/runs/train/paper results/policies/paper
 
 Copies the best policies of every method with their provenance, thins the learning curves to the
 epochs of validation, and prints the last validation of each method.
@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
-from drl.policy import load
+from drl.training.policy import load
 
 Curve = dict[str, dict[int, list[float]]]
 
 
 def collect(runs: Path, library: Path) -> list[str]:
-    """Copy every method under `runs` (a folder each, as `drl.train` writes) to `library`.
+    """Copy every method under `runs` (a folder each, as `drl.training.train` writes) to `library`.
 
     Every policy is loaded once, so that a damaged one is refused here. Returns a table's lines.
     """

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from drl.layout import Layout
-from drl.nets import Streams
-from drl.settings import CostSettings
+from drl.core.layout import Layout
+from drl.core.nets import Streams
+from drl.core.settings import CostSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Transition:
 
 
 class Actor(Protocol):
-    """A network that decides, see `drl.actors`."""
+    """A network that decides, see `drl.core.actors`."""
 
     layout: Layout
 

@@ -17,17 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drl import checkpoint
-from drl.learner import Actor, Learner
-from drl.log import Log, Row
-from drl.methods import build_learner
-from drl.nets import Streams
-from drl.play import FIGURES, Stage
-from drl.policy import save, sizes_of
-from drl.products import fast_products
-from drl.settings import CostSettings, Settings, SettingsError, settings_of
-from drl.vector_env import OffloadingBatch
-from drl.versions import versions
+from drl.agents.registry import build_learner
+from drl.core.learner import Actor, Learner
+from drl.core.nets import Streams
+from drl.core.products import fast_products
+from drl.core.settings import CostSettings, Settings, SettingsError, settings_of
+from drl.env.vector_env import OffloadingBatch
+from drl.training import checkpoint
+from drl.training.log import Log, Row
+from drl.training.play import FIGURES, Stage
+from drl.training.policy import save, sizes_of
+from drl.training.versions import versions
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.scenario import Scenario, preset

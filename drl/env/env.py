@@ -1,6 +1,6 @@
 """The offloading problem as gymnasium environments: one step decides one slot.
 
-`OffloadingEnv` is a batch of one and `OffloadingVectorEnv` a whole batch of `drl.vector_env`;
+`OffloadingEnv` is a batch of one and `OffloadingVectorEnv` a whole batch of `drl.env.vector_env`;
 docs/environment.md describes observations, actions, reward and info.
 """
 
@@ -16,10 +16,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from drl.pool import Episodes, Pool, make_pool
-from drl.render import Frame, slot_map, slot_text
-from drl.spaces import LIMIT, Encoder, Floats, Mask
-from drl.vector_env import OffloadingBatch, StepResult
+from drl.env.pool import Episodes, Pool, make_pool
+from drl.env.render import Frame, slot_map, slot_text
+from drl.env.spaces import LIMIT, Encoder, Floats, Mask
+from drl.env.vector_env import OffloadingBatch, StepResult
 from satedge.problem.instance import InstanceError
 from satedge.problem.scenario import Scenario
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from drl.learner import Transition
-from drl.nets import Streams
-from drl.settings import Settings
+from drl.core.learner import Transition
+from drl.core.nets import Streams
+from drl.core.settings import Settings
 
 Batch = dict[str, Tensor]
 

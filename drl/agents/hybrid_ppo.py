@@ -6,10 +6,10 @@ kinds of decision. The probability ratio is that of the joint action. Everything
 
 from __future__ import annotations
 
-from drl.layout import Layout, Sizes
-from drl.nets import Streams
-from drl.ppo import Ppo
-from drl.settings import PpoSettings
+from drl.agents.ppo import Ppo
+from drl.core.layout import Layout, Sizes
+from drl.core.nets import Streams
+from drl.core.settings import PpoSettings
 
 
 def hybrid_ppo(settings: PpoSettings, sizes: Sizes, streams: Streams) -> Ppo:

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from drl.env import Action, Observation, OffloadingEnv
-from drl.spaces import LIMIT, POWER_LEVELS, Floats, Mask, best_available, headings
+from drl.env.env import Action, Observation, OffloadingEnv
+from drl.env.spaces import LIMIT, POWER_LEVELS, Floats, Mask, best_available, headings
 
 
 class FlatObservation(gym.ObservationWrapper[Floats, Any, Observation]):

@@ -1,9 +1,10 @@
 """PPO and Hybrid-PPO: clipped policy gradients on a rollout. Schulman et al. 2017.
 
 PPO takes servers as scores, so that its whole action is continuous; Hybrid-PPO has categorical
-heads for servers and a Gaussian for the numbers on one trunk (drl.hybrid_ppo). Both have a value
-network beside the policy, advantages by generalised advantage estimation (Schulman et al. 2016,
-arXiv:1506.02438) and, at an episode's end by time limit, the value of the state that followed.
+heads for servers and a Gaussian for the numbers on one trunk (drl.agents.hybrid_ppo). Both have a
+value network beside the policy, advantages by generalised advantage estimation (Schulman et al.
+2016, arXiv:1506.02438) and, at an episode's end by time limit, the value of the state that
+followed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drl.actors import Trunk, no_choice
-from drl.layout import Layout
-from drl.learner import Action, Transition, View
-from drl.nets import Critic, Streams, adam, clip_by_run
-from drl.replay import Batch, flat
-from drl.settings import PpoSettings
+from drl.core.actors import Trunk, no_choice
+from drl.core.layout import Layout
+from drl.core.learner import Action, Transition, View
+from drl.core.nets import Critic, Streams, adam, clip_by_run
+from drl.core.replay import Batch, flat
+from drl.core.settings import PpoSettings
 
 #: The squeezed Gaussian's numbers are kept this far from the ends, so that tanh can be undone.
 EDGE = 1e-6
@@ -79,7 +80,7 @@ class Ppo:
         value = self.value(data["obs"])
         following = self.value(data["next_obs"])
         s, reward = self.settings, data["reward"]
-        if s.centre:  # as in drl.replay.learn_from, over the rollout
+        if s.centre:  # as in drl.core.replay.learn_from, over the rollout
             reward = reward - reward.mean(dim=1, keepdim=True)
         advantage = advantages(reward, value, following, end, s.gamma, s.gae_lambda)
         log_prob, _ = self.log_prob_and_entropy(data)

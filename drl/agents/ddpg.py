@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drl.actors import ScoringActor, no_choice
-from drl.layout import Layout
-from drl.learner import Action, Transition, View
-from drl.nets import Critic, Streams, adam, clone, follow
-from drl.replay import Batch, Replay, flat, learn_from
-from drl.settings import DdpgSettings
+from drl.core.actors import ScoringActor, no_choice
+from drl.core.layout import Layout
+from drl.core.learner import Action, Transition, View
+from drl.core.nets import Critic, Streams, adam, clone, follow
+from drl.core.replay import Batch, Replay, flat, learn_from
+from drl.core.settings import DdpgSettings
 
 
 class Ddpg:

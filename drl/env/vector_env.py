@@ -1,7 +1,7 @@
 """A batch of offloading environments as arrays: one step decides one slot in each of them.
 
 The referee judges and the projector projects the whole batch at once; there is no loop over
-environments or devices. `drl.env` puts gymnasium's interfaces around it.
+environments or devices. `drl.env.env` puts gymnasium's interfaces around it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from drl.pool import Pool
-from drl.spaces import Array, Floats, Mask, decode
+from drl.env.pool import Pool
+from drl.env.spaces import Array, Floats, Mask, decode
 from satedge.problem.instance import Instance, InstanceError
 from satedge.problem.plan import Plan
 from satedge.problem.projector import Changes, project_slots, slot_keys

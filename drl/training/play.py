@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drl.learner import Action, Learner, Transition, View
-from drl.vector_env import OffloadingBatch, StepResult
+from drl.core.learner import Action, Learner, Transition, View
+from drl.env.vector_env import OffloadingBatch, StepResult
 from satedge.problem.instance import Instance
 
 #: Figures of an episode that are logged: means over its slots.

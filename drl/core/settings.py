@@ -162,7 +162,7 @@ class AdSacSettings(CostSettings):
 
 @dataclass(frozen=True)
 class AdSacPlusSettings(CostSettings):
-    """AD-SAC+: the two agents of AD-SAC with what this problem needs; see drl.ad_sac_plus."""
+    """AD-SAC+, the two agents of AD-SAC with what this problem needs: drl.agents.ad_sac_plus."""
 
     hidden: tuple[int, ...] = (128, 128)
     """Widths of the layers that all devices share. Open."""

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from drl.nets import Streams
-from drl.replay import Replay
+from drl.core.nets import Streams
+from drl.core.replay import Replay
 
 Tensors = dict[str, Tensor]
 

@@ -1,0 +1,1 @@
+"""The agents, and the registry that knows them all."""

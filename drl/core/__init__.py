@@ -1,0 +1,1 @@
+"""What all agents are made of: networks, distributions, replay, settings."""

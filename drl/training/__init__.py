@@ -1,0 +1,1 @@
+"""Training, playing, logs, checkpoints and policy files."""
