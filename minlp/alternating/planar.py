@@ -26,9 +26,11 @@ import numpy as np
 from numba import njit
 
 from minlp.convex.problem import upload_time
-from minlp.improvement.positions import discs_of, nearest_position, repair, start_reach
+from minlp.slot.cost import chosen_receivers, interferes, log_gains
 from minlp.slot.data import Array, IntArray, SlotData
-from minlp.slot.value import Point, disturbs, log_gains, power_problem
+from minlp.slot.geometry import log_gain
+from minlp.slot.region import area_box, clear, discs_of, nearest_position, repair, start_reach
+from minlp.slot.value import Point, power_problem
 
 #: Points of the grid along each side of the reach disc's square, and cells that are zoomed into.
 GRID = 21
@@ -55,11 +57,8 @@ def uplink_cost(data: SlotData, point: Point, slack: Array, m: int, x: float, y:
     heard, total = np.zeros(n), 0.0
     for j in range(n):
         r = data.receiver[j, point.choice[j]]
-        if disturbs(data.scope, r, m, n_uavs):
-            dx, dy = x - data.device_xy_m[j, 0], y - data.device_xy_m[j, 1]
-            squared = dx * dx + dy * dy + data.altitude_m[m] ** 2
-            gain = data.log_fading[j, m] - 0.5 * data.path_loss_exponent * np.log(squared)
-            heard[j] = np.exp(gain + point.log_power[j])
+        if interferes(data.scope, r, m, n_uavs):
+            heard[j] = np.exp(log_gain(data, j, m, x, y) + point.log_power[j])
             total += heard[j]
     cost, noise, leakage = 0.0, np.exp(data.log_noise), np.exp(data.log_leakage)
     for k in range(n):
@@ -73,23 +72,13 @@ def uplink_cost(data: SlotData, point: Point, slack: Array, m: int, x: float, y:
 
 
 @njit(cache=True, error_model="numpy")
-def _apart(data: SlotData, uav_xy_m: Array, m: int, x: float, y: float) -> bool:
-    if data.separation_m > 0.0:
-        for j in range(uav_xy_m.shape[0]):
-            away = np.hypot(x - uav_xy_m[j, 0], y - uav_xy_m[j, 1])
-            if j != m and away < data.separation_m:
-                return False
-    return True
-
-
-@njit(cache=True, error_model="numpy")
 def _cost_near(
     data: SlotData, point: Point, slack: Array, discs: Array, m: int, xy: Array
 ) -> float:
     """`uplink_cost` at the admissible position nearest to xy (2,), which is moved there."""
-    x, y, fine = nearest_position(discs, data.side_m, xy[0], xy[1])
+    x, y, fine = nearest_position(discs, area_box(data), xy[0], xy[1])
     xy[0], xy[1] = x, y
-    if not fine or not _apart(data, point.uav_xy_m, m, x, y):
+    if not fine or not clear(data, point.uav_xy_m, m, x, y):
         return np.inf
     return uplink_cost(data, point, slack, m, x, y)
 
@@ -123,7 +112,7 @@ def best_position(
     data: SlotData, reach: Array, point: Point, slack: Array, m: int, resolution_m: float
 ) -> tuple[float, float, float]:
     """(x, y, uplink cost) of the best place of UAV m, located to the resolution."""
-    discs = discs_of(data, reach, point.choice, m)
+    discs = discs_of(data, reach, chosen_receivers(data, point.choice), m)
     radius = reach[m, :, 2].min()
     centre = reach[m, reach[m, :, 2].argmin()]
     xy = point.uav_xy_m[m].copy()
@@ -159,11 +148,12 @@ def planar_search(data: SlotData, reach: Array, point: Point, resolution_m: floa
         return
     slack = upload_slack(data, point)
     before = point.uav_xy_m.copy()
+    receiver = chosen_receivers(data, point.choice)
     for m in range(before.shape[0]):
-        if (data.receiver[np.arange(len(point.choice)), point.choice] == m).any():
+        if (receiver == m).any():
             x, y, _cost = best_position(data, reach, point, slack, m, resolution_m)
             point.uav_xy_m[m, 0], point.uav_xy_m[m, 1] = x, y
-    if not repair(data, reach, point.choice, point.uav_xy_m):
+    if not repair(data, reach, receiver, point.uav_xy_m):
         point.uav_xy_m[:] = before
 
 
@@ -227,7 +217,9 @@ class SuccessiveConvex:
             if self.move.value is None:
                 break
             x, y, fine = nearest_position(
-                discs_of(data, self.reach, point.choice, m), data.side_m, *(xy + self.move.value)
+                discs_of(data, self.reach, chosen_receivers(data, point.choice), m),
+                area_box(data),
+                *(xy + self.move.value),
             )
             reached = uplink_cost(data, point, slack, m, x, y) if fine else np.inf
             if reached >= cost - tol * abs(cost):
@@ -265,7 +257,7 @@ class SuccessiveConvex:
 
     def _limits(self, data: SlotData, choice: IntArray, m: int, xy: Array) -> None:
         """Discs and area relative to `xy`; unused discs are as wide as the area."""
-        discs = discs_of(data, self.reach, choice, m)
+        discs = discs_of(data, self.reach, chosen_receivers(data, choice), m)
         centre, radius = np.zeros((self.n + 1, 2)), np.full(self.n + 1, 10 * data.side_m)
         centre[: len(discs)] = discs[:, :2] - xy
         radius[: len(discs)] = discs[:, 2]
@@ -280,5 +272,5 @@ def _heard_at(data: SlotData, point: Point, m: int, xy: Array) -> tuple[Array, A
     squared = ((xy - data.device_xy_m) ** 2).sum(axis=1) + data.altitude_m[m] ** 2
     signal = data.log_fading[:, m] - 0.5 * data.path_loss_exponent * np.log(squared)
     signal = signal + point.log_power
-    heard = np.array([disturbs(data.scope, int(r), m, n_uavs) for r in receiver])
+    heard = np.array([interferes(data.scope, int(r), m, n_uavs) for r in receiver])
     return np.where(heard, signal, -np.inf), signal, receiver == m

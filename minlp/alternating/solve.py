@@ -29,18 +29,19 @@ from minlp.alternating.planar import planar_search
 from minlp.heuristics.independent_bound import independent_bound, independent_certificate
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import greedy_decision
-from minlp.improvement.neighbourhood import kick, neighbour_count, place, sweep
-from minlp.improvement.positions import polish, start_reach
+from minlp.improvement.neighbourhood import improve, kick, neighbour_count, sweep
+from minlp.improvement.positions import polish
 from minlp.improvement.prices import conflicts, crowding, option_costs
+from minlp.slot.cost import log_gains
 from minlp.slot.data import Array, SlotData, slot_data
-from minlp.slot.value import Point, copy_point, log_gains, new_point, plan_at, point_of
+from minlp.slot.region import start_reach
+from minlp.slot.value import Point, copy_point, new_point, plan_at, point_of
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
 from satedge.problem.scenario import preset
 
-#: Accuracy, relative to the cost, of powers and positions that are kept.
-POWER_GAP = 1e-8
+#: Accuracy, relative to the cost, of positions that are kept.
 POSITION_GAP = 1e-6
 POSITION_STEPS = 40
 
@@ -149,8 +150,7 @@ class Search:
 
     def settle(self, point: Point) -> None:
         """Powers and positions of a point with new servers."""
-        if np.isfinite(place(self.data, self.reach, point, POWER_GAP, np.inf)):
-            polish(self.data, self.reach, point, POSITION_GAP, POSITION_STEPS)
+        improve(self.data, self.reach, point, POSITION_STEPS, POSITION_GAP)
 
     def turn(self, point: Point, priced: bool) -> None:
         """Servers, powers and positions in turn from a point, until no block gains.
@@ -206,6 +206,7 @@ class Search:
                 self.rng.permutation(count),
                 self.settings.hope,
                 HOPE_STEPS,
+                count,
             )
             polish(self.data, self.reach, point, POSITION_GAP, POSITION_STEPS)
             self.keep(point)

@@ -75,7 +75,7 @@ def priced(
     """The node's bound with own costs relaxed over `core` (n,), and what other options cost."""
     n = core.shape[0]
     _powers, near = split_point(data, start, boxes)
-    problem, constant = assemble(data, allowed, core, boxes, power_low, near, True)
+    problem, constant = assemble(data, allowed, core, boxes, power_low, near)
     y, gradient, multiplier = start.copy(), np.zeros(start.shape[0]), np.zeros(n)
     point = new_point(n, y.shape[0], problem.disc.shape[0])
     anchor, weights = np.empty(y.shape[0]), np.empty(problem.disc.shape[0])

@@ -8,18 +8,18 @@ import numpy as np
 from numba import njit
 
 from minlp.branch_and_bound.core_bound import Priced, core_around, drop_dear, priced, split_point
-from minlp.branch_and_bound.primal import (
-    apart,
+from minlp.branch_and_bound.receivers import receivers
+from minlp.branch_and_bound.relaxation import gain_tables
+from minlp.slot.cost import (
     chosen_receivers,
     device_costs,
+    download_s,
+    loads_of,
+    log_gains,
     option_cost,
-    point_boxes,
-    settle,
 )
-from minlp.branch_and_bound.receivers import receivers
-from minlp.branch_and_bound.relaxation import download_s, gain_tables, occupancy
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
-from minlp.slot.geometry import common_point, discs_of
+from minlp.slot.region import apart, common_point, discs_of, repair, start_reach
 
 DEVICE, UAV, NOTHING = 0, 1, 2
 
@@ -81,7 +81,7 @@ def evaluate_node(
     first, whole = 0, False
     if kind == DEVICE:
         first, whole = _first_part(allowed[index], core[index], best, index, choice[index])
-    inside = settle(data, chosen_receivers(data, choice), xy)
+    inside = repair(data, start_reach(data), chosen_receivers(data, choice), xy)
     total = device_costs(data, choice, powers, xy).sum() if inside else np.inf
     return Evaluation(
         best.lower_bound, dropped, total, choice, powers, xy, kind, index, first, whole
@@ -120,7 +120,7 @@ def _first_part(allowed: int, core: int, found: Priced, k: int, choice: int) -> 
 def round_choice(data: SlotData, allowed: IntArray, log_power: Array, xy: Array) -> IntArray:
     """An option for every device: the cheapest allowed one that the UAVs can still cover."""
     n, n_uavs = data.log_fading.shape
-    gains, _high = gain_tables(data, point_boxes(xy))
+    gains, reach = log_gains(data, xy), start_reach(data)
     single, _bits = receivers(data, allowed)
     choice = np.zeros(n, np.int64)
     for k in range(n):
@@ -128,24 +128,21 @@ def round_choice(data: SlotData, allowed: IntArray, log_power: Array, xy: Array)
         for o in range(data.n_options[k]):
             if allowed[k] >> o & 1 and data.fixed_cost[k, o] < least:
                 least, choice[k] = data.fixed_cost[k, o], o
-    fixed = np.empty(n, np.int64)
     for k in range(n):
         if allowed[k] == 1 << choice[k]:
             continue
         receiver = chosen_receivers(data, choice)
-        for j in range(n):
-            fixed[j] = 1 << choice[j]
-        crowd = occupancy(data, fixed)
+        loads = loads_of(data, choice)
         least = np.inf
         for o in range(data.n_options[k]):
             if not allowed[k] >> o & 1:
                 continue
             r = data.receiver[k, o]
-            cost = option_cost(data, k, o, receiver, crowd, log_power, gains)
+            cost = option_cost(data, k, o, receiver, loads, log_power, gains)
             if cost < least and 0 <= r < n_uavs:
                 trial = single.copy()
                 trial[k] = r
-                _x, _y, meets = common_point(discs_of(data, r, trial), 0.0)
+                _x, _y, meets = common_point(discs_of(data, reach, trial, r), 0.0)
                 if not meets:
                     continue
             if cost < least:
@@ -198,7 +195,7 @@ def _box_losses(
     n_uavs = half.shape[0]
     single = chosen_receivers(data, choice)
     low, high = gain_tables(data, boxes)
-    here, _same = gain_tables(data, point_boxes(xy))
+    here = log_gains(data, xy)
     loss, total = np.zeros(n_uavs), half.sum()
     for k in range(choice.shape[0]):
         m = single[k]

@@ -6,15 +6,11 @@ import numpy as np
 from numba import njit
 
 from minlp.branch_and_bound.receivers import receivers
-from minlp.branch_and_bound.relaxation import gain_tables, option_terms
+from minlp.branch_and_bound.relaxation import gain_tables
+from minlp.slot.cost import option_terms
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
-from minlp.slot.geometry import (
-    RADIUS_SLACK,
-    common_point,
-    discs_of,
-    shrink_to_disc,
-    squared_distances,
-)
+from minlp.slot.geometry import RADIUS_SLACK, shrink_to_disc, squared_distances
+from minlp.slot.region import common_point, discs_of, start_reach
 
 #: Rounding of the sums outside the convex kernel, relative to their absolute values.
 MARGIN = 1e-13
@@ -38,10 +34,11 @@ def tighten(data: SlotData, allowed: IntArray, boxes: Array) -> bool:
 
     False when the node is empty.
     """
+    reach = start_reach(data)
     while True:
         single, _bits = receivers(data, allowed)
         for m in range(boxes.shape[0]):
-            discs = discs_of(data, m, single)
+            discs = discs_of(data, reach, single, m)
             for i in range(discs.shape[0]):
                 if not shrink_to_disc(boxes[m], discs[i, 0], discs[i, 1], discs[i, 2]):
                     return False
@@ -49,7 +46,7 @@ def tighten(data: SlotData, allowed: IntArray, boxes: Array) -> bool:
             if not meets:
                 return False
         before = allowed.copy()
-        _drop_uncovered(data, allowed, single, boxes)
+        _drop_uncovered(data, reach, allowed, single, boxes)
         if (allowed == 0).any():
             return False
         if (allowed == before).all():
@@ -57,7 +54,9 @@ def tighten(data: SlotData, allowed: IntArray, boxes: Array) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def _drop_uncovered(data: SlotData, allowed: IntArray, single: IntArray, boxes: Array) -> None:
+def _drop_uncovered(
+    data: SlotData, reach: Array, allowed: IntArray, single: IntArray, boxes: Array
+) -> None:
     """Drop options on UAVs that cannot cover the device beside those decided on them; in place."""
     for k in range(allowed.shape[0]):
         if allowed[k] & (allowed[k] - 1) == 0:
@@ -71,7 +70,8 @@ def _drop_uncovered(data: SlotData, allowed: IntArray, single: IntArray, boxes: 
             if near <= data.coverage_m**2 * (1 + 1e-8):
                 trial = single.copy()
                 trial[k] = m
-                _x, _y, meets = common_point(discs_of(data, m, trial), RADIUS_SLACK - 1)
+                discs = discs_of(data, reach, trial, m)
+                _x, _y, meets = common_point(discs, RADIUS_SLACK - 1)
                 if meets:
                     continue
             allowed[k] &= ~(1 << o)
@@ -112,12 +112,12 @@ def lone_costs(data: SlotData, boxes: Array) -> Array:
     """(n, O) least cost of every option without interference, at the best place: a valid bound."""
     n = data.log_fading.shape[0]
     low, high = gain_tables(data, boxes)
-    crowd = np.zeros(data.server.max() + 2, np.int64)
+    loads = np.zeros(data.server.max() + 2, np.int64)
     costs = np.full(data.receiver.shape, np.inf)
     for k in range(n):
         for o in range(data.n_options[k]):
             r = data.receiver[k, o]
-            fixed, slack = option_terms(data, k, o, crowd, False, low, high)
+            fixed, slack = option_terms(data, k, o, loads, False, low, high)
             if r == NOT_SENT:
                 costs[k, o] = fixed
                 continue

@@ -28,9 +28,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from minlp.branch_and_bound.receivers import receivers, surely_disturbs
-from minlp.branch_and_bound.relaxation import occupancy, option_terms
+from minlp.branch_and_bound.receivers import receivers, sure_loads, surely_interferes
 from minlp.convex.problem import ConvexProblem, Point, upload_time
+from minlp.slot.cost import option_terms
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
 
 #: Rounding, relative to the sum of absolute terms; each carries a relative error below 1e-13
@@ -81,7 +81,7 @@ def price_options(
     """
     n = data.log_fading.shape[0]
     _single, bits = receivers(data, allowed)
-    crowd = occupancy(data, allowed)
+    loads = sure_loads(data, allowed)
     price = np.full(data.receiver.shape, np.inf)
     lower, upper, slope = power_low, np.full(n, data.log_power_max), np.empty(n)
     copies = (lower, upper, np.exp(lower), np.exp(upper))
@@ -94,7 +94,7 @@ def price_options(
             if core[k] >> o & 1:
                 price[k, o] = 0.0
             elif allowed[k] >> o & 1:
-                cost, slack_s = option_terms(data, k, o, crowd, False, low, high)
+                cost, slack_s = option_terms(data, k, o, loads, False, low, high)
                 r = data.receiver[k, o]
                 if r == NOT_SENT:
                     cost -= np.maximum(slope * lower, slope * upper).sum()
@@ -120,7 +120,7 @@ def _disturbance(
     reach = np.zeros(n)
     leak = np.exp(data.log_leakage - high[k, r])
     for j in range(n):
-        if j != k and surely_disturbs(data.scope, bits[j], r, n_uavs):
+        if j != k and surely_interferes(data.scope, bits[j], r, n_uavs):
             reach[j] = leak * np.exp(low[j, r])
     return reach, np.exp(data.log_noise - high[k, r])
 

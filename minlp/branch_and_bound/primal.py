@@ -1,218 +1,138 @@
-"""Good plans of one slot, compiled: true costs, successive convex steps, local search.
-
-Costs here follow the referee's equations on slot data; every plan that leaves the package is
-judged by the referee itself.
-"""
+"""Primal heuristics of branch and bound: first plans, local search by prices, idle UAVs."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from minlp.branch_and_bound.relaxation import assemble, gain_tables, occupancy, option_terms
-from minlp.convex.solve import minimise_kernel
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
-from minlp.slot.geometry import discs_of, project_position
+from minlp.branch_and_bound.core_bound import priced
+from minlp.improvement.neighbourhood import improve, move_index, swap_index, sweep
+from minlp.slot.cost import chosen_receivers, device_costs
+from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData, option_with
+from minlp.slot.region import (
+    apart,
+    area_box,
+    covers,
+    discs_of,
+    nearest_position,
+    reach_boxes,
+    refusals_hold,
+    repair,
+    start_reach,
+)
+from minlp.slot.value import Point, new_point
+
+#: Prices of moves count UAVs within this share of their reach, and powers within e^SPAN below.
+SHARE, SPAN = 0.5, 2.5
+
+#: A favoured change this much above the incumbent, relatively, still has its positions polished.
+HOPE = 0.05
+
+#: Steps that the positions of a favoured change get.
+HOPE_STEPS = 6
 
 
-@njit(cache=True, error_model="numpy")
-def chosen_receivers(data: SlotData, choice: IntArray) -> IntArray:
-    """Receiver of every device under option indices (n,)."""
-    receiver = np.empty(choice.shape[0], np.int64)
-    for k in range(choice.shape[0]):
-        receiver[k] = data.receiver[k, choice[k]]
-    return receiver
+def point_at(choice: IntArray, log_power: Array, xy_m: Array) -> Point:
+    """A point without value: option indices (n,), log-powers (n,), positions (M, 2)."""
+    point = new_point(len(choice), len(xy_m))
+    point.choice[:], point.log_power[:], point.uav_xy_m[:] = choice, log_power, xy_m
+    return point
 
 
-@njit(cache=True, error_model="numpy")
-def point_boxes(xy: Array) -> Array:
-    """Boxes (M, 4) of no extent around positions (M, 2)."""
-    boxes = np.empty((xy.shape[0], 4))
-    for m in range(xy.shape[0]):
-        boxes[m, 0] = boxes[m, 1] = xy[m, 0]
-        boxes[m, 2] = boxes[m, 3] = xy[m, 1]
-    return boxes
+def local_search(data: SlotData, reach: Array, point: Point, rounds: int, gap: float) -> None:
+    """Take the best-priced move or swap that pays, `rounds` times at most, in place."""
+    improve(data, reach, point, 8, gap)
+    for _ in range(rounds):
+        if not np.isfinite(point.value[0]):
+            return
+        order = promising(data, point, gap * point.value[0])
+        if not sweep(data, reach, point, order, HOPE, HOPE_STEPS, 1):
+            break
+    improve(data, reach, point, 20, gap)
 
 
-@njit(cache=True, error_model="numpy")
-def option_cost(
-    data: SlotData,
-    k: int,
-    o: int,
-    receiver: IntArray,
-    crowd: IntArray,
-    log_power: Array,
-    gains: Array,
-) -> float:
-    """Elastic cost of device k under option o, others as in `receiver`; log gains (n, M + 1)."""
-    r = data.receiver[k, o]
-    if r == NOT_SENT:
-        return data.fixed_cost[k, o]
-    n_uavs = data.altitude_m.shape[0]
-    heard = 0.0
-    for j in range(receiver.shape[0]):
-        if j == k or receiver[j] == NOT_SENT:
-            continue
-        same = data.scope == 0
-        if data.scope == 1:
-            same = (receiver[j] == n_uavs) == (r == n_uavs)
-        elif data.scope == 2:
-            same = receiver[j] == r
-        if same:
-            heard += np.exp(gains[j, r] + log_power[j])
-    disturbed = np.exp(data.log_leakage) * heard + np.exp(data.log_noise)
-    sinr = np.exp(gains[k, r] + log_power[k]) / disturbed
-    upload_s = data.load_s[k, r] / np.log1p(sinr)
-    fixed, slack = option_terms(data, k, o, crowd, True, gains, gains)
-    power_W = np.exp(log_power[k])
-    cost = fixed + data.latency_weight * upload_s
-    cost += data.energy_weight * power_W * (upload_s + data.propagation_s[r])
-    return cost + data.overrun_weight * max(0.0, upload_s - slack)
+def promising(data: SlotData, point: Point, gap: float) -> IntArray:
+    """Indices of the moves of one device and swaps of two that their prices favour, best first.
 
-
-@njit(cache=True, error_model="numpy")
-def device_costs(data: SlotData, choice: IntArray, log_power: Array, xy: Array) -> Array:
-    """Elastic cost (n,) of every device under option indices, log-powers and positions (M, 2)."""
-    n = choice.shape[0]
-    gains, _high = gain_tables(data, point_boxes(xy))
-    receiver = chosen_receivers(data, choice)
-    allowed = np.empty(n, np.int64)
-    for k in range(n):
-        allowed[k] = 1 << choice[k]
-    crowd = occupancy(data, allowed)
-    costs = np.empty(n)
-    for k in range(n):
-        costs[k] = option_cost(data, k, choice[k], receiver, crowd, log_power, gains)
-    return costs
-
-
-@njit(cache=True, error_model="numpy")
-def best_powers(
-    data: SlotData, choice: IntArray, log_power: Array, xy: Array, gap: float
-) -> tuple[float, Array]:
-    """(cost, log-powers) of the convex power problem at fixed options and positions."""
-    return local_step(data, choice, log_power, point_boxes(xy), xy, gap)[:2]
-
-
-@njit(cache=True, error_model="numpy")
-def local_step(
-    data: SlotData, choice: IntArray, log_power: Array, boxes: Array, xy: Array, gap: float
-) -> tuple[float, Array, Array]:
-    """Minimise the local model over boxes; (model cost, log-powers, positions)."""
-    n, n_uavs = data.log_fading.shape
-    allowed = np.empty(n, np.int64)
-    for k in range(n):
-        allowed[k] = 1 << choice[k]
-    floor = np.full(n, data.log_power_min)
-    problem, constant = assemble(data, allowed, allowed, boxes, floor, xy, False)
-    y, gradient = np.zeros(n + 2 * n_uavs), np.zeros(n + 2 * n_uavs)
-    y[:n] = log_power
-    for m in range(n_uavs):
-        y[n + 2 * m], y[n + 2 * m + 1] = xy[m, 0], xy[m, 1]
-    multiplier = np.zeros(n)
-    cost, _bound, _steps, _status = minimise_kernel(
-        problem, y, multiplier, gradient, False, gap, 0.0, np.inf, 40
-    )
-    moved = np.empty((n_uavs, 2))
-    for m in range(n_uavs):
-        moved[m, 0], moved[m, 1] = y[n + 2 * m], y[n + 2 * m + 1]
-    powers = np.empty(n)
-    for k in range(n):
-        powers[k] = min(max(y[k], data.log_power_min), data.log_power_max)
-    return cost + constant.sum(), powers, moved
-
-
-@njit(cache=True, error_model="numpy")
-def reach_boxes(data: SlotData) -> Array:
-    """Boxes (M, 4) around what every UAV reaches in the area."""
-    n_uavs = data.start_xy_m.shape[0]
-    boxes = np.empty((n_uavs, 4))
-    for m in range(n_uavs):
-        for axis in range(2):
-            boxes[m, 2 * axis] = max(data.start_xy_m[m, axis] - data.reach_m, 0.0)
-            boxes[m, 2 * axis + 1] = min(data.start_xy_m[m, axis] + data.reach_m, data.side_m)
-    return boxes
-
-
-@njit(cache=True, error_model="numpy")
-def settle(data: SlotData, receiver: IntArray, xy: Array) -> bool:
-    """Put positions into their discs, in place; False where that is impossible."""
-    boxes = reach_boxes(data)
-    fine = True
-    for m in range(xy.shape[0]):
-        discs = discs_of(data, m, receiver)
-        x, y, inside = project_position(discs, xy[m, 0], xy[m, 1], boxes[m])
-        xy[m, 0], xy[m, 1] = x, y
-        fine = fine and inside
-    return fine and apart(data, xy)
-
-
-@njit(cache=True, error_model="numpy")
-def apart(data: SlotData, xy: Array) -> bool:
-    """Whether all UAVs keep the separation."""
-    if data.separation_m == 0.0:
-        return True
-    for a in range(xy.shape[0]):
-        for b in range(a):
-            if np.hypot(xy[a, 0] - xy[b, 0], xy[a, 1] - xy[b, 1]) < data.separation_m:
-                return False
-    return True
-
-
-@njit(cache=True, error_model="numpy")
-def polish(
-    data: SlotData, choice: IntArray, log_power: Array, xy: Array, steps: int, gap: float
-) -> tuple[float, Array, Array]:
-    """Successive convex steps from feasible positions; (cost, log-powers, positions).
-
-    Each step minimises the tangent model inside a trust box around where the UAVs are; it is
-    taken when the true cost falls, else the box shrinks.
+    The prices (`prices`) bound what a change costs from below as long as UAVs and powers stay
+    near, so that changes with positive prices need not be tried.
     """
-    receiver = chosen_receivers(data, choice)
-    _model, powers = best_powers(data, choice, log_power, xy, gap)
-    cost = device_costs(data, choice, powers, xy).sum()
-    place = xy.copy()
-    trust = 0.5 * data.reach_m
-    for _ in range(steps):
-        boxes = point_boxes(place)
-        boxes[:, 0::2] -= trust
-        boxes[:, 1::2] += trust
-        _model, tried, moved = local_step(data, choice, powers, boxes, place, gap)
-        fine = settle(data, receiver, moved)
-        if fine:
-            _model, tried = best_powers(data, choice, tried, moved, gap)
-            here = device_costs(data, choice, tried, moved).sum()
-        if fine and here < cost:
-            gain, cost = cost - here, here
-            powers, place = tried, moved
-            if gain < 0.1 * gap * cost:
+    choice, xy = point.choice, point.uav_xy_m
+    boxes, near_m = reach_boxes(data), SHARE * data.reach_m
+    boxes[:, 0::2] = np.maximum(boxes[:, 0::2], xy - near_m)
+    boxes[:, 1::2] = np.minimum(boxes[:, 1::2], xy + near_m)
+    floor = np.maximum(point.log_power - SPAN, data.log_power_min)
+    start = np.concatenate((point.log_power, xy.ravel()))
+    whole = (1 << data.n_options) - 1
+    price = priced(data, whole, 1 << choice, boxes, floor, start, np.inf, gap).price
+    found: list[tuple[float, int]] = []
+    for k, o in zip(*np.nonzero(price < -gap), strict=True):
+        if o < data.n_options[k] and o != choice[k]:
+            found.append((price[k, o], move_index(data, k, o)))
+    for k in range(len(choice)):
+        for j in range(k):
+            to_k = option_with(data, k, data.server[j, choice[j]])
+            to_j = option_with(data, j, data.server[k, choice[k]])
+            if min(to_k, to_j) < 0 or to_k == choice[k]:
+                continue
+            both = price[k, to_k] + price[j, to_j]
+            if both < -gap:
+                found.append((both, swap_index(data, j, k)))
+    return np.array([index for _price, index in sorted(found)], np.int64)
+
+
+def staying_options(data: SlotData, lone: Array) -> IntArray:
+    """The option of least lone cost (n, O) a device when the UAVs stay: always admissible."""
+    cost = lone.copy()
+    for k, o in np.ndindex(*cost.shape):
+        r = data.receiver[k, o]
+        if r == NOT_SENT:
+            cost[k, o] = 1e300  # the last resort: allowed only when no other is
+        elif 0 <= r < len(data.start_xy_m) and not covers(data, k, data.start_xy_m[r], 0.0):
+            cost[k, o] = np.inf
+    return cost.argmin(axis=1)
+
+
+def inserted_options(
+    data: SlotData, reach: Array, lone: Array, choice: IntArray, xy: Array
+) -> IntArray:
+    """Devices move to their cheapest options one by one as far as positions `xy` can follow.
+
+    `xy` (M, 2) holds admissible positions for `choice` and is updated in place.
+    """
+    for k in range(len(choice)):
+        for o in np.argsort(lone[k, : data.n_options[k]]):
+            if o == choice[k]:
                 break
-            trust = min(1.5 * trust, 0.5 * data.reach_m)
-        else:
-            trust *= 0.25
-            if trust < 1e-4 * data.reach_m:
+            if data.receiver[k, o] == NOT_SENT:
+                continue
+            trial, moved = choice.copy(), xy.copy()
+            trial[k] = o
+            if repair(data, reach, chosen_receivers(data, trial), moved):
+                choice = trial
+                xy[:] = moved
                 break
-    return cost, powers, place
+    return choice
 
 
 @njit(cache=True, error_model="numpy")
 def away_from_business(data: SlotData, choice: IntArray, log_power: Array, xy: Array) -> float:
-    """Move UAVs that serve nobody to where their downlink disturbs least; returns the cost."""
+    """Move UAVs that serve nobody to where their downlink interferes least; returns the cost."""
     receiver = chosen_receivers(data, choice)
     cost = device_costs(data, choice, log_power, xy).sum()
-    boxes = reach_boxes(data)
+    reach, area = start_reach(data), area_box(data)
     for m in range(xy.shape[0]):
         if (receiver == m).any():
             continue
+        discs = discs_of(data, reach, receiver, m)
         for step in range(16):
             angle = step * np.pi / 8
             trial = xy.copy()
             x = data.start_xy_m[m, 0] + data.reach_m * np.cos(angle)
             y = data.start_xy_m[m, 1] + data.reach_m * np.sin(angle)
-            discs = discs_of(data, m, receiver)
-            trial[m, 0], trial[m, 1], _inside = project_position(discs, x, y, boxes[m])
+            trial[m, 0], trial[m, 1], _fine = nearest_position(discs, area, x, y)
             here = device_costs(data, choice, log_power, trial).sum()
-            if here < cost and apart(data, trial):
+            if here < cost and apart(data, trial) and refusals_hold(data, receiver, trial):
                 cost = here
                 xy[m] = trial[m]
     return cost

@@ -40,8 +40,8 @@ def may_be_unserved(bits: int) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def surely_disturbs(scope: int, bits: int, receiver: int, n_uavs: int) -> bool:
-    """Whether a sender with these allowed receivers disturbs a receiver whatever it chooses."""
+def surely_interferes(scope: int, bits: int, receiver: int, n_uavs: int) -> bool:
+    """Whether a sender with these allowed receivers surely interferes at a receiver."""
     if bits == 0 or may_be_unserved(bits):
         return False
     if scope == 0:
@@ -50,3 +50,15 @@ def surely_disturbs(scope: int, bits: int, receiver: int, n_uavs: int) -> bool:
     if scope == 2:
         return bits == 1 << receiver
     return bits == satellite if receiver == n_uavs else (bits & satellite) == 0
+
+
+@njit(cache=True, error_model="numpy")
+def sure_loads(data: SlotData, allowed: IntArray) -> IntArray:
+    """Requests that the node has decided on each server; none counted if compute is dedicated."""
+    count = np.zeros(data.server.max() + 2, np.int64)
+    if data.shared:
+        for k in range(allowed.shape[0]):
+            for o in range(data.n_options[k]):
+                if allowed[k] == 1 << o and data.server[k, o] >= 0:
+                    count[data.server[k, o]] += 1
+    return count

@@ -20,59 +20,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minlp.branch_and_bound.receivers import may_be_unserved, receivers
+from minlp.branch_and_bound.receivers import may_be_unserved, receivers, sure_loads
 from minlp.branch_and_bound.rows import affine_row, interval_row
 from minlp.convex.problem import ConvexProblem
+from minlp.slot.cost import option_terms
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
-from minlp.slot.geometry import RADIUS_SLACK, discs_of, gain_interval, room, squared_distances
+from minlp.slot.geometry import RADIUS_SLACK, gain_interval, room, squared_distances
+from minlp.slot.region import discs_of, start_reach
 
 #: Logs of gains carry errors of some 1e-14; rounding them outward by this keeps bounds valid.
 OUTWARD = 1e-12
-
-
-@njit(cache=True, error_model="numpy")
-def download_s(data: SlotData, k: int, m: int, low: Array, high: Array) -> float:
-    """Least download time of device k from UAV m, log gains in [low, high] (n, M + 1)."""
-    if data.answer_bit[k] == 0.0:
-        return 0.0
-    others = 0.0
-    for j in range(data.altitude_m.shape[0]):
-        if j != m:
-            others += np.exp(low[k, j])
-    noise = np.exp(data.log_noise)
-    disturbed = np.exp(data.log_leakage) * data.uav_power_W * others + noise
-    sinr = np.exp(high[k, m]) * data.uav_power_W / disturbed
-    return data.answer_bit[k] * np.log(2.0) / (data.uav_bandwidth_Hz * np.log1p(sinr))
-
-
-@njit(cache=True, error_model="numpy")
-def occupancy(data: SlotData, allowed: IntArray) -> IntArray:
-    """Devices surely on each server, with shared compute; indexed like the instance's servers."""
-    count = np.zeros(data.server.max() + 2, np.int64)
-    if data.shared:
-        for k in range(allowed.shape[0]):
-            for o in range(data.n_options[k]):
-                if allowed[k] == 1 << o and data.server[k, o] >= 0:
-                    count[data.server[k, o]] += 1
-    return count
-
-
-@njit(cache=True, error_model="numpy")
-def option_terms(
-    data: SlotData, k: int, o: int, crowd: IntArray, decided: bool, low: Array, high: Array
-) -> tuple[float, float]:
-    """(least cost of all but the upload, greatest slack for it) of an option."""
-    cost, slack = data.fixed_cost[k, o], data.slack_s[k, o]
-    r = data.receiver[k, o]
-    late = 0.0
-    if data.shared and r != NOT_SENT:
-        sharing = crowd[data.server[k, o]] + (0 if decided else 1)
-        late += data.execute_s[k, o] * sharing
-    if r >= 0 and r < data.altitude_m.shape[0]:
-        down = download_s(data, k, r, low, high)
-        late += down
-        cost += data.energy_weight * data.uav_power_W * down
-    return cost + data.latency_weight * late, slack - late
 
 
 @njit(cache=True, error_model="numpy")
@@ -95,13 +52,11 @@ def assemble(
     boxes: Array,
     power_low: Array,
     near: Array,
-    safe: bool,
 ) -> tuple[ConvexProblem, Array]:
     """The convex problem of a node, and its constants a device (n,).
 
     `core` (n,) holds the allowed options that a device's own cost is relaxed over: it bounds plans
-    that choose among them. Gains are linearised around `near` (M, 2), points of the boxes. With
-    safe=False remainders are dropped: a local model for successive convex steps.
+    that choose among them. Gains are linearised around `near` (M, 2), points of the boxes.
     """
     n, n_uavs = data.log_fading.shape
     decided, bits = receivers(data, allowed)
@@ -110,19 +65,18 @@ def assemble(
     discs = cutting_discs(data, single, decided, boxes)
     problem = _blank(data, n, n_uavs, power_low, near, discs)
     constant = np.zeros(n)
-    crowd = occupancy(data, allowed)
-    spaces = np.zeros((n_uavs, 3))
-    if safe:
-        for m in range(n_uavs):
-            spaces[m] = room(boxes[m], discs_of(data, m, decided), near[m, 0], near[m, 1])
+    loads = sure_loads(data, allowed)
+    spaces, reach = np.empty((n_uavs, 3)), start_reach(data)
+    for m in range(n_uavs):
+        spaces[m] = room(boxes[m], discs_of(data, reach, decided, m), near[m, 0], near[m, 1])
     for k in range(n):
-        _device_terms(data, k, allowed, core[k], heard[k], crowd, low, high, problem, constant)
+        _device_terms(data, k, allowed, core[k], heard[k], loads, low, high, problem, constant)
         if problem.load_s[k] == 0.0:
             continue
         r = single[k]
         problem.receiver[k] = r if 0 <= r < n_uavs else -1
         if 0 <= r < n_uavs:
-            affine_row(data, k, r, bits, boxes[r], spaces[r], near[r], low, high, safe, problem)
+            affine_row(data, k, r, bits, boxes[r], spaces[r], near[r], low, high, problem)
             i = n + 2 * r
             problem.lower[i], problem.upper[i] = boxes[r, 0], boxes[r, 1]
             problem.lower[i + 1], problem.upper[i + 1] = boxes[r, 2], boxes[r, 3]
@@ -197,7 +151,7 @@ def _device_terms(
     allowed: IntArray,
     core: int,
     heard: int,
-    crowd: IntArray,
+    loads: IntArray,
     low: Array,
     high: Array,
     problem: ConvexProblem,
@@ -209,7 +163,7 @@ def _device_terms(
     for o in range(data.n_options[k]):
         if not core >> o & 1:
             continue
-        cost, left_s = option_terms(data, k, o, crowd, allowed[k] == 1 << o, low, high)
+        cost, left_s = option_terms(data, k, o, loads, allowed[k] == 1 << o, low, high)
         least = min(least, cost)
         r = data.receiver[k, o]
         if r != NOT_SENT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minlp.branch_and_bound.receivers import surely_disturbs
+from minlp.branch_and_bound.receivers import surely_interferes
 from minlp.convex.problem import ConvexProblem
 from minlp.slot.data import Array, IntArray, SlotData
 from minlp.slot.geometry import gain_above, gain_below
@@ -35,7 +35,7 @@ def interval_row(
         least = np.inf
         for r in range(n_uavs + 1):
             if heard >> r & 1:
-                if surely_disturbs(data.scope, bits[j], r, n_uavs):
+                if surely_interferes(data.scope, bits[j], r, n_uavs):
                     least = min(least, data.log_leakage + low[j, r] - high[k, r])
                 else:
                     least = -np.inf
@@ -53,14 +53,13 @@ def affine_row(
     near: Array,
     low: Array,
     high: Array,
-    safe: bool,
     problem: ConvexProblem,
 ) -> None:
     """Ratios of device k at UAV m, as affine functions of its position around `near` (2,)."""
     n, n_uavs = data.log_fading.shape
     x, y = near[0], near[1]
     value, sx, sy = gain_above(data, k, m, box, space, x, y)
-    if safe and value >= high[k, m]:
+    if value >= high[k, m]:
         value, sx, sy = high[k, m], 0.0, 0.0
     own = value - sx * x - sy * y
     problem.log_noise[k] = data.log_noise - own
@@ -68,10 +67,10 @@ def affine_row(
     if data.log_leakage == -np.inf:
         return
     for j in range(n):
-        if j == k or not surely_disturbs(data.scope, bits[j], m, n_uavs):
+        if j == k or not surely_interferes(data.scope, bits[j], m, n_uavs):
             continue
         other, ox, oy = gain_below(data, j, m, space, x, y)
-        if safe and other <= low[j, m]:
+        if other <= low[j, m]:
             other, ox, oy = low[j, m], 0.0, 0.0
         other -= ox * x + oy * y
         problem.log_interference[k, j] = data.log_leakage + other - own

@@ -11,11 +11,19 @@ import numpy as np
 
 from minlp.branch_and_bound.branching import Node, children_of, parts_of
 from minlp.branch_and_bound.hard_deadlines import cause_of_lateness, hard_data, punctual_ceiling
-from minlp.branch_and_bound.local_search import inserted_options, local_search, staying_options
 from minlp.branch_and_bound.node import DEVICE, NOTHING, evaluate_node
 from minlp.branch_and_bound.presolve import least_powers, lone_costs, outer_boxes, tighten
-from minlp.branch_and_bound.primal import away_from_business, polish
+from minlp.branch_and_bound.primal import (
+    away_from_business,
+    inserted_options,
+    local_search,
+    point_at,
+    staying_options,
+)
+from minlp.improvement.neighbourhood import improve
 from minlp.slot.data import Array, IntArray, SlotData, plan_of, slot_data
+from minlp.slot.region import start_reach
+from minlp.slot.value import Point
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint
 from satedge.problem.referee import judge
@@ -56,6 +64,7 @@ class Search:
         self.local: SlotData = self.data
         if limits.hard:
             self.data, self.local = hard_data(self.data)
+        self.reach = start_reach(self.data)
         self.scale = 1.0 / instance.scenario.n_devices
         self.upper = np.inf
         self.plan: Plan | None = None
@@ -112,10 +121,10 @@ class Search:
         staying = staying_options(data, self.lone)
         powers = np.full(len(staying), data.log_power_max)
         xy = data.start_xy_m.copy()
-        choice = inserted_options(data, self.lone, staying, xy)
-        self._improve_from(choice, powers, xy, tries=100)
+        choice = inserted_options(data, self.reach, self.lone, staying, xy)
+        self._search_from(point_at(choice, powers, xy), rounds=50)
         if self.plan is None:
-            self._improve_from(staying, powers, data.start_xy_m.copy(), tries=0)
+            self._search_from(point_at(staying, powers, data.start_xy_m), rounds=0)
         budget = min(self.upper, self.ceiling) * (1 + 1e-9)
         self.floor = least_powers(data, self.lone, boxes, budget)
         allowed = (1 << data.n_options) - 1
@@ -151,7 +160,8 @@ class Search:
         bound = max(found.lower_bound, parent_bound)
         self.closed_bound = min(self.closed_bound, found.dropped_bound)
         if found.candidate_cost < self.upper * (1 + HOPE):
-            self._polish(found.choice, found.log_power, found.xy_m, found.candidate_cost)
+            candidate = point_at(found.choice, found.log_power, found.xy_m)
+            self._polish(candidate, found.candidate_cost)
         if bound >= self._target() or found.kind == NOTHING:
             self.closed_bound = min(self.closed_bound, bound)
             return None
@@ -185,24 +195,24 @@ class Search:
             heapq.heappush(self.heap, node)
         self._settle()
 
-    def _polish(self, choice: IntArray, powers: Array, xy: Array, cost: float) -> None:
-        """Local steps from a candidate, once a choice of servers unless it is better already."""
-        key = choice.tobytes()
+    def _polish(self, point: Point, cost: float) -> None:
+        """Descend from a candidate, once a choice of servers unless it is better already."""
+        key = point.choice.tobytes()
         if key in self.polished and cost >= self.upper:
             return
         self.polished.add(key)
-        cost, powers, xy = polish(self.local, choice, powers, xy, 12, 0.01 * self.limits.gap)
-        if cost < self.upper * (1 - 1e-12):
-            self._accept(choice, powers, xy)
+        improve(self.local, self.reach, point, 12, 0.01 * self.limits.gap)
+        if point.value[0] < self.upper * (1 - 1e-12):
+            self._accept(point)
 
-    def _improve_from(self, choice: IntArray, powers: Array, xy: Array, tries: int) -> None:
-        gap = 0.01 * self.limits.gap
-        _cost, choice, powers, xy = local_search(self.local, choice, powers, xy, tries, gap)
-        self.polished.add(choice.tobytes())
-        self._accept(choice, powers, xy)
+    def _search_from(self, point: Point, rounds: int) -> None:
+        local_search(self.local, self.reach, point, rounds, 0.01 * self.limits.gap)
+        self.polished.add(point.choice.tobytes())
+        self._accept(point)
 
-    def _accept(self, choice: IntArray, powers: Array, xy: Array) -> None:
+    def _accept(self, point: Point) -> None:
         """Judge a plan and keep it if it is the best so far."""
+        choice, powers, xy = point.choice, point.log_power, point.uav_xy_m
         away_from_business(self.data, choice, powers, xy)
         plan = plan_of(self.instance, self.slot, self.data, choice, powers, xy)
         view = self.instance.rows(slice(self.slot, self.slot + 1))

@@ -19,9 +19,9 @@ from functools import cache
 
 import numpy as np
 
-from minlp.branch_and_bound.local_search import staying_options
-from minlp.branch_and_bound.primal import polish
+from minlp.branch_and_bound.primal import point_at, staying_options
 from minlp.branch_and_bound.search import Limits, Search
+from minlp.improvement.neighbourhood import improve
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
@@ -97,4 +97,5 @@ def warm_up() -> None:
     search.run()
     data = search.data
     choice = staying_options(data, search.lone)
-    polish(data, choice, np.zeros(len(choice)), data.start_xy_m.copy(), 1, 1e-6)
+    point = point_at(choice, np.zeros(len(choice)), data.start_xy_m)
+    improve(data, search.reach, point, 1, 1e-6)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from minlp.power.at_positions import Combination, Point, point_at
+from minlp.enumeration.point import Combination, Point, point_at
 from minlp.power.power import PowerSolution
 from satedge.problem.plan import Plan
 from satedge.problem.referee import TOLERANCE

@@ -28,9 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minlp.enumeration.box import Box, evaluate, root_box, split
+from minlp.enumeration.point import Combination
 from minlp.p1.data import SlotTerms, slot_terms
 from minlp.p1.start import start_plan
-from minlp.power.at_positions import Combination
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Progress, Report, ignore
 from satedge.problem.referee import judge

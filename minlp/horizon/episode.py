@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from minlp.horizon.uav_routes import best_route, place_costs
 from minlp.improvement.neighbourhood import kick, neighbour_count, place, sweep
-from minlp.improvement.positions import nearest_position, polish, refusals_hold
+from minlp.improvement.positions import polish
 from minlp.improvement.prices import option_costs
+from minlp.slot.cost import chosen_receivers
 from minlp.slot.data import Array, SlotData, plan_of, slot_data
-from minlp.slot.value import EDGE, Point, copied, point_of, settle_powers
+from minlp.slot.region import EDGE, apart, nearest_position, refusals_hold
+from minlp.slot.value import Point, copied, point_of, settle_powers
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan, concatenate
 
@@ -71,9 +73,8 @@ class Tour:
     def fits(self, t: int, point: Point) -> bool:
         """Whether UAVs keep apart and nobody is refused below one, in slot t."""
         data, xy = self.data[t], point.uav_xy_m
-        apart = np.hypot(*(xy[:, None] - xy).transpose(2, 0, 1)) + np.diag(np.full(len(xy), np.inf))
-        close = data.separation_m > 0 and apart.min(initial=np.inf) < data.separation_m
-        return not close and bool(refusals_hold(data, point.choice, xy))
+        receiver = chosen_receivers(data, point.choice)
+        return bool(apart(data, xy) and refusals_hold(data, receiver, xy))
 
     def improve_slot(self, t: int, rng: np.random.Generator) -> bool:
         """Servers, powers and positions of one slot between its neighbours; True if it gained."""
@@ -174,7 +175,7 @@ def descend(data: SlotData, reach: Array, point: Point, rng: np.random.Generator
     count = neighbour_count(data)
     for _ in range(50):
         polish(data, reach, point, POSITION_GAP, POSITION_STEPS)
-        if not sweep(data, reach, point, rng.permutation(count), HOPE, HOPE_STEPS):
+        if not sweep(data, reach, point, rng.permutation(count), HOPE, HOPE_STEPS, count):
             break
 
 
@@ -228,6 +229,7 @@ def bent_path(
     """
     bent = uav_xy_m.copy()
     near_m = reach_m * (1 - 1e-6)  # leaves the discs an intersection with an inside
+    area = np.array([0.0, side_m, 0.0, side_m])
     away = target_xy_m - start_xy_m
     share = (t + 1) * near_m / np.maximum(np.hypot(*away.T), 1e-300)
     if (share < 1 - EDGE_SHARE).any():
@@ -238,7 +240,7 @@ def bent_path(
         for m in range(bent.shape[1] if s != t else 0):
             before = start_xy_m[m] if s == 0 else bent[s - 1, m]
             discs = np.array([[*before, reach_m], [*target_xy_m[m], (t - s) * near_m]])
-            x, y, fine = nearest_position(discs[: 2 if s < t else 1], side_m, *bent[s, m])
+            x, y, fine = nearest_position(discs[: 2 if s < t else 1], area, *bent[s, m])
             if not fine:
                 return None
             bent[s, m] = x, y

@@ -30,8 +30,8 @@ from minlp.heuristics.simple import greedy
 from minlp.horizon.episode import Tour, free_point, tour_of, widened
 from minlp.horizon.trajectory import smooth
 from minlp.horizon.windows import window_bounds
-from minlp.improvement.positions import start_reach
 from minlp.slot.data import Array
+from minlp.slot.region import start_reach
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore

@@ -13,9 +13,11 @@ import numpy as np
 from numba import njit
 
 from minlp.improvement.prices import best_power, disturbance_prices, option_costs, upload_cost
+from minlp.slot.cost import LN2, interferes, log_gains
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
 from minlp.slot.geometry import log_gain
-from minlp.slot.value import LN2, Point, disturbs, log_gains
+from minlp.slot.region import covers
+from minlp.slot.value import Point
 
 
 @njit(cache=True, error_model="numpy")
@@ -32,26 +34,20 @@ def place_costs(data: SlotData, point: Point, m: int, places: Array) -> Array:
             r = data.receiver[k, o]
             if r == m:
                 option[k] = o
-            elif not 0 <= r < n_uavs or _covers(data, k, point.uav_xy_m[r]):
+            elif not 0 <= r < n_uavs or covers(data, k, point.uav_xy_m[r], 0.0):
                 elsewhere[k] = min(elsewhere[k], cost[k, o])
         for j in range(n):
             at = data.receiver[j, point.choice[j]]
-            if j != k and at != NOT_SENT and disturbs(data.scope, m, at, n_uavs):
+            if j != k and at != NOT_SENT and interferes(data.scope, m, at, n_uavs):
                 harm[k] += prices[j] * np.exp(data.log_leakage + gains[k, at])
     total = np.zeros(places.shape[0])
     for g in range(places.shape[0]):
         for k in range(n):
             least = elsewhere[k]
-            if option[k] >= 0 and _covers(data, k, places[g]):
+            if option[k] >= 0 and covers(data, k, places[g], 0.0):
                 least = min(least, _cost_at(data, point, k, option[k], m, places[g], harm[k]))
             total[g] += least
     return total
-
-
-@njit(cache=True, error_model="numpy")
-def _covers(data: SlotData, k: int, place: Array) -> bool:
-    dx, dy = place[0] - data.device_xy_m[k, 0], place[1] - data.device_xy_m[k, 1]
-    return dx * dx + dy * dy <= data.coverage_m**2
 
 
 @njit(cache=True, error_model="numpy")
@@ -63,7 +59,7 @@ def _cost_at(
     total = np.exp(data.log_noise)
     for j in range(n):
         at = data.receiver[j, point.choice[j]]
-        if j != k and disturbs(data.scope, at, m, n_uavs):
+        if j != k and interferes(data.scope, at, m, n_uavs):
             heard = log_gain(data, j, m, place[0], place[1]) + point.log_power[j]
             total += np.exp(data.log_leakage + heard)
     own = log_gain(data, k, m, place[0], place[1])

@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minlp.improvement.positions import polish, repair
-from minlp.slot.data import Array, IntArray, SlotData
+from minlp.improvement.positions import polish
+from minlp.slot.cost import chosen_receivers
+from minlp.slot.data import Array, IntArray, SlotData, option_with
+from minlp.slot.region import repair
 from minlp.slot.value import Point, copy_point, new_point, settle_powers
 
 #: A change of server counts as an improvement from this relative gain on.
@@ -22,13 +24,15 @@ POWER_GAP = 1e-7
 POLISH_GAP = 1e-5
 
 
-@njit(cache=True, error_model="numpy")
-def option_with(data: SlotData, k: int, server: int) -> int:
-    """Index of the option of device k with a server, -1 if it has none."""
-    for o in range(data.n_options[k]):
-        if data.server[k, o] == server:
-            return o
-    return -1
+def move_index(data: SlotData, k: int, option: int) -> int:
+    """Neighbour in which device k takes an option."""
+    return int(k * data.receiver.shape[1] + option)
+
+
+def swap_index(data: SlotData, j: int, k: int) -> int:
+    """Neighbour in which devices j < k exchange servers."""
+    n, width = data.receiver.shape
+    return n * width + j * n + k
 
 
 @njit(cache=True, error_model="numpy")
@@ -63,18 +67,31 @@ def change(data: SlotData, index: int, choice: IntArray) -> bool:
 def place(data: SlotData, reach: Array, point: Point, relative_gap: float, cutoff: float) -> float:
     """Positions repaired and powers settled after a change of servers; inf if impossible."""
     point.value[0] = np.inf
-    if repair(data, reach, point.choice, point.uav_xy_m):
+    if repair(data, reach, chosen_receivers(data, point.choice), point.uav_xy_m):
         settle_powers(data, point, relative_gap, cutoff)
     return point.value[0]
 
 
+def improve(data: SlotData, reach: Array, point: Point, steps: int, gap: float) -> None:
+    """Best powers, then descent over positions, in place; the value is inf where none fits."""
+    if np.isfinite(place(data, reach, point, 0.01 * gap, np.inf)):
+        polish(data, reach, point, gap, steps)
+
+
 @njit(cache=True, error_model="numpy")
 def sweep(
-    data: SlotData, reach: Array, best: Point, order: IntArray, hope: float, steps: int
+    data: SlotData,
+    reach: Array,
+    best: Point,
+    order: IntArray,
+    hope: float,
+    steps: int,
+    enough: int,
 ) -> int:
     """Try neighbours in the given order, moving on at once; returns how many improved.
 
-    A neighbour within `hope` of the best gets that many steps of its positions.
+    A neighbour within `hope` of the best gets that many steps of its positions. Ends after
+    `enough` improvements.
     """
     trial = new_point(best.choice.shape[0], best.uav_xy_m.shape[0])
     improved = 0
@@ -89,6 +106,8 @@ def sweep(
         if trial.value[0] < best.value[0] - GAIN * abs(best.value[0]):
             copy_point(trial, best)
             improved += 1
+            if improved == enough:
+                break
     return improved
 
 

@@ -1,9 +1,8 @@
-"""Where UAVs may be, and descent over their positions with powers re-solved, compiled.
+"""Descent over UAV positions with powers re-solved, compiled.
 
-`nearest_position` is the exact projection on what reach, area and coverage leave to one UAV: an
-intersection of discs and a square. `polish` is the spectral projected gradient method (Birgin,
-Martinez, Raydan, SIAM J. Optim. 10(4), 2000) on V(q) of `slot.value`, all UAVs at once; downlink
-interference, and separation where it is on, are part of it.
+`polish` is the spectral projected gradient method (Birgin, Martinez, Raydan, SIAM J. Optim. 10(4),
+2000) on V(q) of `slot.value`, all UAVs at once; downlink interference, and separation where it is
+on, are part of it.
 """
 
 from __future__ import annotations
@@ -12,162 +11,10 @@ import numpy as np
 from numba import njit
 
 from minlp.convex.problem import upload_time
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
-from minlp.slot.value import (
-    EDGE,
-    INNER,
-    LN2,
-    Point,
-    copy_point,
-    disturbs,
-    log_gains,
-    settle_powers,
-)
-
-
-@njit(cache=True, error_model="numpy")
-def start_reach(data: SlotData) -> Array:
-    """(M, 1, 3) rows (x, y, radius): the reach of every UAV from where it starts."""
-    reach = np.empty((data.start_xy_m.shape[0], 1, 3))
-    reach[:, 0, :2] = data.start_xy_m
-    reach[:, 0, 2] = data.reach_m
-    return reach
-
-
-@njit(cache=True, error_model="numpy")
-def discs_of(data: SlotData, reach: Array, choice: IntArray, m: int) -> Array:
-    """Rows (x, y, radius): the reach of UAV m, then the coverage around each of its devices.
-
-    `reach` (M, R, 3) holds the discs in which every UAV has to end, whatever it serves.
-    """
-    n, count = choice.shape[0], reach.shape[1]
-    rows = np.empty((n + count, 3))
-    rows[:count] = reach[m]
-    for k in range(n):
-        if data.receiver[k, choice[k]] == m:
-            rows[count, 0], rows[count, 1] = data.device_xy_m[k]
-            rows[count, 2] = data.coverage_m
-            count += 1
-    return rows[:count]
-
-
-@njit(cache=True, error_model="numpy")
-def inside(discs: Array, side_m: float, x: float, y: float) -> bool:
-    if x < 0.0 or y < 0.0 or x > side_m or y > side_m:
-        return False
-    for i in range(discs.shape[0]):
-        if np.hypot(x - discs[i, 0], y - discs[i, 1]) > discs[i, 2] * (1 + EDGE):
-            return False
-    return True
-
-
-@njit(cache=True, error_model="numpy")
-def _crossings(discs: Array, side_m: float, i: int, j: int, points: Array) -> int:
-    """Points where boundaries i and j meet, into rows of points; how many.
-
-    Boundaries 0..D-1 are circles, D..D+3 the lines x = 0, x = side, y = 0, y = side.
-    """
-    count = discs.shape[0]
-    if i >= count:
-        if (i - count) // 2 == (j - count) // 2:
-            return 0
-        points[0, 0] = side_m * ((i - count) % 2)
-        points[0, 1] = side_m * ((j - count) % 2)
-        return 1
-    cx, cy, radius = discs[i, 0], discs[i, 1], discs[i, 2] * INNER
-    if j >= count:
-        across = (j - count) // 2 == 0  # the line is x = level
-        level = side_m * ((j - count) % 2)
-        off = level - (cx if across else cy)
-        if abs(off) > radius:
-            return 0
-        half = np.sqrt(radius * radius - off * off)
-        for sign in range(2):
-            along = (cy if across else cx) + (2 * sign - 1) * half
-            points[sign, 0] = level if across else along
-            points[sign, 1] = along if across else level
-        return 2
-    dx, dy = discs[j, 0] - cx, discs[j, 1] - cy
-    other = discs[j, 2] * INNER
-    d2 = dx * dx + dy * dy
-    d = np.sqrt(d2)
-    if d == 0.0 or d > radius + other or d < abs(radius - other):
-        return 0
-    share = 0.5 * (1.0 + (radius * radius - other * other) / d2)
-    half = np.sqrt(max(radius * radius / d2 - share * share, 0.0))
-    for sign in range(2):
-        turn = (2 * sign - 1) * half
-        points[sign, 0] = cx + share * dx - turn * dy
-        points[sign, 1] = cy + share * dy + turn * dx
-    return 2
-
-
-@njit(cache=True, error_model="numpy")
-def nearest_position(discs: Array, side_m: float, x: float, y: float) -> tuple[float, float, bool]:
-    """The point of the discs and the square nearest to (x, y), and whether there is any.
-
-    The nearest point of a convex set outside of which (x, y) lies is on one boundary, as the
-    projection on it, or where two meet.
-    """
-    if inside(discs, side_m, x, y):
-        return x, y, True
-    count = discs.shape[0]
-    points = np.empty((2, 2))
-    best, bx, by = np.inf, x, y
-    for i in range(count + 4):
-        if i < count:
-            cx, cy = discs[i, 0], discs[i, 1]
-            scale = discs[i, 2] * INNER / max(np.hypot(x - cx, y - cy), 1e-300)
-            points[0, 0], points[0, 1] = cx + (x - cx) * scale, cy + (y - cy) * scale
-        else:
-            points[0, 0], points[0, 1] = x, y
-            points[0, (i - count) // 2] = side_m * ((i - count) % 2)
-        found = 1
-        for j in range(i, count + 4):
-            if j > i:
-                found = _crossings(discs, side_m, i, j, points)
-            for p in range(found):
-                away = np.hypot(points[p, 0] - x, points[p, 1] - y)
-                if away < best and inside(discs, side_m, points[p, 0], points[p, 1]):
-                    best, bx, by = away, points[p, 0], points[p, 1]
-    return bx, by, best < np.inf
-
-
-@njit(cache=True, error_model="numpy")
-def repair(data: SlotData, reach: Array, choice: IntArray, uav_xy_m: Array) -> bool:
-    """Bring every UAV to the nearest place where it may serve its devices; False if none is.
-
-    Also False where UAVs are too near each other, or where a device is refused by a UAV above it.
-    """
-    n_uavs = uav_xy_m.shape[0]
-    for m in range(n_uavs):
-        discs = discs_of(data, reach, choice, m)
-        x, y, fine = nearest_position(discs, data.side_m, uav_xy_m[m, 0], uav_xy_m[m, 1])
-        if not fine:
-            return False
-        uav_xy_m[m, 0], uav_xy_m[m, 1] = x, y
-        for j in range(m):
-            apart = np.hypot(x - uav_xy_m[j, 0], y - uav_xy_m[j, 1])
-            if data.separation_m > 0.0 and apart < data.separation_m:
-                return False
-    return refusals_hold(data, choice, uav_xy_m)
-
-
-@njit(cache=True, error_model="numpy")
-def refusals_hold(data: SlotData, choice: IntArray, uav_xy_m: Array) -> bool:
-    """Whether every device left unserved has no UAV that could take it."""
-    for k in range(choice.shape[0]):
-        if data.receiver[k, choice[k]] != NOT_SENT:
-            continue
-        for o in range(data.n_options[k]):
-            m = data.receiver[k, o]
-            if m == NOT_SENT:
-                continue
-            dx = uav_xy_m[m, 0] - data.device_xy_m[k, 0]
-            dy = uav_xy_m[m, 1] - data.device_xy_m[k, 1]
-            if np.hypot(dx, dy) <= data.coverage_m * (1 + 2e-9):
-                return False
-    return True
+from minlp.slot.cost import LN2, chosen_receivers, interferes, log_gains
+from minlp.slot.data import Array, SlotData
+from minlp.slot.region import area_box, discs_of, nearest_position, repair
+from minlp.slot.value import Point, copy_point, settle_powers
 
 
 @njit(cache=True, error_model="numpy")
@@ -195,7 +42,7 @@ def position_slope(data: SlotData, point: Point) -> Array:
         for j in range(n):
             r = data.receiver[j, point.choice[j]]
             received[j] = 0.0
-            if j != k and disturbs(data.scope, r, m, n_uavs):
+            if j != k and interferes(data.scope, r, m, n_uavs):
                 received[j] = np.exp(data.log_leakage + gains[j, m] + point.log_power[j])
                 total += received[j]
         log_sinr = point.log_power[k] + gains[k, m] - np.log(total)
@@ -250,7 +97,7 @@ def _step(
     for _halving in range(12):
         copy_point(point, trial)
         trial.uav_xy_m[:] = point.uav_xy_m + scale * step
-        if repair(data, reach, trial.choice, trial.uav_xy_m):
+        if repair(data, reach, chosen_receivers(data, trial.choice), trial.uav_xy_m):
             value = settle_powers(data, trial, 0.1 * relative_gap, np.inf)
             if value <= point.value[0] + 1e-4 * scale * promised:
                 return True
@@ -271,14 +118,15 @@ def polish(data: SlotData, reach: Array, point: Point, relative_gap: float, max_
     )  # fmt: skip
     if n_uavs == 0 or reach[:, :, 2].max() == 0.0:
         return
+    receiver, area = chosen_receivers(data, point.choice), area_box(data)
     slope = position_slope(data, point)
     steepest = np.sqrt((slope**2).sum())
     length = 0.3 * reach[:, :, 2].max() / max(steepest, 1e-300)
     for _ in range(max_steps):
         target = point.uav_xy_m - length * slope
         for m in range(n_uavs):
-            discs = discs_of(data, reach, point.choice, m)
-            x, y, _fine = nearest_position(discs, data.side_m, target[m, 0], target[m, 1])
+            discs = discs_of(data, reach, receiver, m)
+            x, y, _fine = nearest_position(discs, area, target[m, 0], target[m, 1])
             target[m, 0], target[m, 1] = x, y
         step = target - point.uav_xy_m
         promised = (slope * step).sum()

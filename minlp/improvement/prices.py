@@ -13,9 +13,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from minlp.convex.problem import upload_time
-from minlp.improvement.positions import nearest_position
+from minlp.slot.cost import download_s, interferes, log_gains
 from minlp.slot.data import NOT_SENT, Array, SlotData
-from minlp.slot.value import Point, disturbs, download_s, log_gains
+from minlp.slot.region import area_box, nearest_position
+from minlp.slot.value import Point
 
 #: Halvings of the bracket of ln P; a price needs no more than a few digits.
 HALVINGS = 30
@@ -65,7 +66,7 @@ def disturbance_prices(data: SlotData, point: Point, gains: Array) -> Array:
         total = np.exp(data.log_noise)
         for j in range(n):
             sender = data.receiver[j, point.choice[j]]
-            if j != k and disturbs(data.scope, sender, r, n_uavs):
+            if j != k and interferes(data.scope, sender, r, n_uavs):
                 total += np.exp(data.log_leakage + gains[j, r] + point.log_power[j])
         log_sinr = point.log_power[k] + gains[k, r] - np.log(total)
         _h, fall, _bend = upload_time(data.load_s[k, r], log_sinr)
@@ -95,11 +96,11 @@ def option_costs(data: SlotData, point: Point, priced: bool) -> tuple[Array, Arr
                 at = data.receiver[j, point.choice[j]]
                 if not priced or j == k or at == NOT_SENT:
                     continue
-                if disturbs(data.scope, at, r, n_uavs):
+                if interferes(data.scope, at, r, n_uavs):
                     total += np.exp(data.log_leakage + gains[j, r] + point.log_power[j])
-                if disturbs(data.scope, r, at, n_uavs):
+                if interferes(data.scope, r, at, n_uavs):
                     harm += prices[j] * np.exp(data.log_leakage + gains[k, at])
-            down = download_s(data, gains, k, r) if r < n_uavs else 0.0
+            down = download_s(data, k, r, gains, gains) if r < n_uavs else 0.0
             slack = data.slack_s[k, o] - down - data.execute_s[k, o]
             log_snr = gains[k, r] - np.log(total)
             load, propagation = data.load_s[k, r], data.propagation_s[r]
@@ -138,7 +139,7 @@ def conflicts(data: SlotData) -> NDArray[np.bool_]:
     """(n, n, M) pairs of devices that no reachable position of a UAV covers together."""
     n, n_uavs = data.log_fading.shape
     apart = np.zeros((n, n, n_uavs), np.bool_)
-    discs = np.empty((3, 3))
+    discs, area = np.empty((3, 3)), area_box(data)
     discs[1:, 2] = data.coverage_m
     for m in range(n_uavs):
         discs[0, 0], discs[0, 1], discs[0, 2] = (
@@ -150,6 +151,6 @@ def conflicts(data: SlotData) -> NDArray[np.bool_]:
                     discs[a, 0], discs[a, 1] = data.device_xy_m[i, 0], data.device_xy_m[i, 1]
                 x = 0.5 * (discs[1, 0] + discs[2, 0])
                 y = 0.5 * (discs[1, 1] + discs[2, 1])
-                _x, _y, fine = nearest_position(discs, data.side_m, x, y)
+                _x, _y, fine = nearest_position(discs, area, x, y)
                 apart[j, k, m] = apart[k, j, m] = not fine
     return apart

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from satedge.problem.instance import Instance
@@ -175,3 +176,12 @@ def plan_of(
     clipped = np.clip(np.exp(log_power), s.power_min_W, s.power_max_W)
     power_W[0, devices] = np.where(sends, clipped, 0.0)
     return Plan(server, power_W, uav_xy_m[None].copy())
+
+
+@njit(cache=True, error_model="numpy")
+def option_with(data: SlotData, k: int, server: int) -> int:
+    """Index of device k's option with a server, -1 if it has none."""
+    for o in range(data.n_options[k]):
+        if data.server[k, o] == server:
+            return o
+    return -1

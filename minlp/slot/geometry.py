@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from minlp.slot.data import Array, IntArray, SlotData
+from minlp.slot.data import Array, SlotData
 
 #: Admissible positions may exceed a disc by the referee's rounding slack; bounds allow for it.
 RADIUS_SLACK = 1 + 4e-9
@@ -144,77 +144,3 @@ def shrink_to_disc(box: Array, x: float, y: float, radius: float) -> bool:
         if box[0] > box[1] or box[2] > box[3]:
             return False
     return True
-
-
-@njit(cache=True, error_model="numpy")
-def discs_of(data: SlotData, m: int, receiver: IntArray) -> Array:
-    """Rows (x, y, radius) that hold UAV m: its reach, and coverage of the devices sending to it."""
-    rows = np.empty((receiver.shape[0] + 1, 3))
-    rows[0, :2], rows[0, 2] = data.start_xy_m[m], data.reach_m
-    count = 1
-    for k in range(receiver.shape[0]):
-        if receiver[k] == m:
-            rows[count, :2], rows[count, 2] = data.device_xy_m[k], data.coverage_m
-            count += 1
-    return rows[:count]
-
-
-@njit(cache=True, error_model="numpy")
-def in_all(discs: Array, x: float, y: float, slack: float) -> bool:
-    """Whether a point lies in all discs, radii longer by a relative slack."""
-    for i in range(discs.shape[0]):
-        if np.hypot(x - discs[i, 0], y - discs[i, 1]) > discs[i, 2] * (1 + slack):
-            return False
-    return True
-
-
-@njit(cache=True, error_model="numpy")
-def common_point(discs: Array, slack: float) -> tuple[float, float, bool]:
-    """A point of all discs, radii longer by a relative slack, if there is one.
-
-    The border of a non-empty intersection has a corner, where two circles meet, or it is the
-    circle of the disc that lies in all others: corners and centres are all there is to try.
-    """
-    count = discs.shape[0]
-    for i in range(count):
-        if in_all(discs, discs[i, 0], discs[i, 1], slack):
-            return discs[i, 0], discs[i, 1], True
-    for i in range(count):
-        for j in range(i):
-            dx, dy = discs[j, 0] - discs[i, 0], discs[j, 1] - discs[i, 1]
-            d = np.hypot(dx, dy)
-            a, b = discs[i, 2] * (1 + slack), discs[j, 2] * (1 + slack)
-            if d > a + b:
-                return 0.0, 0.0, False
-            if d < abs(a - b) or d == 0.0:
-                continue
-            along = 0.5 * (d + (a - b) * (a + b) / d)
-            across = np.sqrt(max(a * a - along * along, 0.0))
-            for side in (-1.0, 1.0):
-                x = discs[i, 0] + (along * dx - side * across * dy) / d
-                y = discs[i, 1] + (along * dy + side * across * dx) / d
-                if in_all(discs, x, y, slack + 1e-11):
-                    return x, y, True
-    return 0.0, 0.0, False
-
-
-@njit(cache=True, error_model="numpy")
-def project_position(discs: Array, x: float, y: float, box: Array) -> tuple[float, float, bool]:
-    """A point of box and discs near (x, y) by alternating projections; False if none was found."""
-    for _ in range(40):
-        worst = 0.0
-        for i in range(discs.shape[0]):
-            distance = np.hypot(x - discs[i, 0], y - discs[i, 1])
-            if distance > discs[i, 2] * (1 + 1e-11):
-                worst = max(worst, distance / discs[i, 2] - 1)
-                scale = discs[i, 2] * (1 - 1e-12) / distance
-                x = discs[i, 0] + (x - discs[i, 0]) * scale
-                y = discs[i, 1] + (y - discs[i, 1]) * scale
-        x, y = min(max(x, box[0]), box[1]), min(max(y, box[2]), box[3])
-        if worst == 0.0:
-            break
-    if in_all(discs, x, y, 5e-10):
-        return x, y, True
-    x, y, found = common_point(discs, 0.0)
-    found = found and box[0] <= x <= box[1] and box[2] <= y <= box[3]
-    return x, y, found

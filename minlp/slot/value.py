@@ -14,19 +14,12 @@ from numba import njit
 
 from minlp.convex.problem import ConvexProblem
 from minlp.convex.solve import minimise_kernel
+from minlp.slot.cost import interferes, loads_of, log_gains, option_terms
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData, plan_of
-from minlp.slot.geometry import log_gain
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 
-LN2 = float(np.log(2.0))
 MAX_NEWTON = 60
-
-#: A disc is shrunk by this much before projecting, so that rounding stays inside it.
-INNER = 1 - 1e-12
-
-#: Relative excess over a disc's radius that still counts as inside; the referee forgives 1e-9.
-EDGE = 1e-10
 
 
 class Point(NamedTuple):
@@ -53,54 +46,6 @@ def copy_point(source: Point, target: Point) -> None:
     target.multiplier[:] = source.multiplier
     target.uav_xy_m[:] = source.uav_xy_m
     target.value[:] = source.value
-
-
-@njit(cache=True, error_model="numpy")
-def disturbs(scope: int, sender: int, receiver: int, n_uavs: int) -> bool:
-    """Whether somebody who sends to receiver `sender` disturbs those at `receiver`. Eq. (8)."""
-    if sender == NOT_SENT:
-        return False
-    if scope == 1:
-        return (sender == n_uavs) == (receiver == n_uavs)
-    return scope == 0 or sender == receiver
-
-
-@njit(cache=True, error_model="numpy")
-def log_gains(data: SlotData, uav_xy_m: Array) -> Array:
-    """(n, M + 1), the satellite last. Eqs. (6)-(7)."""
-    n, n_uavs = data.log_fading.shape
-    gains = np.empty((n, n_uavs + 1))
-    for k in range(n):
-        for m in range(n_uavs):
-            gains[k, m] = log_gain(data, k, m, uav_xy_m[m, 0], uav_xy_m[m, 1])
-        gains[k, n_uavs] = data.log_satellite[k]
-    return gains
-
-
-@njit(cache=True, error_model="numpy")
-def download_s(data: SlotData, gains: Array, k: int, m: int) -> float:
-    """Answer of UAV m to device k, all other UAVs disturbing. Eqs. (9), (16)."""
-    others = 0.0
-    for j in range(data.altitude_m.shape[0]):
-        if j != m:
-            others += np.exp(gains[k, j])
-    noise_W = np.exp(data.log_noise)
-    disturbed_W = np.exp(data.log_leakage) * data.uav_power_W * others + noise_W
-    sinr = np.exp(gains[k, m]) * data.uav_power_W / disturbed_W
-    return data.answer_bit[k] * LN2 / (data.uav_bandwidth_Hz * np.log1p(sinr))
-
-
-@njit(cache=True, error_model="numpy")
-def crowd_of(data: SlotData, choice: IntArray, k: int) -> int:
-    """Requests on the server of k, itself included; 1 with dedicated compute."""
-    if not data.shared:
-        return 1
-    count = 0
-    server = data.server[k, choice[k]]
-    for j in range(choice.shape[0]):
-        if data.server[j, choice[j]] == server:
-            count += 1
-    return count
 
 
 @njit(cache=True, error_model="numpy")
@@ -136,27 +81,24 @@ def power_problem(
     senders = np.empty(n, np.int64)
     count, constant = 0, 0.0
     for k in range(n):
-        constant += data.fixed_cost[k, choice[k]]
-        if data.receiver[k, choice[k]] != NOT_SENT:
+        if data.receiver[k, choice[k]] == NOT_SENT:
+            constant += data.fixed_cost[k, choice[k]]
+        else:
             senders[count] = k
             count += 1
     senders = senders[:count].copy()
     problem = _blank(data, count)
+    loads = loads_of(data, choice)
     for a in range(count):
         k = senders[a]
         r = data.receiver[k, choice[k]]
-        wait = data.execute_s[k, choice[k]] * crowd_of(data, choice, k)
-        if r < n_uavs:
-            down = download_s(data, gains, k, r)
-            constant += data.energy_weight * data.uav_power_W * down
-            wait += down
-        constant += data.latency_weight * wait
-        problem.slack_s[a] = data.slack_s[k, choice[k]] - wait
+        fixed, problem.slack_s[a] = option_terms(data, k, choice[k], loads, True, gains, gains)
+        constant += fixed
         problem.load_s[a], problem.propagation_s[a] = data.load_s[k, r], data.propagation_s[r]
         problem.log_noise[a] = data.log_noise - gains[k, r]
         for b in range(count):
             j = senders[b]
-            if b != a and disturbs(data.scope, data.receiver[j, choice[j]], r, n_uavs):
+            if b != a and interferes(data.scope, data.receiver[j, choice[j]], r, n_uavs):
                 problem.log_interference[a, b] = data.log_leakage + gains[j, r] - gains[k, r]
     return problem, senders, constant
 

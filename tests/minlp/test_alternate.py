@@ -13,10 +13,12 @@ from minlp.alternating.solve import Search, Settings, alternate, linearised
 from minlp.heuristics.independent_bound import independent_bound
 from minlp.heuristics.simple import greedy, greedy_decision, local_search
 from minlp.improvement.neighbourhood import change, neighbour_count, place
-from minlp.improvement.positions import polish, start_reach
+from minlp.improvement.positions import polish
 from minlp.improvement.prices import conflicts, disturbance_prices, option_costs
+from minlp.slot.cost import log_gains
 from minlp.slot.data import slot_data
-from minlp.slot.value import log_gains, new_point, plan_at, point_of, settle_powers
+from minlp.slot.region import start_reach
+from minlp.slot.value import new_point, plan_at, point_of, settle_powers
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import preset

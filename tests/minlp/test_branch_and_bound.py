@@ -9,23 +9,21 @@ from hypothesis import strategies as st
 from plain_model import slot_cost
 from scipy.optimize import minimize_scalar
 
-from minlp.branch_and_bound.local_search import staying_options
 from minlp.branch_and_bound.node import core_around, evaluate_node, priced
 from minlp.branch_and_bound.presolve import least_powers, lone_costs, tighten
-from minlp.branch_and_bound.primal import device_costs, reach_boxes
+from minlp.branch_and_bound.primal import staying_options
 from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import rolling, solve, solve_slot, warm_up
+from minlp.slot.cost import device_costs
 from minlp.slot.data import plan_of, slot_data
 from minlp.slot.geometry import (
-    common_point,
-    discs_of,
     gain_above,
     gain_below,
     gain_interval,
-    in_all,
     log_gain,
     room,
 )
+from minlp.slot.region import common_point, discs_of, in_all, reach_boxes, start_reach
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
@@ -194,7 +192,7 @@ def test_gains_over_a_box_lie_within_their_bounds(seed, exponent):
     points = rng.uniform(low, high, (50, 2))
     away = np.hypot(*(points - slot.start_xy_m[1]).T)
     x0, y0 = rng.uniform(low, high)
-    space = room(box, discs_of(slot, 1, np.full(2, -1)), x0, y0)
+    space = room(box, discs_of(slot, start_reach(slot), np.full(2, -1), 1), x0, y0)
     above = gain_above(slot, 0, 1, box, space, x0, y0)
     below = gain_below(slot, 0, 1, space, x0, y0)
     for x, y in points[away <= slot.reach_m]:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from minlp.enumeration import solve as oracle
 from minlp.enumeration.box import evaluate, root_box, split
+from minlp.enumeration.point import Combination
 from minlp.general import solve as general
 from minlp.p1.data import slot_terms
-from minlp.power.at_positions import Combination
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, stack
 from satedge.problem.projector import project

@@ -13,16 +13,17 @@ from minlp.alternating.planar import (
     upload_slack,
 )
 from minlp.heuristics.simple import greedy_decision, random_decision
-from minlp.improvement.positions import (
+from minlp.improvement.positions import polish, position_slope
+from minlp.slot.cost import chosen_receivers
+from minlp.slot.data import slot_data
+from minlp.slot.region import (
+    area_box,
     discs_of,
     inside,
     nearest_position,
-    polish,
-    position_slope,
     repair,
     start_reach,
 )
-from minlp.slot.data import slot_data
 from minlp.slot.value import copy_point, new_point, plan_at, point_of, settle_powers
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
@@ -73,7 +74,8 @@ def test_the_projection_is_feasible_and_nothing_feasible_is_nearer(seed):
     rng = np.random.default_rng(seed)
     discs = np.column_stack([rng.uniform(0, 10, (3, 2)), rng.uniform(2, 8, 3)])
     target = rng.uniform(-5, 15, 2)
-    x, y, fine = nearest_position(discs, 10.0, *target)
+    area = np.array([0.0, 10.0, 0.0, 10.0])
+    x, y, fine = nearest_position(discs, area, *target)
     grid = np.stack(np.meshgrid(*[np.linspace(0, 10, 201)] * 2), axis=-1).reshape(-1, 2)
     away = np.hypot(*(grid[:, None] - discs[None, :, :2]).transpose(2, 0, 1))
     held = grid[(away <= discs[:, 2]).all(axis=1)]
@@ -82,7 +84,7 @@ def test_the_projection_is_feasible_and_nothing_feasible_is_nearer(seed):
         nearest = np.hypot(*(held - target).T).min()
         assert np.hypot(x - target[0], y - target[1]) <= nearest + 1e-9
     if fine:
-        assert inside(discs, 10.0, x, y)
+        assert inside(discs, area, x, y)
 
 
 @settings(max_examples=25, deadline=None)
@@ -117,7 +119,8 @@ def test_planar_search_and_successive_convex_programs_reach_the_same_cost():
             start = uplink_cost(data, point, slack, m, *point.uav_xy_m[m])
             assert convex == pytest.approx(planar, rel=1e-6)
             assert uplink_cost(data, point, slack, m, x, y) == planar <= start
-            assert inside(discs_of(data, start_reach(data), point.choice, m), data.side_m, *xy)
+            discs = discs_of(data, start_reach(data), chosen_receivers(data, point.choice), m)
+            assert inside(discs, area_box(data), *xy)
             compared += 1
     assert compared >= 8
 
@@ -130,10 +133,10 @@ def test_planar_search_beats_every_point_of_a_finer_grid(seed, leakage):
     slack = upload_slack(data, point)
     for m in used_uavs(data, point)[:1]:
         _x, _y, best = best_position(data, start_reach(data), point, slack, m, 1e-3)
-        discs = discs_of(data, start_reach(data), point.choice, m)
+        discs = discs_of(data, start_reach(data), chosen_receivers(data, point.choice), m)
         for step in np.stack(np.meshgrid(*[np.linspace(-1, 1, 80)] * 2), -1).reshape(-1, 2):
             x, y = data.start_xy_m[m] + data.reach_m * step
-            if inside(discs, data.side_m, x, y):
+            if inside(discs, area_box(data), x, y):
                 assert best <= uplink_cost(data, point, slack, m, x, y) * (1 + 1e-9)
 
 
@@ -149,7 +152,7 @@ def test_descent_over_positions_only_gains_and_stays_admissible(name, separation
     data = slot_data(slot)
     point = point_of(data, slot, random_decision(slot, np.random.default_rng(seed)))
     point.uav_xy_m[:] = slot.uav_xy_m
-    if not repair(data, start_reach(data), point.choice, point.uav_xy_m):
+    if not repair(data, start_reach(data), chosen_receivers(data, point.choice), point.uav_xy_m):
         return
     before = settle_powers(data, point, 1e-9, np.inf)
     planar_search(data, start_reach(data), point, 1.0)
