@@ -7,7 +7,7 @@ from numba import njit
 
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
-from minlp.slot.cost import option_terms
+from minlp.slot.cost import no_loads, option_terms
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
 from minlp.slot.geometry import RADIUS_SLACK, shrink_to_disc, squared_distances
 from minlp.slot.region import common_point, discs_of, start_reach
@@ -112,7 +112,7 @@ def lone_costs(data: SlotData, boxes: Array) -> Array:
     """(n, O) least cost of every option without interference, at the best place: a valid bound."""
     n = data.log_fading.shape[0]
     low, high = gain_tables(data, boxes)
-    loads = np.zeros(data.server.max() + 2, np.int64)
+    loads = no_loads(data)
     costs = np.full(data.receiver.shape, np.inf)
     for k in range(n):
         for o in range(data.n_options[k]):

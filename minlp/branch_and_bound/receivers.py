@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from minlp.slot.cost import no_loads
 from minlp.slot.data import NOT_SENT, IntArray, SlotData
 
 MIXED = -2
@@ -55,7 +56,7 @@ def surely_interferes(scope: int, bits: int, receiver: int, n_uavs: int) -> bool
 @njit(cache=True, error_model="numpy")
 def sure_loads(data: SlotData, allowed: IntArray) -> IntArray:
     """Requests that the node has decided on each server; none counted if compute is dedicated."""
-    count = np.zeros(data.server.max() + 2, np.int64)
+    count = no_loads(data)
     if data.shared:
         for k in range(allowed.shape[0]):
             for o in range(data.n_options[k]):

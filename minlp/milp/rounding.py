@@ -1,4 +1,4 @@
-"""From the relaxation's servers to a plan: best powers, descent over positions, changes of servers."""
+"""From the relaxation's servers to a plan: best powers, descent over positions, other servers."""
 
 from __future__ import annotations
 

@@ -45,12 +45,22 @@ def chosen_receivers(data: SlotData, choice: IntArray) -> IntArray:
 @njit(cache=True, error_model="numpy")
 def loads_of(data: SlotData, choice: IntArray) -> IntArray:
     """Requests on each server, by its index in the instance; none counted if dedicated."""
-    count = np.zeros(data.server.max() + 2, np.int64)
+    count = no_loads(data)
     if data.shared:
         for k in range(choice.shape[0]):
             if data.server[k, choice[k]] >= 0:
                 count[data.server[k, choice[k]]] += 1
     return count
+
+
+@njit(cache=True, error_model="numpy")
+def no_loads(data: SlotData) -> IntArray:
+    """A count of 0 for each server that some device may have."""
+    most = 0
+    for k in range(data.server.shape[0]):
+        for o in range(data.n_options[k]):
+            most = max(most, data.server[k, o])
+    return np.zeros(most + 1, np.int64)
 
 
 @njit(cache=True, error_model="numpy")
