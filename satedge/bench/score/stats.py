@@ -118,7 +118,7 @@ def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
     if v.size == 0:
         return Interval(float("nan"), float("nan"), float("nan"))
     mean = float(v.mean())
-    if v.size == 1 or np.ptp(v) == 0:
+    if np.ptp(v) == 0:
         return Interval(mean, mean, mean)
     found = bootstrap(
         (v,),
