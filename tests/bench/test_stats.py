@@ -171,13 +171,6 @@ def test_the_ends_of_an_interval_cut_off_equal_shares() -> None:
     assert (low, high) == (pytest.approx(25.0), pytest.approx(975.0))
 
 
-def test_paired_difference_uses_the_pairs() -> None:
-    """A constant difference is certain, however much the instances vary."""
-    theirs = np.array([1.0, 50.0, -7.0])
-    found = stats.paired_difference(theirs - 2.0, theirs)
-    assert_allclose([found.value, found.low, found.high], -2.0)
-
-
 def test_probability_of_improvement() -> None:
     """One task, runs (1, 3) against (2, 3): wins 1<2, 1<3, half of 3=3, none of 3<2: 2.5/4."""
     ours, theirs = np.array([[1.0], [3.0]]), np.array([[2.0], [3.0]])

@@ -6,11 +6,12 @@ counted are exact. The slack is written here as a number, so that the code canno
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pytest
 
-from satedge.problem.generate import generate
+from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.projector import project, reachable
@@ -32,8 +33,9 @@ ACCURACY = (0.5, 0.6, 0.7, 0.8)
 SERVERS = (0, 1, 3, NO_SERVER)
 
 
-def world(**changes) -> Instance:
-    """One slot, two UAVs, two linked satellites, every limit far away, after `changes`."""
+@cache
+def drawn(separation_m: float) -> Instance:
+    """One slot of two UAVs and two satellites, of which no arrays matter but those of channels."""
     scenario = preset(
         "paper",
         n_devices=4,
@@ -45,25 +47,30 @@ def world(**changes) -> Instance:
         area_side_m=SIDE,
         uav_coverage_m=COVERAGE,
         uav_speed_max_mps=REACH / 3.0,
-        uav_separation_m=APART,
+        uav_separation_m=separation_m,
         power_min_W=LEAST_W,
         power_max_W=GREATEST_W,
     )
-    drawn = generate(scenario, 0)
+    return generate(scenario, 0)
+
+
+def world(separation_m=APART, **changes) -> Instance:
+    """Three requests and every limit far away, after `changes` of arrays."""
+    base = drawn(separation_m)
     active = np.array([[True, True, True, False]])
     arrays = {
         "active": active,
-        "input_bit": drawn.input_bit * active,
-        "output_words": drawn.output_words * active,
+        "input_bit": base.input_bit * active,
+        "output_words": base.output_words * active,
         "deadline_s": np.where(active, 900.0, 0.0),
         "accuracy_floor": np.zeros((1, 4)),
         "device_xy_m": DEVICES[None],
         "uav_xy_m": UAVS,
         "window_s": np.full((1, 2), 950.0),
-        "isl_hops": np.where(np.arange(2) == drawn.access[:, None], 0, 1),
+        "isl_hops": np.where(np.arange(2) == base.access[:, None], 0, 1),
         "server_accuracy": np.array(ACCURACY),
     }
-    return replace(drawn, **(arrays | changes))
+    return replace(base, **(arrays | changes))
 
 
 def at(table, index, value) -> np.ndarray:
@@ -108,12 +115,14 @@ def far_flown(x):
     return world(device_xy_m=at(DEVICES, 0, to)[None]), decide(xy=at(UAVS, 0, to))
 
 
-def crowded(x):
-    start = at(UAVS, 1, UAVS[0] + [0.0, 60.0])
-    near = UAVS[0] + APART * (1 - x) * np.array([0.6, 0.8])
-    return world(uav_xy_m=start, device_xy_m=at(DEVICES, 1, near)[None]), decide(
-        xy=at(UAVS, 1, near)
-    )
+def crowded(separation_m):
+    def exceed(x):
+        start = at(UAVS, 1, UAVS[0] + [0.0, 60.0])
+        near = UAVS[0] + separation_m * (1 - x) * np.array([0.6, 0.8])
+        instance = world(separation_m, uav_xy_m=start, device_xy_m=at(DEVICES, 1, near)[None])
+        return instance, decide(xy=at(UAVS, 1, near))
+
+    return exceed
 
 
 def outside(axis, upper):
@@ -131,7 +140,8 @@ LIMITS = {
     "greatest power": Limit("power_max", GREATEST_W, loud, "power"),
     "coverage": Limit("coverage", COVERAGE, uncovered, "server"),
     "motion": Limit("motion", REACH, far_flown, "motion"),
-    "separation": Limit("separation", APART, crowded, "motion"),
+    "separation": Limit("separation", APART, crowded(APART), "motion"),
+    "slight separation": Limit("separation", 0.5, crowded(0.5), "motion"),
     "west side": Limit("area", SIDE, outside(0, upper=False), "motion"),
     "east side": Limit("area", SIDE, outside(0, upper=True), "motion"),
     "south side": Limit("area", SIDE, outside(1, upper=False), "motion"),
@@ -183,7 +193,23 @@ def test_the_projector_changes_what_exceeds_a_limit_and_nothing_else(limit, x):
     assert not any(changed.any() for changed in vars(changes).values())
 
 
-@pytest.mark.parametrize("name", [n for n in LIMITS if n not in ("coverage", "separation")])
+@every_limit
+def test_the_projector_changes_exactly_what_the_referee_finds_broken(limit):
+    """Number by number around a limit and its slack: both draw the line at the same one."""
+    lines = set()
+    for x in 1e-9 + np.r_[5e-17 * np.arange(-40, 41), 3e-14 * np.arange(-5, 6)]:
+        instance, plan = limit.exceed(x)
+        projected, changes = project(instance, plan)
+        changed = any(c.any() for c in vars(changes).values())
+        assert changed == bool(broken(instance, plan))
+        assert broken(instance, projected) == {}
+        lines.add(changed)
+    assert lines == {False, True}
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in LIMITS if LIMITS[n].constraint not in ("coverage", "separation")]
+)
 def test_what_is_clipped_lands_on_the_limit(name):
     """Far beyond, the projected decision is the one exactly at the limit."""
     limit = LIMITS[name]
@@ -195,7 +221,7 @@ def test_what_is_clipped_lands_on_the_limit(name):
 
 def test_uavs_too_near_each_other_stay_where_they_were():
     """The one that moved goes back, the rest of the plan holds."""
-    instance, plan = crowded(0.02)
+    instance, plan = crowded(APART)(0.02)
     assert np.array_equal(project(instance, plan)[0].uav_xy_m[0], instance.uav_xy_m)
 
 
@@ -214,6 +240,24 @@ def test_a_server_is_reachable_up_to_coverage_and_reach(x):
     assert reachable(instance, UAVS[None])[0, 1].tolist() == [False, x in WITHIN, True, True]
 
 
+def test_reachable_servers_are_accurate_and_linked_slot_by_slot():
+    """Each slot starts from its own positions; nearness makes up for neither model nor path."""
+    instance = world(accuracy_floor=np.array([[0.0, 0.0, 0.55, 0.0]]))
+    instance = replace(instance, isl_hops=at(instance.isl_hops, (0, 1 - instance.access[0]), -1))
+    linked = [bool(n == instance.access[0]) for n in range(2)]
+    far = np.array([[490.0, 10.0], [490.0, 490.0]])
+    found = reachable(
+        instance.rows(np.array([0, 0, 0])), np.array([UAVS, far, at(far, 0, UAVS[0])])
+    )
+    near = {
+        0: [(True, True), (False, False), (True, False)],
+        2: [(False, True), *2 * [(False, False)]],
+    }
+    for device, uavs in near.items():
+        assert found[:, device].tolist() == [[*mask, *linked] for mask in uavs]
+    assert not found[:, 3].any()
+
+
 @pytest.mark.parametrize("x", WITHIN + BEYOND)
 def test_a_request_may_be_refused_only_where_no_server_can_take_it(x):
     """Server -1 is broken while one UAV just covers the device, and kept as soon as none does."""
@@ -228,6 +272,7 @@ def test_a_request_may_be_refused_only_where_no_server_can_take_it(x):
     assert broken(instance, plan) == ({} if refusable else {"assignment": [1.0]})
     verdict = judge(instance, plan)
     assert verdict.unserved.tolist() == [[False, True, False, False]]
+    assert not verdict.feasible
     projected, changes = project(instance, plan)
     assert projected.server.tolist() == [[0, NO_SERVER if refusable else 1, 3, NO_SERVER]]
     assert changes.server.tolist() == [[False, not refusable, False, False]]
@@ -282,8 +327,8 @@ def test_requests_need_a_server_that_exists_and_idle_devices_none(device, server
     ("watt", "found"),
     [
         (0.0, {}),
-        (0.9e-9 * GREATEST_W, {}),
-        (-0.9e-9 * LEAST_W, {}),
+        (1e-9 * GREATEST_W, {}),
+        (-1e-9 * LEAST_W, {}),
         (1.1e-9 * GREATEST_W, {"power_max": [1.1e-9 * GREATEST_W]}),
         (-1.1e-9 * LEAST_W, {"power_min": [1.1e-9 * LEAST_W]}),
         (LEAST_W, {"power_max": [LEAST_W]}),

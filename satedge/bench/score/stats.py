@@ -133,11 +133,6 @@ def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
     return Interval(mean, float(low), float(high))
 
 
-def paired_difference(ours: ArrayLike, theirs: ArrayLike, seed: int = 0) -> Interval:
-    """Mean of ours - theirs on the same units, with a paired bootstrap interval."""
-    return mean_interval(np.asarray(ours, float) - np.asarray(theirs, float), seed)
-
-
 def probability_of_improvement(ours: ArrayLike, theirs: ArrayLike) -> float:
     """How probably a run of ours costs less than one of theirs, ties half. Agarwal et al. 2021.
 
