@@ -34,12 +34,22 @@ def pick(table: Array, server: NDArray[np.int64]) -> Array:
     return np.where(server >= 0, table.reshape(-1)[row + np.maximum(server, 0)], 0.0)
 
 
+def kept(excess: Array, limit: float) -> NDArray[np.bool_]:
+    """Whether a limit exceeded by `excess` (...) counts as kept. A NaN never does."""
+    return np.asarray(excess <= TOLERANCE * limit)
+
+
 def available(instance: Instance, uav_xy_m: Array) -> NDArray[np.bool_]:
     """Servers a request may use with UAVs at given positions: (..., T, K, S). Eqs. (2), (3)."""
+    return usable_within(instance, uav_xy_m, instance.scenario.uav_coverage_m)
+
+
+def usable_within(instance: Instance, uav_xy_m: Array, radius_m: float) -> NDArray[np.bool_]:
+    """Accurate and linked servers, UAVs no farther away than `radius_m`: (..., T, K, S)."""
     s, c = instance.scenario, instance.coefficients
     near = np.ones((*uav_xy_m.shape[:-2], *c.accurate.shape[1:]), bool)
-    radius_m = s.uav_coverage_m * (1 + TOLERANCE)
-    near[..., : s.n_uavs] = ground_squared_m2(instance, uav_xy_m) <= radius_m**2
+    distance_m = np.sqrt(ground_squared_m2(instance, uav_xy_m))
+    near[..., : s.n_uavs] = kept(distance_m - radius_m, radius_m)
     return near & c.accurate & c.linked[:, None, :]
 
 
@@ -67,7 +77,7 @@ def violations(
     distance = np.sqrt(ground_squared_m2(instance, uav_xy_m))
     step = _distance(uav_xy_m - previous_xy_m)
     side = s.area_side_m
-    outside = np.maximum(np.maximum(-uav_xy_m, uav_xy_m - side), 0.0).max(axis=-1, initial=0.0)
+    outside = np.maximum(np.maximum(-uav_xy_m, uav_xy_m - side), 0.0).max(axis=-1)
     low = np.where(sends, s.power_min_W, 0.0)
     high = np.where(sends, s.power_max_W, 0.0)
     amounts = {
@@ -83,12 +93,12 @@ def violations(
         "area": _worst(outside, side),
     }
     if s.uav_separation_m > 0:
-        amounts["separation"] = _worst(_crowding(uav_xy_m, s.uav_separation_m), s.uav_separation_m)
+        amounts["separation"] = _worst(crowding(uav_xy_m, s.uav_separation_m), s.uav_separation_m)
     return amounts
 
 
-def _crowding(uav_xy_m: Array, separation_m: float) -> Array:
-    """How much too near each UAV is to another: (..., T, M)."""
+def crowding(uav_xy_m: Array, separation_m: float) -> Array:
+    """How much too near each UAV is to another, negative if far enough: (..., T, M)."""
     apart = _distance(uav_xy_m[..., :, None, :] - uav_xy_m[..., None, :, :])
     apart[..., np.eye(apart.shape[-1], dtype=bool)] = np.inf
     return separation_m - apart.min(axis=-1, initial=np.inf)
@@ -97,6 +107,6 @@ def _crowding(uav_xy_m: Array, separation_m: float) -> Array:
 def _worst(amount: Array, scale: float) -> Array:
     """(..., T) Greatest amount over devices or UAVs; rounding is forgiven, NaN is not."""
     amount = np.where(np.isnan(amount), np.inf, amount)
-    amount = np.where(amount > TOLERANCE * scale, amount, 0.0)
+    amount = np.where(kept(amount, scale), 0.0, amount)
     worst: Array = amount.max(axis=-1, initial=0.0)
     return worst

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from satedge.problem.constraints import TOLERANCE, available, ground_squared_m2
+from satedge.problem.constraints import available, crowding, kept, usable_within
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan, concatenate
 
@@ -40,7 +40,7 @@ def project(instance: Instance, raw: Plan, seed: int = 0) -> tuple[Plan, Changes
     as floats. `seed` draws servers in the place of unavailable ones. Returns the plan and what was
     changed.
     """
-    at = np.broadcast_to(instance.uav_xy_m, (*raw.uav_xy_m.shape[:-3], *instance.uav_xy_m.shape))
+    at: Array = instance.uav_xy_m
     plans: list[Plan] = []
     records: list[Changes] = []
     for t in range(instance.n_slots):
@@ -79,11 +79,8 @@ def reachable(instance: Instance, previous_xy_m: Array) -> NDArray[np.bool_]:
     A UAV counts when it is within its coverage radius plus its reach. Where several requests
     need one UAV in different places, not all of them may find it available.
     """
-    s, c = instance.scenario, instance.coefficients
-    near = np.ones((*previous_xy_m.shape[:-2], *c.accurate.shape[1:]), bool)
-    radius_m = (s.uav_coverage_m + s.uav_reach_m) * (1 + TOLERANCE)
-    near[..., : s.n_uavs] = ground_squared_m2(instance, previous_xy_m) <= radius_m**2
-    return near & c.accurate & c.linked[:, None, :]
+    s = instance.scenario
+    return usable_within(instance, previous_xy_m, s.uav_coverage_m + s.uav_reach_m)
 
 
 def slot_keys(seed: int | NDArray[np.uint64], slots: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -94,7 +91,7 @@ def slot_keys(seed: int | NDArray[np.uint64], slots: NDArray[np.int64]) -> NDArr
 def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """SplitMix64, Steele et al. 2014: a bijection that scatters neighbouring integers."""
     with np.errstate(over="ignore"):
-        x = np.asarray(x, np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        x = x + np.uint64(0x9E3779B97F4A7C15)
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: NDArray[np.uint64] = x ^ (x >> np.uint64(31))
@@ -106,15 +103,15 @@ def _hold_back(
 ) -> tuple[Array, NDArray[np.bool_]]:
     """Positions in the area and within reach, and which UAVs did not get theirs."""
     s = instance.scenario
+    side, reach = s.area_side_m, s.uav_reach_m
     previous = np.broadcast_to(previous_xy_m, wanted_xy_m.shape)
     target = np.where(np.isnan(wanted_xy_m), previous, wanted_xy_m)
-    slack = TOLERANCE * s.area_side_m
-    inside = (target >= -slack) & (target <= s.area_side_m + slack)
-    target = np.where(inside, target, np.clip(target, 0.0, s.area_side_m))
+    inside = kept(np.maximum(-target, target - side), side)
+    target = np.where(inside, target, np.clip(target, 0.0, side))
     step = target - previous
     length = np.hypot(step[..., 0], step[..., 1])
-    far = length > s.uav_reach_m * (1 + TOLERANCE)
-    scale = np.where(far, s.uav_reach_m / np.where(far, length, 1.0), 1.0)
+    far = ~kept(length - reach, reach)
+    scale = reach / np.where(far, length, 1.0)
     target = np.where(far[..., None], previous + step * scale[..., None], target)
     if s.uav_separation_m > 0:
         target = _keep_apart(previous, target, s.uav_separation_m)
@@ -123,14 +120,8 @@ def _hold_back(
 
 def _keep_apart(previous: Array, target: Array, separation_m: float) -> Array:
     """Send pairs that would come too near back to where they were, until none is left."""
-    least = separation_m * (1 - TOLERANCE)
-    for _ in range(target.shape[-2] + 1):
-        away = target[..., :, None, :] - target[..., None, :, :]
-        apart = np.hypot(away[..., 0], away[..., 1])
-        apart[..., np.eye(apart.shape[-1], dtype=bool)] = np.inf
-        crowded = apart.min(axis=-1, initial=np.inf) < least
-        if not crowded.any():
-            break
+    for _ in range(target.shape[-2]):
+        crowded = ~kept(crowding(target, separation_m), separation_m)
         target = np.where(crowded[..., None], previous, target)
     return target
 
@@ -158,7 +149,7 @@ def _replace_unavailable(
 def _drawn(mask: NDArray[np.bool_], uniform: Array) -> NDArray[np.int64]:
     """One of the servers in each row of `mask` (n, S), by numbers in [0, 1) (n,)."""
     count = mask.sum(axis=-1)
-    rank = np.minimum((uniform * count).astype(np.int64), count - 1)
+    rank = (uniform * count).astype(np.int64)  # below count: uniform is 1 - 2**-53 at most
     return np.argmax(mask.cumsum(axis=-1) == (rank + 1)[..., None], axis=-1)
 
 
@@ -168,8 +159,8 @@ def _clip_power(
     """Powers within their limits, 0 without a server; a NaN becomes the greatest power."""
     s = instance.scenario
     sends = server >= 0
-    low, high = s.power_min_W * (1 - TOLERANCE), s.power_max_W * (1 + TOLERANCE)
-    fine = (wanted_W >= low) & (wanted_W <= high)
-    filled = np.where(np.isnan(wanted_W), s.power_max_W, wanted_W)
-    power = np.where(fine, wanted_W, np.clip(filled, s.power_min_W, s.power_max_W))
+    low, high = s.power_min_W, s.power_max_W
+    fine = kept(low - wanted_W, low) & kept(wanted_W - high, high)
+    filled = np.where(np.isnan(wanted_W), high, wanted_W)
+    power = np.where(fine, wanted_W, np.clip(filled, low, high))
     return np.where(sends, power, 0.0), sends & ~fine

@@ -236,7 +236,8 @@ def _verdict(
     latency_s = sum(phases[p] for p in ("upload_s", "execute_s", "relay_s", "download_s"))
     energy_J = sum(phases[p] for p in ("upload_J", "execute_J", "relay_J", "download_J"))
     overrun = np.maximum(0.0, latency_s - pick(c.overrun_from_s, served))
-    overrun = np.where(overrun > TOLERANCE * latency_s, overrun, 0.0)
+    late = (overrun > TOLERANCE * latency_s) | np.isinf(overrun)
+    overrun = np.where(late, overrun, 0.0)
     unserved = (served < 0) & instance.active
     cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
     cost = cost + s.penalty_per_s * overrun

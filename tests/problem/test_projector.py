@@ -1,5 +1,7 @@
 """Any raw decision becomes an admissible plan; an admissible plan is left as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import join
 from satedge.problem.plan import Plan
-from satedge.problem.projector import project, project_slots, reachable, slot_keys
+from satedge.problem.projector import _mix, project, project_slots, reachable, slot_keys
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import PRESETS, preset
 
@@ -103,6 +105,96 @@ def test_draws_depend_on_seed_slot_and_device_alone():
     assert np.array_equal(part.server, whole.server[order])
     other, _ = project(instance, raw, seed=6)
     assert not np.array_equal(other.server, whole.server)
+
+
+#: Servers drawn for eight devices and two slots under seeds 0 and 1: results rest on them.
+DRAWN = {
+    0: [[4, 6, 1, 4, 5, 4, 1, 6], [6, 4, 2, 2, 4, 3, 4, 3]],
+    1: [[3, 3, 6, 3, 5, 5, 5, 0], [4, 4, 5, 6, 3, 5, 2, 5]],
+}
+
+
+def test_draws_are_the_same_on_every_machine():
+    """SplitMix64 gives its published numbers, and the draws of a seed never change."""
+    golden = 0x9E3779B97F4A7C15
+    states = np.array([(1234567 + n * golden) % 2**64 for n in range(3)], np.uint64)
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423]
+    assert _mix(states).tolist() == published
+    changes = {"n_devices": 8, "n_slots": 2, "arrivals": "every-slot", "accuracy_max": 0.31}
+    instance = generate(preset("paper", **changes), 0)
+    raw = Plan(np.full((2, 8), -1), np.ones((2, 8)), np.tile(instance.uav_xy_m, (2, 1, 1)))
+    for seed, servers in DRAWN.items():
+        assert project(instance, raw, seed)[0].server.tolist() == servers
+    assert project(instance, raw)[0].server.tolist() == DRAWN[0]
+
+
+def test_neighbouring_seeds_differ_however_large():
+    """Seeds are whole numbers of 64 bits, not rounded to the 53 of a float."""
+    keys = [slot_keys(seed, np.arange(2)) for seed in (2**63, 2**63 + 1)]
+    assert (keys[0] != keys[1]).all()
+
+
+def test_a_stack_is_projected_as_its_plans():
+    """Leading axes change nothing: neither plans, nor draws, nor what is recorded as changed."""
+    instance = generate(preset("paper", n_slots=3, uav_separation_m=60.0), 2)
+    rng = np.random.default_rng(0)
+    raw = Plan(
+        rng.integers(-1, 8, (4, 3, 10)),
+        rng.uniform(-0.5, 1.5, (4, 3, 10)),
+        instance.uav_xy_m + rng.uniform(-80, 80, (4, 3, 3, 2)),
+    )
+    together, changes = project(instance, raw, seed=3)
+    for i in range(4):
+        one = Plan(*(value[i] for value in vars(raw).values()))
+        alone, its_changes = project(instance, one, seed=3)
+        for name, value in vars(alone).items():
+            assert np.array_equal(getattr(together, name)[i], value)
+        for name, value in vars(its_changes).items():
+            assert np.array_equal(getattr(changes, name)[i], value)
+        assert its_changes.motion.shape == (3, 3)
+        assert its_changes.server.shape == its_changes.power.shape == (3, 10)
+
+
+def test_uavs_sent_back_send_back_the_next():
+    """The first two crowd each other; each sent back is in the way of the next, not of the last."""
+    start = np.array(
+        [[100.0, 100.0], [140.0, 100.0], [180.0, 100.0], [220.0, 100.0], [400.0, 400.0]]
+    )
+    instance = generate(preset("paper", n_uavs=5, n_slots=1, uav_separation_m=30.0), 0)
+    instance = replace(instance, uav_xy_m=start)
+    target = start + np.array([[1.0, 0.0], [-15.0, 0.0], [-20.0, 0.0], [-25.0, 0.0], [9.0, 9.0]])
+    raw = Plan(np.full((1, 10), -1), np.ones((1, 10)), target[None])
+    plan, changes = project(instance, raw)
+    assert judge(instance, plan).admissible
+    assert changes.motion.tolist() == [[True, True, True, True, False]]
+    assert plan.uav_xy_m[0].tolist() == [*start[:4].tolist(), [409.0, 409.0]]
+
+
+def test_numbers_of_single_precision_are_the_doubles_they_are():
+    """What a network gives is converted before anything is compared or computed."""
+    instance = generate(preset("paper", n_slots=1, arrivals="every-slot", power_max_W=0.1), 3)
+    rng = np.random.default_rng(0)
+    single = Plan(
+        np.full((1, 10), 6, np.float32),
+        rng.uniform(0, 0.1001, (1, 10)).astype(np.float32),
+        rng.uniform(0, 500, (1, 3, 2)).astype(np.float32),
+    )
+    plan = project(instance, single)[0]
+    double = project(instance, Plan(*(v.astype(float) for v in vars(single).values())))[0]
+    for name, value in vars(double).items():
+        assert getattr(plan, name).dtype == value.dtype
+        assert np.array_equal(getattr(plan, name), value)
+
+
+def test_what_is_no_server_is_drawn_anew():
+    """Fractions, negative numbers, numbers too great and none at all, with a single server too."""
+    changes = {"n_devices": 9, "n_uavs": 0, "n_satellites": 1, "accuracy_max": 0.31}
+    instance = generate(preset("paper", n_slots=1, arrivals="every-slot", **changes), 0)
+    wishes = [0.0, 0.5, 1.0, -1.0, -0.5, np.nan, np.inf, -np.inf, 1e308]
+    raw = Plan(np.array([wishes]), np.ones((1, 9)), np.zeros((1, 0, 2)))
+    plan, changes = project(instance, raw)
+    assert plan.server.tolist() == [[0] * 9]
+    assert changes.server.tolist() == [[w != 0 for w in wishes]]
 
 
 @settings(max_examples=30, deadline=None)

@@ -1,5 +1,7 @@
 """The referee against a second writing of the model, and the meaning of its verdicts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,13 @@ from plain_model import device, slot_cost
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, PlanError, stack
 from satedge.problem.projector import project
-from satedge.problem.referee import TOLERANCE, judge, previous_positions
+from satedge.problem.referee import (
+    TOLERANCE,
+    judge,
+    previous_positions,
+    uav_gains,
+    uplink_sinr,
+)
 from satedge.problem.scenario import PRESETS, preset
 
 SCENARIOS = st.fixed_dictionaries(
@@ -19,22 +27,28 @@ SCENARIOS = st.fixed_dictionaries(
         "compute_sharing": st.sampled_from(["dedicated", "shared"]),
         "path_loss_exponent": st.sampled_from([2.0, 2.4]),
         "isl_topology": st.sampled_from(["chain", "ring", "grid"]),
+        "accuracy_min": st.just(0.0),
+        "accuracy_max": st.sampled_from([0.2, 0.378]),
         "n_devices": st.integers(1, 6),
         "n_slots": st.integers(1, 3),
     }
 )
 
 
-def random_plan(instance, rng, stacked=()):
-    """Raw decisions of every sort, projected."""
+def raw_plan(instance, rng, stacked=()):
+    """Decisions of every sort."""
     s = instance.scenario
     shape = (*stacked, instance.n_slots)
-    raw = Plan(
+    return Plan(
         rng.integers(-1, s.n_servers, (*shape, s.n_devices)),
         10 ** rng.uniform(-6, 0, (*shape, s.n_devices)),
         rng.uniform(0, s.area_side_m, (*shape, s.n_uavs, 2)),
     )
-    return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
+
+
+def random_plan(instance, rng, stacked=()):
+    """Decisions of every sort, projected."""
+    return project(instance, raw_plan(instance, rng, stacked), seed=int(rng.integers(1 << 30)))[0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -45,6 +59,7 @@ def test_agrees_with_plain_loops(name, changes, seed):
     plan = random_plan(instance, np.random.default_rng(seed))
     verdict = judge(instance, plan)
     assert verdict.admissible
+    assert verdict.cost == pytest.approx(sum(verdict.slot_cost) / instance.n_slots)
     for t in range(instance.n_slots):
         servers, powers, xy = plan.server[t].tolist(), plan.power_W[t], plan.uav_xy_m[t]
         expected = slot_cost(instance, t, servers, powers, xy)
@@ -57,18 +72,80 @@ def test_agrees_with_plain_loops(name, changes, seed):
             assert verdict.overrun_s[t, k] == pytest.approx(overrun, abs=1e-8 * latency)
 
 
-def test_a_stack_is_judged_as_its_plans():
-    """Judging a stack of plans gives exactly what judging each one gives."""
-    instance = generate(preset("paper", n_slots=4), 3)
-    stacked = random_plan(instance, np.random.default_rng(0), stacked=(5,))
+@pytest.mark.parametrize("decide", [raw_plan, random_plan])
+def test_a_stack_is_judged_as_its_plans(decide):
+    """Judging a stack of plans, broken or not, gives exactly what judging each one gives."""
+    changes = {"uav_separation_m": 50.0, "compute_sharing": "shared", "accuracy_max": 0.31}
+    instance = generate(preset("paper", n_slots=4, **changes), 3)
+    stacked = decide(instance, np.random.default_rng(0), stacked=(5,))
+    stacked.power_W[2:4, 0, 0] = 7.0
     together = judge(instance, stacked)
     for i in range(5):
         plan = Plan(stacked.server[i], stacked.power_W[i], stacked.uav_xy_m[i])
         alone = judge(instance, plan)
         assert np.array_equal(together.device_cost[i], alone.device_cost)
-        assert together.feasible[i] == alone.feasible
+        for name in ("cost", "slot_admissible", "admissible", "feasible", "missed"):
+            assert np.array_equal(getattr(together, name)[i], getattr(alone, name))
+        assert set(together.violations) == set(alone.violations)
+        for name, amount in together.violations.items():
+            assert np.array_equal(amount[i], alone.violations[name])
+    if decide is random_plan:
+        assert together.admissible.tolist() == [True, True, False, False, True]
     again = stack([Plan(stacked.server[0], stacked.power_W[0], stacked.uav_xy_m[0])])
     assert judge(instance, again).cost.shape == (1,)
+
+
+#: Who disturbs each of six senders: on UAVs 0, 0 and 1, on satellites 3 and 4, and silent.
+DISTURBED_BY = {
+    "all": [{1, 2, 3, 4}, {0, 2, 3, 4}, {0, 1, 3, 4}, {0, 1, 2, 4}, {0, 1, 2, 3}, set()],
+    "tier": [{1, 2}, {0, 2}, {0, 1}, {4}, {3}, set()],
+    "server": [{1}, {0}, set(), {4}, {3}, set()],
+}
+
+
+@pytest.mark.parametrize("scope", DISTURBED_BY)
+@pytest.mark.parametrize("leakage", [0.0, 0.3])
+def test_who_disturbs_whom(scope, leakage):
+    """Signal over the leaked power of those in scope and noise; all satellites share a receiver."""
+    changes = {"interference_scope": scope, "interference_leakage": leakage}
+    instance = generate(preset("paper", n_slots=1, n_devices=6, **changes), 1)
+    server = np.array([0, 0, 1, 3, 4, -1])
+    power_W = np.array([0.1, 0.9, 0.4, 1.0, 0.2, 0.6])
+    gains = uav_gains(instance, instance.uav_xy_m[None])
+    found = uplink_sinr(instance, server[None], power_W[None], gains)[0]
+    heard_W = np.c_[gains[0], instance.satellite_gain[0]] * power_W[:, None]
+    for k, others in enumerate(DISTURBED_BY[scope]):
+        at = min(server[k], 3)
+        leaked_W = leakage * sum(heard_W[j, at] for j in others)
+        sinr = heard_W[k, at] / (leaked_W + instance.scenario.noise_W) if server[k] >= 0 else 0.0
+        assert found[k] == pytest.approx(sinr, rel=1e-12)
+
+
+def test_every_constraint_has_an_amount_in_every_slot():
+    """Names do not depend on the plan, and amounts are told slot by slot."""
+    instance = generate(preset("tiny", n_slots=2, arrivals="every-slot"), 1)
+    plan = random_plan(instance, np.random.default_rng(0))
+    names = ["assignment", "accuracy", "coverage", "visibility", "power_min", "power_max"]
+    names += ["motion", "area"]
+    assert list(judge(instance, plan).violations) == names
+    plan.server[1], plan.power_W[1] = -1, 0.0
+    assert judge(instance, plan).violations["assignment"].tolist() == [0.0, 3.0]
+    apart = generate(preset("tiny", n_slots=2, uav_separation_m=1e-3), 1)
+    assert list(judge(apart, plan).violations) == [*names, "separation"]
+
+
+def test_a_request_that_nobody_hears_is_late_for_ever():
+    """A channel that faded to nothing gives no rate: infinite latency is overrun, not in time."""
+    changes = {"arrivals": "every-slot", "accuracy_min": 0.0, "accuracy_max": 0.2}
+    instance = generate(preset("tiny", n_slots=1, uav_coverage_m=1e3, **changes), 1)
+    instance = replace(instance, uav_fading=np.zeros_like(instance.uav_fading))
+    plan = random_plan(instance, np.random.default_rng(0))
+    plan.server[0], plan.power_W[0] = 0, 0.5
+    verdict = judge(instance, plan)
+    assert verdict.admissible
+    assert verdict.missed.all()
+    assert not verdict.feasible
+    assert verdict.cost == verdict.overrun_s[0, 0] == np.inf
 
 
 def test_slots_out_of_order_are_judged_from_given_positions():

@@ -126,8 +126,9 @@ def score(rows: Rows) -> Scores:
             excess=_relative(cost, causal),
             over_hindsight=_relative(cost, hindsight),
             part_excess=_relative(cost - rows["floor"], causal - rows["floor"]),
-            normalised=np.where(random > best_cost, (cost - best_cost) / (random - best_cost), 0.0)
-            + 0.0 * cost,
+            normalised=np.where(
+                random > best_cost, (cost - best_cost) / (random - best_cost), 0.0 * (cost + random)
+            ),
         )
 
 

@@ -118,7 +118,7 @@ def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
     if v.size == 0:
         return Interval(float("nan"), float("nan"), float("nan"))
     mean = float(v.mean())
-    if v.size == 1 or np.ptp(v) == 0:
+    if np.ptp(v) == 0:
         return Interval(mean, mean, mean)
     found = bootstrap(
         (v,),
@@ -131,11 +131,6 @@ def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
     )
     low, high = found.confidence_interval
     return Interval(mean, float(low), float(high))
-
-
-def paired_difference(ours: ArrayLike, theirs: ArrayLike, seed: int = 0) -> Interval:
-    """Mean of ours - theirs on the same units, with a paired bootstrap interval."""
-    return mean_interval(np.asarray(ours, float) - np.asarray(theirs, float), seed)
 
 
 def probability_of_improvement(ours: ArrayLike, theirs: ArrayLike) -> float:
