@@ -1,7 +1,7 @@
-"""For the Python reference: what fields say of themselves other than by a docstring.
+"""For the Python reference: descriptions of fields that have no docstring.
 
-mkdocstrings reads sources without running them. Of fields declared by `param` and `array` it would
-print the whole declaration, and of those explained by a comment behind them nothing.
+mkdocstrings reads sources without running them. For fields declared by `param` and `array` it would
+print the whole declaration, and for fields explained by a comment on their line nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _lines(path: Path) -> list[str]:
 
 
 class DeclaredFields(griffe.Extension):
-    """Gives such fields the default and the description that plain ones have."""
+    """Gives such fields a default and a description."""
 
     def on_attribute_instance(self, *, attr: griffe.Attribute, **_: Any) -> None:
         """Read the declaration, or the comment on the field's line."""

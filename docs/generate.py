@@ -1,10 +1,11 @@
-"""Hooks of MkDocs: tables from the code, and pages and pictures from outside docs/.
+"""Hooks of MkDocs: tables from the code, pages and pictures from outside docs/, and MathJax.
 
 A comment `<!-- generated: NAME -->` in a page becomes the table of that name.
 """
 
 from __future__ import annotations
 
+import importlib.resources
 import os
 import re
 from pathlib import Path
@@ -28,9 +29,9 @@ def filled(markdown: str) -> str:
 
 
 def indented(markdown: str) -> str:
-    """Continuations of list items by four spaces, as Python-Markdown has them.
+    """Indent continuations of list items by four spaces, which Python-Markdown requires.
 
-    The pages indent by the width of the bullet, as the rest of the world does.
+    The pages indent them by the width of the bullet, as code hosts expect.
     """
     parts = re.split(r"(^ *```.*?^ *```$)", markdown, flags=re.M | re.S)
     for i in range(0, len(parts), 2):
@@ -40,13 +41,13 @@ def indented(markdown: str) -> str:
 
 
 def outside(page: str, target: str) -> str | None:
-    """Path in the repository of a link's target, if that is no part of docs/."""
+    """Path in the repository of a link's target, if it is outside docs/."""
     path = os.path.normpath(Path("docs", page).parent / target)
     return None if path.startswith("docs" + os.sep) else path
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages that lie outside docs/, and the pictures that pages take from there."""
+    """Add MathJax, and the pages and pictures that lie outside docs/."""
     from mkdocs.structure.files import File
 
     for page, source in BORROWED.items():
@@ -60,11 +61,19 @@ def on_files(files: Any, config: Any) -> Any:
     }
     for path in sorted(filter(None, pictures)):
         files.append(File.generated(config, f"outside/{path}", abs_src_path=str(ROOT / path)))
+    for name, path in mathjax().items():
+        files.append(File.generated(config, f"assets/mathjax/{name}", abs_src_path=str(path)))
     return files
 
 
+def mathjax() -> dict[str, Path]:
+    """MathJax in one file, with its licence: the package brings them for web servers."""
+    home = Path(str(importlib.resources.files("mathjax"))) / "static" / "mathjax"
+    return {"tex-svg.js": home / "es5" / "tex-svg.js", "LICENSE": home / "LICENSE"}
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Fill in tables; links to what is no part of the site become its path in the repository."""
+    """Fill in tables; a link to a file outside the site becomes its path in the repository."""
     here = page.file.src_uri
 
     def inside(found: re.Match[str]) -> str:
@@ -72,7 +81,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         path = outside(here, target)
         if path is None:
             return found[0]
-        up = "../" * here.count("/")
-        return f"![{text}]({up}outside/{path})" if picture else f"{text} (`{path}`)"
+        if picture:
+            return f"![{text}]({'../' * here.count('/')}outside/{path})"
+        return f"`{path}`" if path.startswith(text) else f"{text} (`{path}`)"
 
     return UPWARD.sub(inside, indented(filled(markdown)))

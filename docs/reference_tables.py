@@ -1,4 +1,4 @@
-"""Tables of the reference, made from the code, so that none can fall behind it."""
+"""Tables of the reference, generated from the code so that they never fall behind it."""
 
 from __future__ import annotations
 
@@ -7,42 +7,47 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
-#: Scores in symbols, beside the sentences of `satedge.bench.score.score`; reference/scores.md
-#: says what the letters mean.
+#: Scores as formulas, beside the sentences of `satedge.bench.score.score`; reference/scores.md
+#: explains the symbols.
 FORMULAS = {
-    "cost": "C = 1/(T K) Σ_t Σ_k (η_l T_k + η_e E_k + ρ η_l V_k)",
-    "lower bound": "B = max over methods of b",
-    "gap": "(C - B) / |C|",
-    "own gap": "(C - b) / |C|, or (C* - b) / C*",
-    "gap in the part decisions change": "(C - B) / (C - F)",
-    "excess": "C / C_causal - 1",
-    "over hindsight": "C / C_hindsight - 1",
-    "excess in the part decisions change": "(C - F) / (C_causal - F) - 1",
-    "normalised": "(C - C*) / (C_random - C*)",
-    "latency": "Σ T_k / number of served requests",
-    "energy": "1/T Σ_t Σ_k E_k",
-    "reward": "1/T Σ_t K β_r / Σ_k C_k",
-    "late": "number of V_k > 0 / requests",
-    "unserved": "number without a server / requests",
-    "feasible": "no violation, none unserved, all V_k = 0",
-    "time": "exp(mean ln(t + 1 s)) - 1 s",
-    "primal integral": "∫ |C(t) - C*| / max(|C(t)|, |C*|) dt, from 0 to the budget",
-    "performance profile": "share of instances with measure <= r times the best",
-    "redrawn": "number redrawn / requests",
-    "cost without redrawn": "requests / (T K) · mean C_tk of requests not redrawn",
+    "cost": r"$C = \frac{1}{T K} \sum_t \sum_k C_{tk}$",
+    "lower bound": r"$L = \max \ell$ over methods",
+    "gap": r"$(C - L) / \lvert C \rvert$",
+    "own gap": r"$(C - \ell) / \lvert C \rvert$, or $(C^\ast - \ell) / C^\ast$",
+    "gap in the part decisions change": r"$(C - L) / (C - C_{\mathrm{floor}})$",
+    "excess": r"$C / C_{\mathrm{causal}} - 1$",
+    "over hindsight": r"$C / C_{\mathrm{hindsight}} - 1$",
+    "excess in the part decisions change": (
+        r"$(C - C_{\mathrm{floor}}) / (C_{\mathrm{causal}} - C_{\mathrm{floor}}) - 1$"
+    ),
+    "normalised": r"$(C - C^\ast) / (C_{\mathrm{random}} - C^\ast)$",
+    "latency": r"$\sum T_k$ / served requests",
+    "energy": r"$\frac{1}{T} \sum_t \sum_k E_k$",
+    "reward": r"$\frac{1}{T} \sum_t K \beta_r / \sum_k C_k$",
+    "late": r"number of $V_k > 0$ / requests",
+    "unserved": "requests without a server / requests",
+    "feasible": r"no violation, none unserved, all $V_k = 0$",
+    "time": r"$\exp(\mathrm{mean} \ln(x + 1\ \mathrm{s})) - 1\ \mathrm{s}$",
+    "primal integral": (
+        r"$\int \lvert C(x) - C^\ast \rvert / \max(\lvert C(x) \rvert, \lvert C^\ast \rvert) dx$, "
+        "from 0 to the budget"
+    ),
+    "performance profile": r"share of instances with measure $\le r$ times the best",
+    "redrawn": "requests resampled / requests",
+    "cost without redrawn": r"requests / $(T K)$ times the mean $C_{tk}$ of requests not resampled",
 }
 
 #: What settings of methods mean; those of learners in training have their own table.
 SETTINGS = {
     "gap": "relative gap (incumbent - bound) / incumbent at which a slot counts as solved",
-    "hard": "deadlines as constraints: the best punctual plan, or a proof that there is none",
-    "max_nodes": "nodes of the search tree after which it stops",
+    "hard": "deadlines as constraints: the best plan that meets all, or a proof that none does",
+    "max_nodes": "nodes of the search tree after which the search stops",
     "slot_budget_s": "seconds for each slot",
-    "tries": "neighbours whose powers are optimised in each round, the most promising first",
-    "rounds": "most turns of servers, powers and positions from each start",
-    "hope": "a neighbour this much above the incumbent still has its positions polished",
-    "kicks": "restarts from the best point with a few devices sent elsewhere",
-    "passes": "passes over the slots of the episode that improve the plan",
+    "tries": "neighbours whose powers are optimised in each round, most promising first",
+    "rounds": "most rounds of servers, powers and positions from each start",
+    "hope": "positions are polished for neighbours up to this much above the incumbent",
+    "kicks": "restarts from the best point with a few devices sent to other servers",
+    "passes": "passes over the slots of the episode to improve the plan",
     "slot_bound_s": "seconds for the bound of each slot",
     "policy": "a name under `results/policies/<preset>`, or a path; the method's own by default",
     "preset": "folder of `results/policies` in which names are looked up",
@@ -91,7 +96,7 @@ def scenario() -> str:
          f.metadata["doc"])
         for f in dataclasses.fields(Scenario)
     ]  # fmt: skip
-    return table(("field", "default", "unit", "allowed", "source", "what it is"), rows)
+    return table(("field", "default", "unit", "allowed", "source", "meaning"), rows)
 
 
 def presets() -> str:
@@ -104,7 +109,7 @@ def presets() -> str:
         values = preset(name).to_dict()
         changed = [f"`{k}={shown(v)}`" for k, v in values.items() if v != plain[k]]
         rows.append((code(name), doc, " ".join(changed) or "none"))
-    return table(("preset", "what it is", "changes"), rows)
+    return table(("preset", "content", "changes"), rows)
 
 
 def catalogues() -> str:
@@ -129,7 +134,7 @@ def methods() -> str:
     rows = []
     for m in bench.TABLE:
         needs = " ".join(code(need) for need in m.needs) or "nothing more"
-        doc = m.doc + (" Knows later slots." if m.hindsight else "")
+        doc = m.doc + (" Knows future slots." if m.hindsight else "")
         rows.append((code(m.name), m.family, doc, needs, code(m.entry)))
     return table(("method", "kind", "what it does", "needs", "function"), rows)
 
@@ -172,7 +177,7 @@ def learner_settings() -> str:
 def _settings(settings: Any, names: list[str]) -> str:
     docs = _field_docs(type(settings))
     rows = [(code(n), code(getattr(settings, n)), docs.get(n, "")) for n in names]
-    return table(("setting", "default", "what it is, and its source"), rows)
+    return table(("setting", "default", "meaning and source"), rows)
 
 
 def _field_docs(kind: type) -> dict[str, str]:
@@ -190,11 +195,11 @@ def _field_docs(kind: type) -> dict[str, str]:
 
 
 def scores() -> str:
-    """Every score, in symbols and in a sentence."""
+    """Every score, as a formula and in a sentence."""
     from satedge.bench.score.score import DEFINITIONS
 
-    rows = [(name, code(FORMULAS.get(name, "")), text) for name, text in DEFINITIONS.items()]
-    return table(("score", "formula", "in words"), rows)
+    rows = [(name, FORMULAS.get(name, ""), text) for name, text in DEFINITIONS.items()]
+    return table(("score", "formula", "meaning"), rows)
 
 
 def suites() -> str:
@@ -202,10 +207,10 @@ def suites() -> str:
     from satedge.bench.study.suite_data import SUITES
 
     rows = [
-        (code(name), len(s.recipes), s.title, "files" if s.committed else "made when asked for")
+        (code(name), len(s.recipes), s.title, "files" if s.committed else "generated when needed")
         for name, s in SUITES.items()
     ]
-    return table(("suite", "instances", "what", "kept as"), rows)
+    return table(("suite", "instances", "content", "stored as"), rows)
 
 
 def studies() -> str:
@@ -218,7 +223,7 @@ def studies() -> str:
         study = load_study(name)
         parts = "; ".join(dict.fromkeys(part.name for part in study.parts))
         rows.append((code(name), study.title, parts, sum(1 for _ in cells(study))))
-    return table(("study", "what", "parts", "cells"), rows)
+    return table(("study", "content", "parts", "runs"), rows)
 
 
 def arrays() -> str:
@@ -231,11 +236,11 @@ def arrays() -> str:
          f.metadata["unit"], f.metadata["doc"])
         for f in array_fields()
     ]  # fmt: skip
-    return table(("array", "shape", "of", "unit", "what it is"), rows)
+    return table(("array", "shape", "type", "unit", "meaning"), rows)
 
 
 def commands() -> str:
-    """Every command with its arguments and options, as `--help` tells them."""
+    """Every command with its arguments and options, as `--help` shows them."""
     import typer.main
 
     from satedge.cli import app
@@ -260,12 +265,12 @@ def _command(name: str, command: Any) -> str:
         rows.append((label, p.help or "", _default(p)))
     usage = " ".join(["satedge", name, *words, "[OPTIONS]"])
     about = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
-    options = table(("argument or option", "what it is", "default"), rows)
+    options = table(("argument or option", "meaning", "default"), rows)
     return f"## {name}\n\n```text\n{usage}\n```\n\n{about}\n\n{options}"
 
 
 def _kind(annotation: Any) -> str:
-    """What an option of some type is given, in a word."""
+    """Placeholder for the value of an option of some type."""
     import typing
 
     plain = [t for t in typing.get_args(annotation) if t is not type(None)] or [annotation]

@@ -75,7 +75,7 @@ def _room(error: Exception) -> str:
 
 
 def _is_told(error: Exception) -> bool:
-    """The error speaks of the user's call or files; others are bugs and keep their traceback."""
+    """The error concerns the user's call or files; others are bugs and keep their traceback."""
     return _room(error) in ROOMS or isinstance(error, OSError)
 
 

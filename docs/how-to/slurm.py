@@ -1,8 +1,8 @@
 """Run a study on Slurm: python slurm.py JOBS STUDY [options of `satedge benchmark`].
 
-Copy it, adapt what is marked, and start it on a login node in the environment satedge is installed
-in: it needs `pip install 'satedge[cluster]' dask-jobqueue`. Killed, or started again later, it goes
-on where it stopped.
+Copy it, adapt the marked lines, and start it on a login node, in the environment in which satedge
+is installed (`pip install 'satedge[cluster]' dask-jobqueue`). If it is killed, start it again: it
+resumes where it stopped.
 """
 
 import os
@@ -15,11 +15,11 @@ THREADS = ("OMP", "OPENBLAS", "MKL", "NUMBA")
 
 
 def cluster() -> SLURMCluster:
-    """Jobs of one core each: one cell at a time, on one thread, so that times stay comparable."""
+    """Jobs of one core each: one run at a time, on one thread, so that times stay comparable."""
     return SLURMCluster(
         queue="standard",  # adapt: the partition
-        account=None,  # adapt: who pays
-        walltime="04:00:00",  # adapt: a job that ends loses only the cell it is at
+        account=None,  # adapt: the account that is charged
+        walltime="04:00:00",  # adapt: a job that ends loses only its current run
         cores=1,
         processes=1,
         memory="6GB",  # adapt: above the study's memory_MB (4096 by default)
@@ -32,7 +32,7 @@ def cluster() -> SLURMCluster:
 
 
 def main() -> int:
-    """Ask for the jobs, run the study on them, give them back."""
+    """Request the jobs, run the study on them, release them."""
     if len(sys.argv) < 3:
         print(__doc__, file=sys.stderr)
         return 2

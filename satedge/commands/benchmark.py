@@ -1,4 +1,4 @@
-"""`satedge benchmark` and `satedge report`: run a study, and write it up."""
+"""`satedge benchmark` and `satedge report`: run a study and report it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ def benchmark(
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", "-m", help="A further method, or module:function; repeatable."),
+        typer.Option("--method", "-m", help="Add a method, or module:function; repeatable."),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Only methods of this label; repeatable.")
+        list[str] | None,
+        typer.Option("--only", help="Only the method with this label; repeatable."),
     ] = None,
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Address of a Dask scheduler, tcp://...")
@@ -51,18 +52,18 @@ def benchmark(
     ] = None,
     again: Annotated[
         list[str] | None,
-        typer.Option("--again", help="Repeat cells of this status (failed, timeout, all ...)."),
+        typer.Option("--again", help="Repeat runs with this status (failed, timeout, all ...)."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run, how long, what is missing.")
+        bool, typer.Option("--dry-run", help="List what would run, how long, and what is missing.")
     ] = False,
     report: Annotated[bool, typer.Option(help="Write tables, figures and report.html.")] = True,
     as_json: common.AsJson = False,
 ) -> None:
-    """Run a study; what is finished already is not run again.
+    """Run a study; finished runs are not repeated.
 
-    Stop it at any moment, even by force: the same command goes on where it stopped. Exit code 1
-    when a certified bound lies above a judged cost.
+    Stop it at any moment, even by force: the same command resumes it. The exit code is 1 if a
+    certified bound lies above a judged cost.
     """
     from satedge.bench.run.runner import sort_out
     from satedge.bench.run.store import Store
@@ -231,10 +232,12 @@ def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="A run's folder, as under results/runs.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of a study's results, as under results/runs.")
+    ],
     as_json: common.AsJson = False,
 ) -> None:
-    """Judge every stored plan again, and write tables (csv, md, tex), figures and report.html."""
+    """Judge every stored plan again; write tables (csv, md, tex), figures and report.html."""
     from satedge.bench.run.store import Store, StoreError
 
     store = Store(folder)

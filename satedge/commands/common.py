@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from satedge.problem.instance import Instance
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-InstanceFile = Annotated[Path, typer.Argument(help="Instance: a .json or .json.gz file.")]
+InstanceFile = Annotated[Path, typer.Argument(help="Instance, a .json or .json.gz file.")]
 OneSlot = Annotated[
     int | None, typer.Option("--slot", min=0, help="Only this slot, counted from 0.")
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--setting", metavar="KEY=VALUE", help="A setting of the method; repeatable."),
+    typer.Option("--setting", metavar="KEY=VALUE", help="Setting of the method; repeatable."),
 ]
 
 

@@ -1,4 +1,4 @@
-"""`satedge judge` and `draw`: the referee on anyone's plan, and a look at it."""
+"""`satedge judge` and `draw`: score any plan, and draw it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def register(app: typer.Typer) -> None:
 
 def judge(
     file: common.InstanceFile,
-    plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.")],
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="File of the plan.")],
     slot: common.OneSlot = None,
     as_json: common.AsJson = False,
 ) -> None:
     """Score a plan: cost, latency, energy, and every constraint it breaks.
 
-    Exit code 1 when the plan is not admissible.
+    The exit code is 1 if the plan is not admissible.
     """
     from satedge.bench.run.record import floor, numbers
     from satedge.problem.io.files import read_plan
@@ -55,17 +55,19 @@ def judge(
 
 def draw(
     file: common.InstanceFile,
-    plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan's file.")],
+    plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="File of the plan.")],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", help="A map: .svg, .pdf, .png. A film: .gif, .mp4."),
+        typer.Option("--out", "-o", help="Map: .svg, .pdf, .png. Animation: .gif, .mp4."),
     ],
-    slot: Annotated[int, typer.Option("--slot", min=0, help="Slot of a map, from 0.")] = 0,
+    slot: Annotated[
+        int, typer.Option("--slot", min=0, help="Slot of the map, counted from 0.")
+    ] = 0,
     frames: Annotated[
-        float, typer.Option("--frames", min=0.1, help="Slots a second in a film.")
+        float, typer.Option("--frames", min=0.1, help="Slots per second of the animation.")
     ] = 4.0,
 ) -> None:
-    """Draw a plan: the map of one slot, or the whole episode as a film."""
+    """Draw a plan: a map of one slot, or an animation of the whole episode."""
     from satedge.bench.report.figures.animation import save_picture
     from satedge.problem.io.files import read_plan
 

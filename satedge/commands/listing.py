@@ -1,4 +1,4 @@
-"""`satedge methods`, `scenario` and `suites`: what there is."""
+"""`satedge methods`, `scenario` and `suites`: list what is available."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def methods(as_json: common.AsJson = False) -> None:
-    """List the methods: what they do, what they need, and what is missing here."""
+    """List the methods: what they do, their settings, and what is missing here."""
     from satedge.bench.methods import table as bench
 
     rows = [(m, bench.missing(m)) for m in bench.table().values()]
@@ -54,10 +54,12 @@ def _method(m, reason: str) -> dict[str, object]:  # type: ignore[no-untyped-def
 
 
 def scenario(
-    preset: Annotated[str, typer.Option("--preset", "-p", help="Values of this preset.")] = "paper",
+    preset: Annotated[
+        str, typer.Option("--preset", "-p", help="Show the values of this preset.")
+    ] = "paper",
     as_json: common.AsJson = False,
 ) -> None:
-    """List the scenario's fields: unit, value, allowed range and source; and the presets."""
+    """List the fields of a scenario (value, unit, allowed range, source) and the presets."""
     import dataclasses
 
     from satedge.problem.fields import allowed
@@ -107,10 +109,10 @@ def _shown(value: object) -> str:
 
 def suites(
     write: Annotated[
-        bool, typer.Option("--write", help="Generate all suites and their manifest anew.")
+        bool, typer.Option("--write", help="Rewrite all suites and their manifest.")
     ] = False,
 ) -> None:
-    """Check the instances against their manifest, making those that are not committed."""
+    """Check all suites against their manifest; those not committed are generated."""
     from satedge.bench.study.suites import check_suites, write_suites
 
     if write:

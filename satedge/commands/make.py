@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from satedge.problem.satellites import orbit
     from satedge.problem.scenario import Scenario
 
-_CSV = "CSV to use in place of generated ones: "
+_CSV = "CSV that replaces generated ones, with columns "
 
 
 def register(app: typer.Typer) -> None:
@@ -28,34 +28,40 @@ def register(app: typer.Typer) -> None:
 def generate(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")],
     preset: Annotated[
-        str, typer.Option("--preset", "-p", help="See `satedge scenario`.")
+        str, typer.Option("--preset", "-p", help="A preset of `satedge scenario`.")
     ] = "paper",
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
     ] = None,
-    episodes: Annotated[int, typer.Option("--episodes", "-n", min=1, help="How many.")] = 1,
-    slots: Annotated[int | None, typer.Option("--slots", min=1, help="Slots of each.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first one.")] = 0,
+    episodes: Annotated[
+        int, typer.Option("--episodes", "-n", min=1, help="Number of instances.")
+    ] = 1,
+    slots: Annotated[
+        int | None, typer.Option("--slots", min=1, help="Slots of each instance.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first instance.")] = 0,
     elements: Annotated[
-        Path | None, typer.Option("--elements", help="TLE or OMM file: satellites by SGP4.")
+        Path | None, typer.Option("--elements", help="TLE or OMM file; satellites move by SGP4.")
     ] = None,
     epoch: Annotated[
-        datetime | None, typer.Option("--epoch", help="Start in UTC, with --elements.")
+        datetime | None, typer.Option("--epoch", help="Start in UTC; needed with --elements.")
     ] = None,
-    latitude: Annotated[float, typer.Option(help="Site in degrees, with --elements.")] = 0.0,
-    longitude: Annotated[float, typer.Option(help="Site in degrees east.")] = 0.0,
-    height: Annotated[float, typer.Option(help="Site's height in m.")] = 0.0,
-    sites: Annotated[Path | None, typer.Option(help=_CSV + "device,x_m,y_m.")] = None,
-    tracks: Annotated[Path | None, typer.Option(help=_CSV + "slot,device,x_m,y_m.")] = None,
-    uavs: Annotated[Path | None, typer.Option(help=_CSV + "uav,x_m,y_m[,altitude_m].")] = None,
+    latitude: Annotated[float, typer.Option(help="Latitude of the site, degrees.")] = 0.0,
+    longitude: Annotated[float, typer.Option(help="Longitude of the site, degrees east.")] = 0.0,
+    height: Annotated[float, typer.Option(help="Height of the site, m.")] = 0.0,
+    sites: Annotated[Path | None, typer.Option(help=_CSV + "device, x_m, y_m.")] = None,
+    tracks: Annotated[Path | None, typer.Option(help=_CSV + "slot, device, x_m, y_m.")] = None,
+    uavs: Annotated[Path | None, typer.Option(help=_CSV + "uav, x_m, y_m[, altitude_m].")] = None,
     requests: Annotated[
         Path | None,
-        typer.Option(help=_CSV + "slot,device,input_bit,output_words,deadline_s,accuracy_floor."),
+        typer.Option(
+            help=_CSV + "slot, device, input_bit, output_words, deadline_s, accuracy_floor."
+        ),
     ] = None,
     as_json: common.AsJson = False,
 ) -> None:
-    """Generate instances. The same preset, changes and seed give the same bytes anywhere."""
+    """Generate instances; the same preset, changes and seed give the same bytes everywhere."""
     from satedge.problem.generation.generate import generate as generated
     from satedge.problem.io.files import write_instance
     from satedge.problem.scenario import preset as named
@@ -133,7 +139,7 @@ def _own(instance: Instance, *files: Path | None) -> Instance:
 def export(
     file: common.InstanceFile,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
-    slot: Annotated[int, typer.Option("--slot", min=0, help="Which slot, from 0.")] = 0,
+    slot: Annotated[int, typer.Option("--slot", min=0, help="The slot, counted from 0.")] = 0,
     form: Annotated[str, typer.Option("--format", help="nl, gms, mps or lp.")] = "nl",
 ) -> None:
     """Write P1 of one slot for other solvers (mps and lp: its MILP relaxation)."""
@@ -154,16 +160,16 @@ def export(
 
 def read_solution(
     file: common.InstanceFile,
-    exported: Annotated[Path, typer.Argument(help="The file that `satedge export` wrote.")],
+    exported: Annotated[Path, typer.Argument(help="The file written by `satedge export`.")],
     solution: Annotated[
-        Path, typer.Argument(help="The solver's: .sol, JSON, or name value lines.")
+        Path, typer.Argument(help="The solution: .sol, JSON, or lines of name and value.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Plan to write.")],
-    slot: Annotated[int, typer.Option("--slot", min=0, help="Which slot, from 0.")] = 0,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Plan file to write.")],
+    slot: Annotated[int, typer.Option("--slot", min=0, help="The slot, counted from 0.")] = 0,
 ) -> None:
-    """Read another solver's solution of an exported slot as a plan, for `satedge judge --slot`.
+    """Turn a solver's solution of an exported slot into a plan, for `satedge judge --slot`.
 
-    Positions that miss reach or coverage by a solver's tolerance are moved inside.
+    Positions outside reach or coverage by no more than a solver's tolerance are moved inside.
     """
     from satedge.bench.methods.table import load_entry
     from satedge.problem.io.files import write_plan

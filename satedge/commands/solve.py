@@ -26,23 +26,26 @@ def solve(
         str, typer.Option("--method", "-m", help="A name of `satedge methods`, or module:function.")
     ] = "branch-and-bound",
     slot: common.OneSlot = None,
-    budget: Annotated[float, typer.Option("--budget", min=0.001, help="Seconds allowed.")] = 10.0,
+    budget: Annotated[
+        float, typer.Option("--budget", min=0.001, help="Time limit in seconds.")
+    ] = 10.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the method.")] = 0,
     setting: common.Settings = None,
-    memory: Annotated[float, typer.Option("--memory", min=1, help="Memory limit, MB.")] = 4096.0,
+    memory: Annotated[float, typer.Option("--memory", min=1, help="Memory limit in MB.")] = 4096.0,
     as_json: common.AsJson = False,
-    plan_out: Annotated[
-        Path | None, typer.Option("--plan-out", help="Write the plan here.")
-    ] = None,
+    plan_out: Annotated[Path | None, typer.Option("--plan-out", help="File for the plan.")] = None,
     map_out: Annotated[
         Path | None,
-        typer.Option("--map-out", help="First slot: .svg, .pdf, .png. Film of all: .gif, .mp4."),
+        typer.Option(
+            "--map-out", help="Map of the first slot: .svg, .pdf, .png. Animation: .gif, .mp4."
+        ),
     ] = None,
     log: Annotated[bool, typer.Option("--log", help="Show what the method printed.")] = False,
 ) -> None:
-    """Solve an instance, or one slot of it, and have the result judged.
+    """Solve an instance, or one slot of it, and judge the plan.
 
-    The method runs in a process of its own, killed at its limit and judged on its last incumbent.
+    The method runs in a process of its own. Killed at its limit, it is judged on its last
+    incumbent.
     """
     instance = common.read(file, slot)
     record = _run(instance, method, budget, seed, common.settings(setting), memory)

@@ -1,4 +1,4 @@
-"""`satedge train`: train a learner, or all that a study's learners need, and keep the policies."""
+"""`satedge train`: train a learner, or every policy that a study lacks."""
 
 from __future__ import annotations
 
@@ -24,47 +24,52 @@ def train(
     ] = None,
     study: Annotated[
         str | None,
-        typer.Option("--study", help="Instead: every policy that this study misses."),
+        typer.Option("--study", help="Train every policy that this study lacks."),
     ] = None,
-    preset: Annotated[str, typer.Option("--preset", "-p", help="Scenario to train in.")] = "paper",
+    preset: Annotated[
+        str, typer.Option("--preset", "-p", help="Preset of the scenario.")
+    ] = "paper",
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first run.")] = 0,
-    runs: Annotated[int, typer.Option("--runs", min=1, help="Runs trained together.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="First seed.")] = 0,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Seeds trained together.")] = 1,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", min=1, help="Episodes of each run; 1000, or the study's."),
+        typer.Option("--epochs", min=1, help="Episodes per seed; default 1000, or the study's."),
     ] = None,
     updates: Annotated[
         int | None, typer.Option("--updates", min=1, help="Gradient updates per epoch.")
     ] = None,
     together: Annotated[
         int | None,
-        typer.Option("--together", min=1, help="Episodes that a run plays at once; 1."),
+        typer.Option("--together", min=1, help="Episodes played at once per seed; default 1."),
     ] = None,
     settings_preset: Annotated[
-        str, typer.Option("--settings", help="table-2 or section-5.1 of the paper.")
+        str, typer.Option("--settings", help="Of the paper: table-2 or section-5.1.")
     ] = "table-2",
     setting: common.Settings = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="results/runs/train/PRESET/METHOD.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder; results/runs/train/PRESET/METHOD by default."),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for it too.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")
+    ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start anew instead of from the checkpoint.")
+        bool, typer.Option("--fresh", help="Start from scratch, not from the checkpoint.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --study: say what would be trained.")
+        bool, typer.Option("--dry-run", help="With --study: list what would be trained.")
     ] = False,
 ) -> None:
-    """Train a learner; a stopped training goes on from its checkpoint.
+    """Train a learner; a stopped training resumes from its checkpoint.
 
-    The folder gets log (curve.csv), checkpoint and policies/METHOD/seed-N:
-    the best so far on the validation episodes. With --study, every policy
-    that its learners lack is trained, and kept under results/policies.
+    The folder gets a log (curve.csv), a checkpoint and policies/METHOD/seed-N,
+    the best so far on the validation episodes. With --study, every policy that
+    the study lacks is trained and saved under results/policies.
 
     Try it:      satedge train adsac+ -p tiny --epochs 100 -o here
 
@@ -102,7 +107,7 @@ def train(
 
 
 def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
-    """Train what a study's learners lack; one that diverges does not keep the others."""
+    """Train the policies a study lacks; one that diverges does not stop the others."""
     from dataclasses import replace
 
     from satedge.bench.methods.table import load_entry

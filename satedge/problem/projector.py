@@ -24,7 +24,7 @@ class Changes:
     """What the projector had to change."""
 
     server: NDArray[np.bool_]
-    """(..., T, K) The server was drawn anew."""
+    """(..., T, K) The server was resampled."""
     power: NDArray[np.bool_]
     """(..., T, K) The power was clipped."""
     motion: NDArray[np.bool_]

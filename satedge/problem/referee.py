@@ -99,12 +99,12 @@ class Verdict:
 
     @property
     def missed(self) -> NDArray[np.bool_]:
-        """(..., T, K) Served, but late."""
+        """(..., T, K) Served, but the deadline is missed."""
         return self.overrun_s > 0
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
-        """(...) Admissible, every request served, and none late: P1 with hard deadlines."""
+        """(...) Admissible, every request served, no deadline missed: P1 with hard deadlines."""
         late = self.missed.any(axis=(-2, -1)) | self.unserved.any(axis=(-2, -1))
         return self.admissible & ~late
 
@@ -168,7 +168,7 @@ def uplink_sinr(
 
 
 def uav_downlink_sinr(instance: Instance, gains: Array) -> Array:
-    """SINR of a UAV's answer at a device, all other UAVs disturbing: (..., T, K, M). Eq. (9)."""
+    """SINR of a UAV's answer at a device, all other UAVs interfering: (..., T, K, M). Eq. (9)."""
     s = instance.scenario
     others = np.zeros_like(gains)
     for m in range(s.n_uavs):

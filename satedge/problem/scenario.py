@@ -19,7 +19,7 @@ __all__ = ["PRESETS", "Scenario", "ScenarioError", "preset"]
 
 @dataclass(frozen=True)
 class Scenario:
-    """Parameters of one world. Frozen and validated where it is made (raises ScenarioError)."""
+    """All parameters of the model. Frozen, and validated when made (raises ScenarioError)."""
 
     # Sizes and time
     n_devices: int = param(10, "-", "Table 1", "IoT devices, K.", low=1, high=200)
@@ -96,7 +96,7 @@ class Scenario:
         "all",
         "-",
         "(8), (10)",
-        "Whose signals disturb: everybody's, the tier's, the same receiver's.",
+        "Whose signals interfere: everybody's, the tier's, the same receiver's.",
         choices=("all", "tier", "server"),
     )
     interference_leakage: float = param(
@@ -135,7 +135,7 @@ class Scenario:
         "dedicated",
         "-",
         "(14), (22)",
-        "Whether requests on one server share it; shared execution takes as many times longer.",
+        "Whether requests on one server share it; n of them then take n times as long.",
         choices=("dedicated", "shared"),
     )
     catalogue: str = param(
@@ -157,7 +157,7 @@ class Scenario:
         "servable",
         "-",
         "open",
-        "Whether draws that no server can meet in time are drawn again.",
+        "Whether requests that no server can meet in time are resampled.",
         choices=("servable", "as-printed"),
     )
     comm_margin_s: float = param(
@@ -285,7 +285,7 @@ def execution_s(scenario: Scenario, words: float) -> tuple[float, ...]:
 
 
 def _require_a_servable_draw(scenario: Scenario) -> None:
-    """Refuse a scenario whose every request would be drawn again for ever."""
+    """Refuse a scenario in which every request would be resampled for ever."""
     if scenario.requests != "servable":
         return
     accuracy = scenario.models().accuracy
