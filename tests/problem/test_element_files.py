@@ -87,6 +87,7 @@ def edited(line, column, text):
     ("row", "column", "text", "complaint"),
     [
         (1, 21, "400.00000000", r"line 2: columns 21-32, epoch day: '400.00000000': .*\[1, 367\]"),
+        (1, 21, "3 3.69339541", "line 2: columns 21-32, epoch day: '3 3.69339541': must match"),
         (1, 19, "1x", "columns 19-20, epoch year: '1x'"),
         (1, 54, " 3879x-4", "columns 54-61, drag term"),
         (1, 18, "5", "column 18: '5': must be blank"),
