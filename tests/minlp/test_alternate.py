@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.alternating.assignment import Assignment, Costs
@@ -20,6 +20,7 @@ from minlp.slot.value import log_gains, new_point, plan_at, point_of, settle_pow
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import preset
+from support.randomised import examples
 
 SMALL = {"n_devices": 4, "n_uavs": 2, "n_satellites": 1}
 
@@ -93,7 +94,7 @@ def test_the_radius_bounds_how_many_devices_change_servers():
     assert assignment_cost(s, costs, moved) == pytest.approx(best, rel=2e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.sampled_from(["paper", "as-printed"]),
     st.sampled_from(["all", "tier", "server"]),

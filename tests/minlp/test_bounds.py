@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.heuristics.independent_bound import (
@@ -18,6 +18,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import available, judge, uav_gains
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -53,7 +54,7 @@ def random_plan(instance, seed):
     return project(instance, raw, seed)[0]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.sampled_from(list(PRESETS)), SCENARIOS, st.integers(0, 10_000))
 def test_no_plan_costs_less_than_the_bound(name, changes, seed):
     """Whatever the preset, scope, leakage, fleet or compute mode: bound <= judged cost, by slot."""
@@ -68,7 +69,7 @@ def test_no_plan_costs_less_than_the_bound(name, changes, seed):
         assert (device_bounds(instance) <= verdict.device_cost).all()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(list(PRESETS)), st.sampled_from([0, 2]), st.integers(0, 10_000))
 def test_a_lone_device_with_hovering_uavs_attains_the_bound(name, n_satellites, seed):
     """With nothing to share and nowhere to fly, the cheapest lone server is optimal."""
@@ -97,7 +98,7 @@ def test_the_least_distance_is_attained_and_no_motion_gets_nearer():
         assert (distance <= far[:, k]).all()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     load_s=st.floats(1e-3, 10),
     log_snr=st.floats(-20, 40),

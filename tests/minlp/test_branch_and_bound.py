@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from plain_model import slot_cost
 from scipy.optimize import minimize_scalar
@@ -31,6 +31,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -69,7 +70,7 @@ def random_plans(instance, rng, count):
     return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(list(PRESETS)), SCENARIOS, FLEETS, st.integers(0, 5000))
 def test_the_bound_never_passes_a_judged_cost(name, changes, fleet, seed):
     """Whatever the scenario: bound <= the incumbent <= nothing a random plan beats."""
@@ -125,7 +126,7 @@ def plans_of_node(slot, allowed, boxes, rng, count):
             yield choice, device_costs(slot, choice, power, xy).sum()
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.data(), st.sampled_from(["paper", "balanced"]), SCENARIOS, FLEETS, st.integers(0, 5000))
 def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, fleet, seed):
     """Random nodes, random plans inside them: none costs less than the node's bound.
@@ -159,7 +160,7 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, flee
             assert cost >= cutoff * (1 - 1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.sampled_from(list(PRESETS)), SCENARIOS, FLEETS, st.integers(0, 5000))
 def test_compiled_costs_equal_the_referee(name, changes, fleet, seed):
     """The compiled cost of a plan is the judged one, and that of the plain loops."""
@@ -180,7 +181,7 @@ def test_compiled_costs_equal_the_referee(name, changes, fleet, seed):
     assert mine.sum() / instance.scenario.n_devices == pytest.approx(plain, rel=1e-8)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 5000), st.sampled_from([2.0, 3.1]))
 def test_gains_over_a_box_lie_within_their_bounds(seed, exponent):
     """Intervals and affine bounds hold at random points of random boxes within reach."""
@@ -205,7 +206,7 @@ def test_gains_over_a_box_lie_within_their_bounds(seed, exponent):
         assert lower - 1e-12 <= gain <= upper + 1e-12
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.integers(0, 100_000), st.integers(1, 5))
 def test_discs_meet_where_a_point_of_all_of_them_is_found(seed, count):
     """The point lies in all discs; where none is reported, random search finds none either."""

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.enumeration import solve as oracle
@@ -17,6 +17,7 @@ from satedge.problem.plan import Plan, stack
 from satedge.problem.projector import project
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
+from support.randomised import examples
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -47,7 +48,7 @@ def around(instance, plan, rng, count):
     return project(instance, Plan(server, power_W, xy))[0]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(SCENARIOS, st.integers(0, 1000))
 def test_no_plan_lies_below_the_bound(changes, seed):
     """Plans near the optimum and far from it cost at least the bound; the gap is as asked."""
@@ -59,7 +60,7 @@ def test_no_plan_lies_below_the_bound(changes, seed):
     assert proof.gap <= 1e-5
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(SCENARIOS, st.integers(0, 1000), st.integers(0, 5))
 def test_every_box_bounds_its_plans(changes, seed, depth):
     """With given servers, the bound of a box lies below plans at any positions inside it."""
@@ -105,7 +106,7 @@ def test_scip_finds_the_same_optimum(seed):
     assert outcome.info["slots"][0]["bound"] <= proof.cost * (1 + 1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 1000), st.sampled_from(["balanced", "paper", "published"]))
 def test_separable_case_equals_enumeration(seed, name):
     """Without leakage and motion, device by device is the enumeration over all at once."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.heuristics import simple as heuristics
@@ -10,6 +10,7 @@ from minlp.heuristics.simple import disturbance_W, neighbours, random_decision, 
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge, uav_gains, uplink_sinr
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 METHODS = ("random", "nearest", "greedy", "local_search")
 WORLDS = [
@@ -94,7 +95,7 @@ def test_nearest_takes_the_nearest_available_uav():
     assert np.array_equal(plan.uav_xy_m, np.tile(instance.uav_xy_m, (5, 1, 1)))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.sampled_from(list(PRESETS)), st.integers(0, 10_000))
 def test_greedy_flies_towards_its_requests_and_loses_none(name, seed):
     """After the flight all of a UAV's requests are covered and their centroid is no farther."""
@@ -110,7 +111,7 @@ def test_greedy_flies_towards_its_requests_and_loses_none(name, seed):
             assert (away <= slot.scenario.uav_coverage_m * (1 + 1e-9)).all()
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.sampled_from(["all", "tier", "server"]), st.integers(0, 10_000))
 def test_disturbance_is_what_the_sinr_divides_by(scope, seed):
     """At everybody's own receiver it gives back the referee's SINR."""

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.alternating.solve import alternate
@@ -20,6 +20,7 @@ from minlp.slot.value import new_point, point_of, settle_powers
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
+from support.randomised import examples
 
 
 def episode(name="paper", seed=0, n_slots=4, **changes):
@@ -59,7 +60,7 @@ def test_a_widened_slot_reaches_as_far_as_all_slots_before_together():
         assert np.array_equal(data.load_s, own.load_s)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000))
 def test_a_bent_path_meets_its_target_within_the_speed_limit(seed):
     """It also leaves the slots alone from which the old path can be taken up again."""
@@ -81,7 +82,7 @@ def test_a_bent_path_meets_its_target_within_the_speed_limit(seed):
     assert same[t + 1 :].tolist() == sorted(same[t + 1 :].tolist())
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.integers(0, 10_000))
 def test_the_route_is_the_cheapest_of_all(seed):
     """Every sequence of nodes tried, old places included."""

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pyomo.environ as pyo
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyomo.contrib.solver.common.factory import SolverFactory
 
@@ -17,6 +17,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -57,7 +58,7 @@ def without_dominance(instance, plan):
     )
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.sampled_from(list(PRESETS)),
     SCENARIOS,

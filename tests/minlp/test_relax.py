@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pyomo.environ as pyo
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -25,6 +25,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge, uav_gains
 from satedge.problem.scenario import preset
+from support.randomised import examples
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -102,7 +103,7 @@ def place(model, instance, plan):
     return True
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(["balanced", "paper", "as-printed"]), SCENARIOS, st.integers(0, 10_000))
 def test_every_row_holds_at_every_plan(name, changes, seed):
     """Admissible plans satisfy all rows, and cost no less than the relaxation says."""
@@ -129,7 +130,7 @@ def test_every_row_holds_at_every_plan(name, changes, seed):
     assert pyo.value(model.objective) <= cost * (1 + 1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(SCENARIOS, st.integers(0, 1000))
 def test_bound_lies_between_lone_senders_and_the_optimum(changes, seed):
     """Certified, at most the enumerated optimum, at least what lone senders cost."""
@@ -140,7 +141,7 @@ def test_bound_lies_between_lone_senders_and_the_optimum(changes, seed):
     assert lone <= answer.lower_bound <= proof.cost * (1 + 1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.floats(0.05, 2), st.floats(0.5, 5e4), st.floats(0.01, 10), st.floats(0.01, 10),
     st.floats(0.001, 1),

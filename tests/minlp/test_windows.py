@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.heuristics.simple import greedy, random
@@ -16,6 +16,7 @@ from minlp.horizon.windows import LONGEST, windows
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
+from support.randomised import examples
 
 SLOW = {"uav_speed_max_mps": 3.0, "uav_coverage_m": 120.0}
 WORLDS = [
@@ -44,7 +45,7 @@ def holds(leaf, choice, xy_m):
     return bool(inside and (leaf.allowed >> choice & 1).all())
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.sampled_from(WORLDS), st.integers(0, 10_000))
 def test_no_plan_is_lost_when_leaves_fall_apart(changes, seed):
     """After any expansions a plan below the ceiling lies in a leaf that bounds it."""
@@ -121,7 +122,7 @@ def test_hindsight_counts_windows_once():
     assert found.lower_bound <= judge(instance, found.plan).cost
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000))
 def test_boxes_are_near_when_any_of_their_points_are(seed):
     """Points within reach of each other lie in near boxes; far boxes have none."""
@@ -147,7 +148,7 @@ def test_boxes_are_near_when_any_of_their_points_are(seed):
     assert near == bool((np.hypot(*gaps.T) <= reach_m * (1 + 1e-6)).all())
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.integers(1, 5))
 def test_cuts_leave_no_way_between_places_too_far_apart(seed, steps):
     """Both places lie on their sides, and from cut to cut it is farther than the reach."""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from satedge.problem.satellites.elements import ElementsError, propagate, read_elements, sgp4_passes
+from support.randomised import examples
 
 DATA = Path(__file__).parent / "data"
 TLE = (DATA / "iss.tle").read_text()
@@ -191,7 +192,7 @@ def test_damaged_tables_are_named(tmp_path):
             read_elements(written(tmp_path, "\n".join([names, row, bad])))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.integers(0, 2), st.integers(0, 68), st.sampled_from("0123456789 +-.AZaz~"))
 def test_a_changed_character_is_refused_or_harmless(tmp_path_factory, row, column, sign):
     """One wrong character never moves the satellite unnoticed."""
@@ -221,7 +222,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.one_of(
         st.text(max_size=200),

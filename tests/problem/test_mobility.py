@@ -6,11 +6,12 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from satedge.problem.generation.mobility import MOBILITY_KINDS, tracks
+from support.randomised import examples
 
 DEFAULT = {
     "n_slots": 100,
@@ -41,7 +42,7 @@ def settings_of_tracks(draw):
     }
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.sampled_from(MOBILITY_KINDS),
     settings_of_tracks(),
@@ -59,7 +60,7 @@ def test_devices_stay_inside_and_within_their_speed(kind, options, seed, n_devic
     assert np.all(moved <= options["speed_max_mps"] * options["slot_s"] + rounding_m)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.sampled_from(MOBILITY_KINDS),
     settings_of_tracks(),
@@ -75,7 +76,7 @@ def test_fewer_devices_or_slots_change_no_position(kind, options, seed, fewer, n
     np.testing.assert_array_equal(small, large[:n_slots, :fewer])
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(settings_of_tracks(), st.integers(0, 2**32))
 def test_static_devices_stand_still(options, seed):
     """Static devices, and any device whose top speed is 0, keep their first position."""

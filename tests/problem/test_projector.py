@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from satedge.problem.generation.generate import generate
@@ -11,6 +11,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project, project_slots, reachable, slot_keys
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 NUMBERS = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, 1.0, -1.0, 3.0, 1e308])
@@ -29,7 +30,7 @@ def raw_plan(data, instance):
     return Plan(numbers(t, s.n_devices), numbers(t, s.n_devices), numbers(t, s.n_uavs, 2))
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.data(),
     st.sampled_from(list(PRESETS)),
@@ -105,7 +106,7 @@ def test_draws_depend_on_seed_slot_and_device_alone():
     assert not np.array_equal(other.server, whole.server)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 1000), st.floats(0, 2 * np.pi))
 def test_reachable_holds_everything_some_motion_makes_available(seed, angle):
     """No server is available after a motion without being reachable before it."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from plain_model import device, slot_cost
 
@@ -11,6 +11,7 @@ from satedge.problem.plan import Plan, PlanError, stack
 from satedge.problem.projector import project
 from satedge.problem.referee import TOLERANCE, judge, previous_positions
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -37,7 +38,7 @@ def random_plan(instance, rng, stacked=()):
     return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(list(PRESETS)), SCENARIOS, st.integers(0, 10_000))
 def test_agrees_with_plain_loops(name, changes, seed):
     """Cost, latency and energy equal a second writing of the formulas to 1e-9 relative."""
@@ -242,7 +243,7 @@ def test_a_plan_of_the_wrong_shape_is_refused_with_what_is_allowed():
         judge(instance, Plan(good.server.astype(float), good.power_W, good.uav_xy_m))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 1000), st.floats(1.01, 3.0))
 def test_more_interference_never_helps(seed, factor):
     """Raising one device's power raises nobody else's rate."""
