@@ -15,7 +15,7 @@ from minlp.power.at_positions import Combination
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, stack
 from satedge.problem.projector import project
-from satedge.problem.referee import judge
+from satedge.problem.referee import TOLERANCE, judge
 from satedge.problem.scenario import preset
 from support.randomised import examples
 
@@ -114,8 +114,13 @@ def test_separable_case_equals_enumeration(seed, name):
     instance = generate(scenario.replace(interference_leakage=0.0), seed)
     alone = oracle.separable(instance)
     together = oracle.prove(instance, fixed=True, relative_gap=1e-8)
-    assert alone.gap <= 2e-9
-    assert together.gap <= 1e-8
+    # Bounds hold for plans that use what the referee forgives of deadlines and power limits: of a
+    # late request's latency a rounding each.
+    verdict = judge(instance, alone.plan)
+    late_s = verdict.latency_s[verdict.missed].sum() / scenario.n_devices
+    forgiven = 2.02 * TOLERANCE * scenario.penalty_per_s * late_s / alone.cost
+    assert alone.gap <= 1e-9 + forgiven
+    assert together.gap <= 1e-8 + forgiven
     assert together.cost == pytest.approx(alone.cost, rel=2e-8)
 
 
