@@ -14,7 +14,7 @@ from minlp.branch_and_bound.hard_deadlines import cause_of_lateness, hard_data, 
 from minlp.branch_and_bound.local_search import inserted_options, local_search, staying_options
 from minlp.branch_and_bound.node import DEVICE, NOTHING, evaluate_node
 from minlp.branch_and_bound.presolve import least_powers, lone_costs, outer_boxes, tighten
-from minlp.branch_and_bound.primal import away_from_business, polish
+from minlp.branch_and_bound.primal import away_from_business, best_powers, polish
 from minlp.slot.data import Array, IntArray, SlotData, plan_of, slot_data
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint
@@ -116,6 +116,10 @@ class Search:
         self._improve_from(choice, powers, xy, tries=100)
         if self.plan is None:
             self._improve_from(staying, powers, data.start_xy_m.copy(), tries=0)
+        if self.plan is None:  # steps may end where a UAV covers a request that is left unserved
+            xy = data.start_xy_m.copy()
+            _cost, powers = best_powers(self.local, staying, powers, xy, 0.01 * self.limits.gap)
+            self._keep(staying, powers, xy)
         budget = min(self.upper, self.ceiling) * (1 + 1e-9)
         self.floor = least_powers(data, self.lone, boxes, budget)
         allowed = (1 << data.n_options) - 1
@@ -202,8 +206,12 @@ class Search:
         self._accept(choice, powers, xy)
 
     def _accept(self, choice: IntArray, powers: Array, xy: Array) -> None:
-        """Judge a plan and keep it if it is the best so far."""
+        """Send UAVs that serve nobody out of the way, and keep the plan if it is the best so far."""
         away_from_business(self.data, choice, powers, xy)
+        self._keep(choice, powers, xy)
+
+    def _keep(self, choice: IntArray, powers: Array, xy: Array) -> None:
+        """Judge a plan and keep it if it is the best so far."""
         plan = plan_of(self.instance, self.slot, self.data, choice, powers, xy)
         view = self.instance.rows(slice(self.slot, self.slot + 1))
         verdict = judge(view, plan, previous_xy_m=self.instance.uav_xy_m[None])
