@@ -208,7 +208,7 @@ def test_solve_with_own_method(folder: Path, tmp_path: Path) -> None:
 
 def test_failed_method_is_exit_code_1(folder: Path) -> None:
     """The reason and what the method printed are shown."""
-    done = call("solve", folder / "tiny-0.json", "-m", "toys:crashes")
+    done = call("solve", folder / "tiny-0.json", "-m", "support.toys:crashes")
     assert done.returncode == 1
     assert "exit code 7" in done.stdout
     assert "about to die" in done.stdout
@@ -217,7 +217,7 @@ def test_failed_method_is_exit_code_1(folder: Path) -> None:
 def test_timeout_is_a_result(folder: Path) -> None:
     """A method killed at its limit is judged on its last incumbent: exit code 0."""
     told = json.loads(
-        fine("solve", folder / "tiny-0.json", "-m", "toys:streams", "--budget", 0.2, "--json")
+        fine("solve", folder / "tiny-0.json", "-m", "support.toys:streams", "--budget", 0.2, "--json")
     )
     assert told["status"] == "timeout"
     assert told["cost"] > 0
@@ -307,13 +307,13 @@ def test_benchmark_and_report(folder: Path, tmp_path: Path) -> None:
     study.write_text(
         f"[[part]]\nname = 'mine'\nsuites = ['{folder / 'tiny-0.json'}']\nmethods = ['greedy']\n"
     )
-    words = ("benchmark", study, "--out", tmp_path / "run", "--no-report", "--method", "toys:good")
-    assert "toys:good" in fine(*words)
+    words = ("benchmark", study, "--out", tmp_path / "run", "--no-report", "--method", "support.toys:good")
+    assert "support.toys:good" in fine(*words)
     again = fine(*words)
     assert "2 cells are finished already, 0 to do" in again
     assert "gate: every certified bound lies below every judged cost" in again
     told = json.loads(fine(*words, "--json"))
-    assert {line["method"] for line in told["lines"]} == {"greedy", "toys:good"}
+    assert {line["method"] for line in told["lines"]} == {"greedy", "support.toys:good"}
     assert "report.html" in fine("report", tmp_path / "run")
     assert (tmp_path / "run" / "report.html").exists()
 
@@ -322,11 +322,11 @@ def test_gate_is_exit_code_1(folder: Path, tmp_path: Path) -> None:
     """A study with a bound above a judged cost fails, and says whose."""
     study = tmp_path / "own.toml"
     study.write_text(
-        f"[[part]]\nname = 'x'\nsuites = ['{folder / 'tiny-0.json'}']\nmethods = ['toys:lies']\n"
+        f"[[part]]\nname = 'x'\nsuites = ['{folder / 'tiny-0.json'}']\nmethods = ['support.toys:lies']\n"
     )
     done = call("benchmark", study, "--out", tmp_path / "run", "--no-report")
     assert done.returncode == 1
-    assert "toys:lies certifies 1e+09" in done.stdout
+    assert "support.toys:lies certifies 1e+09" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,10 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             instance = generate(preset("tiny", n_slots=n_slots), seed, name=name)
             write_instance(instance, root / folder / f"{seed}.json")
     methods = f"""[
-        {{ name = "toys:good", label = '{NASTY_METHOD}' }},
+        {{ name = "support.toys:good", label = '{NASTY_METHOD}' }},
         {{ name = "random", seeds = [0, 1] }},
-        "greedy", "independent-bound", "toys:raises", "nowhere:solve",
-        {{ name = "toys:streams", budgets_s = [0.2] }},
+        "greedy", "independent-bound", "support.toys:raises", "nowhere:solve",
+        {{ name = "support.toys:streams", budgets_s = [0.2] }},
     ]"""
     parts = "".join(
         f"[[part]]\nname = '{f}'\nsuites = ['{root / f}']\ngrace_s = 0.1\nmethods = {methods}\n"

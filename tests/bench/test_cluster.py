@@ -103,8 +103,8 @@ def test_cluster_gives_the_local_table_and_survives_a_lost_worker(
 ) -> None:
     """Same cells, same judged numbers as on this machine, though a worker is killed meanwhile."""
     (tmp_path / "instances").mkdir()
-    slow = "{ name = 'toys:good', settings = { pause_s = 0.3 } }"
-    path = study(tmp_path, f"{slow}, 'greedy', 'toys:raises', 'toys:crashes'", 2)
+    slow = "{ name = 'support.toys:good', settings = { pause_s = 0.3 } }"
+    path = study(tmp_path, f"{slow}, 'greedy', 'support.toys:raises', 'support.toys:crashes'", 2)
     far, near = tmp_path / "far", tmp_path / "near"
     process = benchmark(path, far, "--scheduler-file", cluster.file)
     wait_for(lambda: len(Store(far).finished()) >= 2 or process.poll() is not None)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toys
+from support import toys
 from numpy.testing import assert_allclose
 from PIL import Image
 

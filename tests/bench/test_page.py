@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import chromium
+from support import chromium
 import pytest
 
 from satedge.bench.report.write_up import write

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-import toys
+from support import toys
 
 from satedge.bench.methods import table as methods
 from satedge.bench.run import supervisor as watch
@@ -29,7 +29,7 @@ def worker() -> Iterator[WorkerProcess]:
 
 def run(worker: WorkerProcess, instance: Instance, name: str, budget_s: float = 5.0, **settings):
     limits = Limits(grace_s=0.3, memory_MB=settings.pop("memory_MB", 4000.0))
-    method = methods.find(f"toys:{name}").with_settings(**settings)
+    method = methods.find(f"support.toys:{name}").with_settings(**settings)
     return execute(worker, Cell(method, instance, 3, budget_s, limits=limits))
 
 
@@ -154,7 +154,7 @@ def test_stop_kills_at_once(slot: Instance) -> None:
     stop = threading.Event()
     timer = threading.Timer(0.5, stop.set)
     timer.start()
-    cell = Cell(methods.find("toys:spins"), slot, 0, 60.0)
+    cell = Cell(methods.find("support.toys:spins"), slot, 0, 60.0)
     with WorkerProcess() as worker, pytest.raises(Interrupted):
         execute(worker, cell, stop)
     timer.join()
@@ -169,16 +169,16 @@ def test_processor_clock(slot: Instance) -> None:
     """Under the clock "cpu" a method's own clock, its limit and its times are processor seconds."""
     limits = Limits(grace_s=0.2, clock="cpu")
     with WorkerProcess() as worker:
-        told = worker.run(job("toys:two_clocks", slot, 5.0), limits)
+        told = worker.run(job("support.toys:two_clocks", slot, 5.0), limits)
         assert told.outcome is not None
         assert told.outcome.info["waited_s"] < 0.2, "sleeping half a second is no processor time"
         assert told.timing.wall_s < 0.4
         began = time.perf_counter()
-        spun = worker.run(job("toys:spins", slot, 0.3), limits)
+        spun = worker.run(job("support.toys:spins", slot, 0.3), limits)
         assert spun.status == "timeout"
         assert spun.timing.wall_s >= 0.5
         assert time.perf_counter() - began >= 0.5
-        plain = worker.run(job("toys:two_clocks", slot, 5.0), Limits())
+        plain = worker.run(job("support.toys:two_clocks", slot, 5.0), Limits())
         assert plain.outcome is not None
         assert plain.outcome.info["waited_s"] >= 0.5, "another clock, another worker"
 
@@ -187,6 +187,6 @@ def test_processor_clock_ends_what_sleeps(slot: Instance, monkeypatch: pytest.Mo
     """A cell that computes nothing does not last for ever."""
     monkeypatch.setattr(watch, "STALL_S", 0.3)
     with WorkerProcess() as worker:
-        run = worker.run(job("toys:streams", slot, 0.01), Limits(grace_s=0.01, clock="cpu"))
+        run = worker.run(job("support.toys:streams", slot, 0.01), Limits(grace_s=0.01, clock="cpu"))
     assert run.status == "timeout"
     assert [p.plan is not None for p in run.points] == [True, False, True]

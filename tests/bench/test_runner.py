@@ -74,7 +74,7 @@ def test_resumes_after_sigkill(folder: Path, tmp_path: Path) -> None:
     """Killed with SIGKILL at any moment, a run goes on, and no finished cell runs again."""
     note, out = tmp_path / "note", tmp_path / "run"
     study = tmp_path / "study.toml"
-    good = f'{{ name = "toys:good", settings = {{ note = "{note}", pause_s = 0.1 }} }}'
+    good = f'{{ name = "support.toys:good", settings = {{ note = "{note}", pause_s = 0.1 }} }}'
     study.write_text(study_text(folder, good))
     store, finished = Store(out), set()
     for wanted in (1, 2):
@@ -105,7 +105,7 @@ def wait_for_workers(process: "subprocess.Popen[str]") -> list[psutil.Process]:
 def test_ctrl_c_stops_clean(folder: Path, tmp_path: Path) -> None:
     """Ctrl-C kills what runs, keeps what is finished, and says how to go on."""
     out, study = tmp_path / "run", tmp_path / "study.toml"
-    study.write_text(study_text(folder, '"toys:good", "toys:spins"'))
+    study.write_text(study_text(folder, '"support.toys:good", "support.toys:spins"'))
     process = start(study, out)
     wait_for(lambda: len(Store(out).finished()) >= 1)
     family = psutil.Process(process.pid).children(recursive=True)
@@ -121,12 +121,12 @@ def test_ctrl_c_stops_clean(folder: Path, tmp_path: Path) -> None:
 def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     """A method that crashes cannot break the others; its cells are rows of their own."""
     study = parse_study(
-        study_text(folder, '"toys:good", "toys:crashes", "toys:not_there", "nowhere:solve"'), "s"
+        study_text(folder, '"support.toys:good", "support.toys:crashes", "support.toys:not_there", "nowhere:solve"'), "s"
     )
     store = Store(tmp_path).make()
     work = sort_out(study, store)
     assert work.missing == {
-        "toys:not_there": "toys has no function not_there",
+        "support.toys:not_there": "support.toys has no function not_there",
         "nowhere:solve": "the module nowhere is not there",
     }
     for _ in carry_out(study, work, store, local(2)):
@@ -134,20 +134,20 @@ def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     rows = store.gather()
     endings = Counter(zip(rows.text("method"), rows.text("status"), strict=True))
     assert endings == {
-        ("toys:good", "done"): 2 * N_INSTANCES,
-        ("toys:crashes", "crashed"): 2 * N_INSTANCES,
-        ("toys:not_there", "skipped"): 2 * N_INSTANCES,
+        ("support.toys:good", "done"): 2 * N_INSTANCES,
+        ("support.toys:crashes", "crashed"): 2 * N_INSTANCES,
+        ("support.toys:not_there", "skipped"): 2 * N_INSTANCES,
         ("nowhere:solve", "skipped"): 2 * N_INSTANCES,
     }
     assert sort_out(study, store).todo == []
     again = sort_out(study, store, frozenset(["crashed"]))
-    assert {c.name for c in again.todo} == {"toys:crashes"}
+    assert {c.name for c in again.todo} == {"support.toys:crashes"}
     assert "crashed" not in store.gather().text("status")
-    bad = sort_out(study, store, frozenset(["all"]), frozenset(["toys:crashes"]))
+    bad = sort_out(study, store, frozenset(["all"]), frozenset(["support.toys:crashes"]))
     assert len(bad.todo) == 2 * N_INSTANCES
     assert len(store.finished()) == 2 * N_INSTANCES, "those of other methods stay"
     anew = sort_out(study, store, frozenset(["all"]))
-    assert {c.name for c in anew.todo} == {"toys:good", "toys:crashes"}
+    assert {c.name for c in anew.todo} == {"support.toys:good", "support.toys:crashes"}
     assert not store.finished()
 
 
@@ -163,7 +163,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_cells_have_stable_keys(folder: Path) -> None:
     """The key of a cell says what is run on what: equal cells share it, others do not."""
-    text = study_text(folder, '"toys:good"')
+    text = study_text(folder, '"support.toys:good"')
     keys = [c.key for c in cells_of(text)]
     assert keys == [c.key for c in cells_of(text)]
     assert len(set(keys)) == len(keys) == 2 * N_INSTANCES
@@ -188,7 +188,7 @@ def test_damaged_cell_is_named(tmp_path: Path) -> None:
 def test_dry_run_tells_what_would_happen(folder: Path, tmp_path: Path) -> None:
     """--dry-run counts cells, estimates time and names what is missing, and runs nothing."""
     study = tmp_path / "study.toml"
-    study.write_text(study_text(folder, '"toys:good", "nowhere:solve"'))
+    study.write_text(study_text(folder, '"support.toys:good", "nowhere:solve"'))
     process = start(study, tmp_path / "run", "--dry-run", "--json", "--jobs", "2")
     told = json.loads(process.communicate()[0])
     assert (told["to_do"], told["finished"], told["skipped"]) == (6, 0, 6)

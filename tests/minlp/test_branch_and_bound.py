@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_model import slot_cost
+from support.plain_model import slot_cost
 from scipy.optimize import minimize_scalar
 
 from minlp.branch_and_bound.local_search import staying_options
@@ -84,6 +84,15 @@ def test_the_bound_never_passes_a_judged_cost(name, changes, fleet, seed):
     assert outcome.lower_bound <= others.cost.min() * (1 + 1e-9)
     if outcome.status == "optimal":
         assert float(verdict.cost) <= others.cost.min() * (1 + 1e-4)
+
+
+def test_a_plan_is_found_where_every_step_would_cover_a_refused_request():
+    """The UAV that serves one device may not come near another, so that only staying is left."""
+    instance = one_slot("published", 584, (2, 0), n_devices=3, requests="as-printed",
+                        interference_leakage=0.0)  # fmt: skip
+    outcome = solve_slot(instance, 0, Limits(max_nodes=1))
+    assert judge(instance, outcome.plan).admissible
+    assert outcome.plan.server.tolist() == [[-1, -1, 1]]
 
 
 def random_node(slot, rng, shrink):

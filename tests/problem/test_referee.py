@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plain_model import device, slot_cost
+from support.plain_model import device, slot_cost
 
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, PlanError, stack
