@@ -217,7 +217,9 @@ def test_failed_method_is_exit_code_1(folder: Path) -> None:
 def test_timeout_is_a_result(folder: Path) -> None:
     """A method killed at its limit is judged on its last incumbent: exit code 0."""
     told = json.loads(
-        fine("solve", folder / "tiny-0.json", "-m", "support.toys:streams", "--budget", 0.2, "--json")
+        fine(
+            "solve", folder / "tiny-0.json", "-m", "support.toys:streams", "--budget", 0.2, "--json"
+        )
     )
     assert told["status"] == "timeout"
     assert told["cost"] > 0
@@ -307,7 +309,15 @@ def test_benchmark_and_report(folder: Path, tmp_path: Path) -> None:
     study.write_text(
         f"[[part]]\nname = 'mine'\nsuites = ['{folder / 'tiny-0.json'}']\nmethods = ['greedy']\n"
     )
-    words = ("benchmark", study, "--out", tmp_path / "run", "--no-report", "--method", "support.toys:good")
+    words = (
+        "benchmark",
+        study,
+        "--out",
+        tmp_path / "run",
+        "--no-report",
+        "--method",
+        "support.toys:good",
+    )
     assert "support.toys:good" in fine(*words)
     again = fine(*words)
     assert "2 cells are finished already, 0 to do" in again

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import toys
 
 from satedge.bench.methods import table as methods
 from satedge.bench.run import supervisor as watch
@@ -19,6 +18,7 @@ from satedge.bench.run.worker_process import WorkerProcess
 from satedge.bench.study.cell import Cell
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge
+from support import toys
 
 
 @pytest.fixture(scope="module")

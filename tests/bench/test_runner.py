@@ -120,9 +120,8 @@ def test_ctrl_c_stops_clean(folder: Path, tmp_path: Path) -> None:
 
 def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     """A method that crashes cannot break the others; its cells are rows of their own."""
-    study = parse_study(
-        study_text(folder, '"support.toys:good", "support.toys:crashes", "support.toys:not_there", "nowhere:solve"'), "s"
-    )
+    toys = ", ".join(f'"support.toys:{name}"' for name in ("good", "crashes", "not_there"))
+    study = parse_study(study_text(folder, f'{toys}, "nowhere:solve"'), "s")
     store = Store(tmp_path).make()
     work = sort_out(study, store)
     assert work.missing == {

@@ -18,7 +18,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import available, judge, uav_gains
 from satedge.problem.scenario import PRESETS, preset
-from support.randomised import examples
+from support.randomised import examples, seeds
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -123,10 +123,11 @@ def test_the_lone_optimum_is_a_minimum_and_its_bound_close(
     assert best.cost[0] - best.lower[0] <= 1e-9 * scale
 
 
+@pytest.mark.randomised
 def test_lone_costs_are_what_the_referee_charges_a_lone_sender():
     """One request in the air without other UAVs: the table's entry is the judged cost."""
     changes = {"n_devices": 1, "n_uavs": 1, "n_satellites": 4}
-    for seed in range(20):
+    for seed in seeds(20):
         instance = instance_of("balanced", changes, seed, n_slots=1)
         stay = instance.uav_xy_m[None]
         costs = server_costs(instance, uav_gains(instance, stay))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.plain_model import slot_cost
 from scipy.optimize import minimize_scalar
 
 from minlp.branch_and_bound.local_search import staying_options
@@ -31,7 +30,8 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import PRESETS, preset
-from support.randomised import examples
+from support.plain_model import slot_cost
+from support.randomised import examples, seeds
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -249,9 +249,10 @@ def lone_optimum(instance, k, server):
     return min(found.fun, cost(span[0]), cost(span[1]))
 
 
+@pytest.mark.randomised
 def test_without_interference_the_optimum_is_separable():
     """Leakage 0, UAVs that cannot move: the optimum is the sum of one-dimensional ones."""
-    for seed in range(5):
+    for seed in seeds(5):
         instance = one_slot("paper", seed, interference_leakage=0.0, uav_speed_max_mps=0.0)
         mask = available(instance, instance.uav_xy_m[None])[0]
         total = sum(
@@ -264,9 +265,10 @@ def test_without_interference_the_optimum_is_separable():
         assert outcome.lower_bound == pytest.approx(mean, rel=1e-7)
 
 
+@pytest.mark.randomised
 def test_powers_below_the_floor_cost_more_than_the_budget():
     """What the incumbent rules out is ruled out: alone, at less power, the total passes it."""
-    for seed in range(20):
+    for seed in seeds(20):
         instance = one_slot("paper", seed)
         slot = slot_data(instance)
         boxes = reach_boxes(slot)
@@ -283,10 +285,11 @@ def test_powers_below_the_floor_cost_more_than_the_budget():
             assert lone.min(axis=1).sum() - lone[k].min() + mine > budget
 
 
+@pytest.mark.randomised
 def test_hard_mode_ends_with_a_punctual_optimum_or_a_cause():
     """Leakage 1: some slots are proven infeasible; where a plan is returned it is punctual."""
     seen = set()
-    for seed in range(12):
+    for seed in seeds(12):
         instance = one_slot("paper", seed, interference_leakage=1.0)
         outcome = solve(instance, budget_s=3, hard=True, gap=1e-3)
         seen.add(outcome.status)

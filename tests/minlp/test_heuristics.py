@@ -10,7 +10,7 @@ from minlp.heuristics.simple import disturbance_W, neighbours, random_decision, 
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge, uav_gains, uplink_sinr
 from satedge.problem.scenario import PRESETS, preset
-from support.randomised import examples
+from support.randomised import examples, seeds
 
 METHODS = ("random", "nearest", "greedy", "local_search")
 WORLDS = [
@@ -150,9 +150,10 @@ def test_neighbours_are_all_moves_all_swaps_and_sixteen_flights_a_uav():
     assert steps.max() <= slot.scenario.uav_reach_m * (1 + 1e-9)
 
 
+@pytest.mark.randomised
 def test_local_search_never_loses_to_greedy_and_streams_falling_costs():
     """It starts from greedy's decision; on one slot every incumbent reported is cheaper."""
-    for seed in range(6):
+    for seed in seeds(6):
         slot = world("paper", seed, n_slots=1)
         plans = []
         found = heuristics.local_search(slot, budget_s=60, seed=0, report=plans.append)

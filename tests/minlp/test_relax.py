@@ -25,7 +25,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge, uav_gains
 from satedge.problem.scenario import preset
-from support.randomised import examples
+from support.randomised import examples, seeds
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -175,7 +175,8 @@ def small_program(rng):
     return program, best.fun + 0.7
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.randomised
+@pytest.mark.parametrize("seed", seeds(20))
 def test_any_multipliers_give_a_valid_bound(seed):
     """The LP's duals give its optimum; wrong ones, of whatever sign, never more."""
     rng = np.random.default_rng(seed)

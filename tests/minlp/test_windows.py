@@ -16,7 +16,7 @@ from minlp.horizon.windows import LONGEST, windows
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
-from support.randomised import examples
+from support.randomised import examples, seeds
 
 SLOW = {"uav_speed_max_mps": 3.0, "uav_coverage_m": 120.0}
 WORLDS = [
@@ -71,10 +71,11 @@ def test_no_plan_is_lost_when_leaves_fall_apart(changes, seed):
         tree.leaves = [x for x in tree.leaves if x is not leaf] + tree.expand(leaf, cut)
 
 
+@pytest.mark.randomised
 @pytest.mark.parametrize("changes", WORLDS)
 def test_no_plan_costs_less_than_the_chain_of_its_slots(changes):
     """The plan known, greedy's and random ones, over the same slots; whatever is refined."""
-    for seed in range(2):
+    for seed in seeds(2):
         instance = episode(seed, **changes)
         devices = instance.scenario.n_devices
         plans = [greedy(instance, budget_s=60, seed=0).plan]

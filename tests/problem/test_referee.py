@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.plain_model import device, slot_cost
 
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, PlanError, stack
 from satedge.problem.projector import project
 from satedge.problem.referee import TOLERANCE, judge, previous_positions
 from satedge.problem.scenario import PRESETS, preset
+from support.plain_model import device, slot_cost
 from support.randomised import examples
 
 SCENARIOS = st.fixed_dictionaries(
