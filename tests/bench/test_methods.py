@@ -36,7 +36,7 @@ def test_missing_package_is_a_reason() -> None:
     [
         ("no_such_module:solve", "the module no_such_module is not there"),
         ("minlp.no_such:solve", "the module minlp.no_such is not there"),
-        ("support.toys:no_such", "support.toys has no function no_such"),
+        ("support.toys:no_such", "toys has no function no_such"),
         ("nonsense", "'nonsense' is not of the form module:function"),
         ("support.toys:", "'support.toys:' is not of the form module:function"),
     ],
@@ -57,7 +57,7 @@ def test_broken_source_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_settings_are_read_from_the_source() -> None:
     """Keyword arguments beyond what the bench gives are the settings."""
-    assert methods.parameters(methods.find("support.toys:good")) == (("note", "pause_s"), False)
+    assert methods.parameters(methods.find("support.toys:good")) == (("note", "permits"), False)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -170,15 +168,3 @@ def test_impossible_motion_is_refused_by_name(kind, change, named):
     """What no device can do is refused with the value and what is allowed."""
     with pytest.raises(ValueError, match=named):
         tracks(streams(0, 2), kind, **{**DEFAULT, **change})
-
-
-@moving
-def test_tracks_of_an_episode_take_milliseconds(kind):
-    """Ten devices over 100 slots cost less than 3 ms."""
-    elapsed = []
-    for _ in range(20):
-        rngs = streams(0, 10)
-        begin = time.perf_counter()
-        tracks(rngs, kind, **DEFAULT)
-        elapsed.append(time.perf_counter() - begin)
-    assert min(elapsed) < 3e-3
