@@ -61,7 +61,7 @@ def test_no_plan_costs_less_than_the_bound(name, changes, seed):
     instance = instance_of(name, changes, seed)
     bound = independent_bound(instance)
     plans = [random_plan(instance, seed + i) for i in range(3)]
-    plans += [method(instance, budget_s=60, seed=seed).plan for method in (nearest, greedy)]
+    plans += [method(instance, budget_s=np.inf, seed=seed).plan for method in (nearest, greedy)]
     for plan in plans:
         verdict = judge(instance, plan)
         assert verdict.admissible
@@ -75,7 +75,7 @@ def test_a_lone_device_with_hovering_uavs_attains_the_bound(name, n_satellites, 
     """With nothing to share and nowhere to fly, the cheapest lone server is optimal."""
     changes = {"n_devices": 1, "n_uavs": 2, "uav_speed_max_mps": 0.0, "interference_leakage": 0.0}
     instance = instance_of(name, {**changes, "n_satellites": n_satellites}, seed)
-    found = independent(instance, budget_s=60, seed=0)
+    found = independent(instance, budget_s=np.inf, seed=0)
     cost = judge(instance, found.plan).cost
     assert found.lower_bound == pytest.approx(cost, rel=1e-6)
     assert found.lower_bound <= cost

@@ -75,7 +75,7 @@ def random_plans(instance, rng, count):
 def test_the_bound_never_passes_a_judged_cost(name, changes, fleet, seed):
     """Whatever the scenario: bound <= the incumbent <= nothing a random plan beats."""
     instance = one_slot(name, seed, fleet, **changes)
-    outcome = solve_slot(instance, 0, Limits(gap=1e-4, budget_s=5, max_nodes=300))
+    outcome = solve_slot(instance, 0, Limits(gap=1e-4, budget_s=np.inf, max_nodes=300))
     verdict = judge(instance, outcome.plan)
     assert verdict.admissible
     assert outcome.lower_bound <= float(verdict.cost) * (1 + 1e-9)
@@ -260,7 +260,7 @@ def test_without_interference_the_optimum_is_separable():
             for k in range(instance.scenario.n_devices)
         )
         mean = total / instance.scenario.n_devices
-        outcome = solve(instance, budget_s=10, gap=1e-9)
+        outcome = solve(instance, budget_s=np.inf, gap=1e-9, max_nodes=1000)
         assert float(judge(instance, outcome.plan).cost) == pytest.approx(mean, rel=1e-7)
         assert outcome.lower_bound == pytest.approx(mean, rel=1e-7)
 
@@ -291,7 +291,7 @@ def test_hard_mode_ends_with_a_punctual_optimum_or_a_cause():
     seen = set()
     for seed in seeds(12):
         instance = one_slot("paper", seed, interference_leakage=1.0)
-        outcome = solve(instance, budget_s=3, hard=True, gap=1e-3)
+        outcome = solve(instance, budget_s=np.inf, hard=True, gap=1e-3, max_nodes=1000)
         seen.add(outcome.status)
         if outcome.plan is not None:
             verdict = judge(instance, outcome.plan)
@@ -307,19 +307,19 @@ def test_hard_mode_ends_with_a_punctual_optimum_or_a_cause():
 def test_hopeless_requests_are_told_by_their_cause():
     """Too little time for execution, and nobody accurate enough, are different causes."""
     late = one_slot("tiny", 1, requests="as-printed", deadline_min_s=0.2, deadline_max_s=0.21)
-    outcome = solve(late, budget_s=5, hard=True)
+    outcome = solve(late, budget_s=np.inf, hard=True)
     assert outcome.status == "infeasible"
     assert outcome.certificate["cause"] == "execution"
     picky = one_slot("tiny", 1, requests="as-printed", accuracy_min=0.9, accuracy_max=0.95)
-    outcome = solve(picky, budget_s=5, hard=True)
+    outcome = solve(picky, budget_s=np.inf, hard=True)
     assert outcome.certificate["cause"] == "unservable"
-    soft = solve(picky, budget_s=5)
+    soft = solve(picky, budget_s=np.inf)
     assert judge(picky, soft.plan).cost == pytest.approx(soft.lower_bound, rel=1e-9)
 
 
 def test_the_trace_improves_and_the_log_reads_like_a_solver():
     """Incumbents never rise, bounds never fall, and the last line closes the gap."""
-    outcome = solve(one_slot("paper", 3), budget_s=10, gap=1e-5)
+    outcome = solve(one_slot("paper", 3), budget_s=np.inf, gap=1e-5)
     costs = [p.cost for p in outcome.trace]
     bounds = [p.lower_bound for p in outcome.trace if np.isfinite(p.cost)]
     assert costs == sorted(costs, reverse=True)
@@ -345,7 +345,7 @@ def test_nobody_sends():
     """A slot of idle devices costs nothing and is optimal."""
     instance = generate(preset("tiny", n_slots=40, arrival_rate_min=0, arrival_rate_max=0.01), 0)
     slot = int(np.flatnonzero(~instance.active.any(axis=1))[0])
-    outcome = solve(instance.window(slot, slot + 1), budget_s=1)
+    outcome = solve(instance.window(slot, slot + 1), budget_s=np.inf)
     assert outcome.status == "optimal"
     assert judge(instance.window(slot, slot + 1), outcome.plan).cost == 0
 
@@ -353,7 +353,7 @@ def test_nobody_sends():
 def test_rolling_carries_the_uavs():
     """An episode slot by slot: admissible, and each slot certified."""
     instance = generate(preset("tiny", n_slots=6), 5)
-    outcome = rolling(instance, budget_s=30)
+    outcome = rolling(instance, budget_s=np.inf, slot_budget_s=np.inf)
     verdict = judge(instance, outcome.plan)
     assert verdict.admissible
     assert not outcome.info["redrawn"]

@@ -101,7 +101,7 @@ def test_nothing_is_cheaper_in_the_model_than_for_the_referee(scope, formulation
     fixed = {name: value[0] for name, value in vars(plan).items()}
     model = p1.build(instance, 0, fixed=fixed, formulation=formulation, cuts=False)
     result = SolverFactory("scip_direct").solve(
-        model, time_limit=20, solver_options={"limits/gap": 1e-9}
+        model, time_limit=600, solver_options={"limits/gap": 1e-9}
     )
     cost = float(judge(instance, plan).cost)
     assert result.incumbent_objective == pytest.approx(cost, rel=2e-6)

@@ -50,7 +50,7 @@ def holds(leaf, choice, xy_m):
 def test_no_plan_is_lost_when_leaves_fall_apart(changes, seed):
     """After any expansions a plan below the ceiling lies in a leaf that bounds it."""
     instance = episode(seed, n_slots=2, **changes)
-    tour = tour_of(instance, greedy(instance, budget_s=60, seed=0).plan)
+    tour = tour_of(instance, greedy(instance, budget_s=np.inf, seed=0).plan)
     data, point = tour.data[1], tour.points[1]
     if not len(point.choice):
         return
@@ -78,8 +78,8 @@ def test_no_plan_costs_less_than_the_chain_of_its_slots(changes):
     for seed in seeds(2):
         instance = episode(seed, **changes)
         devices = instance.scenario.n_devices
-        plans = [greedy(instance, budget_s=60, seed=0).plan]
-        plans += [random(instance, budget_s=60, seed=i).plan for i in range(20)]
+        plans = [greedy(instance, budget_s=np.inf, seed=0).plan]
+        plans += [random(instance, budget_s=np.inf, seed=i).plan for i in range(20)]
         costs = [judge(instance, plan).slot_cost * devices for plan in plans]
         data = [wide_data(instance, t) for t in range(instance.n_slots)]
         for worst in (costs[0], max(costs, key=sum)):
@@ -95,7 +95,7 @@ def test_no_plan_costs_less_than_the_chain_of_its_slots(changes):
 def test_the_chain_sees_what_single_slots_do_not():
     """Slow UAVs: after 200 rounds the gap is at most half of what slot bounds leave."""
     instance = generate(preset("paper", n_slots=10, **SLOW), 810_013)
-    off = hindsight(instance, budget_s=60, seed=0, slot_bound_s=2.0, window_s=0.0, gap=2e-4)
+    off = hindsight(instance, budget_s=np.inf, seed=0, slot_bound_s=np.inf, window_s=0.0, gap=2e-4)
     cost = float(judge(instance, off.plan).cost)
     costs = judge(instance, off.plan).slot_cost * 10
     data = [wide_data(instance, t) for t in range(10)]
@@ -112,7 +112,8 @@ def test_the_chain_sees_what_single_slots_do_not():
 def test_hindsight_counts_windows_once():
     """Its bound is the slots' mean and what windows add, never above the plan's cost."""
     instance = generate(preset("paper", n_slots=10, **SLOW), 810_013)
-    found = hindsight(instance, budget_s=60, seed=0, slot_bound_s=1.0, gap=2e-4)
+    limits = {"slot_bound_s": np.inf, "window_s": np.inf, "gap": 2e-4}
+    found = hindsight(instance, budget_s=np.inf, seed=0, **limits)
     certificate = found.certificate
     bounds, total = np.array(certificate["slot_bounds"]), 0.0
     assert certificate["windows"]
