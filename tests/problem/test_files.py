@@ -343,7 +343,7 @@ def mutated(draw, document):
             del parent[key]
         elif change == "repeat" and isinstance(parent, list):
             parent.append(child)
-        elif change == "scale" and isinstance(child, (int, float)):
+        elif change == "scale" and isinstance(child, (int, float)) and abs(child) <= 1e308:
             parent[key] = child * draw(st.sampled_from([-1, 0, 0.5, 1 + 1e-15, 2, 1e300]))
         else:
             parent[key] = draw(VALUES)
