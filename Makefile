@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 STUDY  ?= quick
 JOBS   ?= 2
+EXAMPLES ?= 20
 
 # One thread a process: methods are compared on one thread, and two-threaded processes on
 # two cores are an order of magnitude slower than single-threaded ones.
@@ -47,8 +48,8 @@ train: $(KERNELS) ## Train what the learners of STUDY lack; ARGS=--dry-run says 
 test: $(KERNELS) ## Run the tests.
 	@$(BIN)/pytest -q -n $(JOBS) -m "not slow and not browser"
 
-test-slow: $(KERNELS) ## Run the tests that take minutes.
-	@$(BIN)/pytest -q -m slow
+test-slow: $(KERNELS) ## Run what takes long, and randomised tests with EXAMPLES times as many examples.
+	@SATEDGE_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q -n $(JOBS) -m "slow or randomised"
 
 test-browser: $(KERNELS) ## Run the tests of the report page in headless Chromium.
 	@$(BIN)/pytest -q -m browser

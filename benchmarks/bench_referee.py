@@ -17,8 +17,8 @@ from satedge.problem.projector import project
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "problem"))
-from plain_model import slot_cost
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.plain_model import slot_cost
 
 PLANS = 20
 

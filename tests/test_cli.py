@@ -18,8 +18,8 @@ from satedge.problem.io.files import read_instance, read_plan, write_plan
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 from satedge.problem.satellites.walker import write_walker_tle
+from support.waiting import has_streamed, time_is_up
 
-HERE = Path(__file__).parent
 SATEDGE = Path(sys.executable).with_name("satedge")
 
 
@@ -33,10 +33,9 @@ class Done:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_methods() -> Iterator[None]:
-    """Methods of the tests can be named, and what commands add to the search path goes again."""
+def search_path() -> Iterator[None]:
+    """What commands add to the search path goes again."""
     before = list(sys.path)
-    sys.path.insert(0, str(HERE / "bench"))
     yield
     sys.path[:] = before
 
@@ -75,25 +74,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_help_starts_at_once() -> None:
-    """`satedge --help` takes under half a second of computing and imports nothing heavy."""
+def test_help_imports_nothing_heavy() -> None:
+    """`satedge --help` names the commands without any package that takes long to import."""
     script = (
-        "import sys, resource, satedge, satedge.cli\n"
+        "import sys, satedge, satedge.cli\n"
         "try:\n    sys.argv = ['satedge', '--help']; satedge.cli.main()\n"
         "except SystemExit: pass\n"
-        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
         "heavy = {'numpy', 'scipy', 'torch', 'pyomo', 'cvxpy', 'matplotlib', 'pyarrow', 'numba'}\n"
-        "print(round(used.ru_utime + used.ru_stime, 3), sorted(heavy & set(sys.modules)))"
+        "print(sorted(heavy & set(sys.modules)))"
     )
-    times = []
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-        seconds, heavy = done.stdout.strip().splitlines()[-1].split(" ", 1)
-        times.append(float(seconds))
-        assert heavy == "[]"
-        for word in ("generate", "solve", "judge", "benchmark", "report", "methods", "train"):
-            assert word in done.stdout
-    assert min(times) < 0.5
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    for word in ("generate", "solve", "judge", "benchmark", "report", "methods", "train"):
+        assert word in done.stdout
 
 
 def test_generate_is_reproducible(tmp_path: Path) -> None:
@@ -208,17 +201,16 @@ def test_solve_with_own_method(folder: Path, tmp_path: Path) -> None:
 
 def test_failed_method_is_exit_code_1(folder: Path) -> None:
     """The reason and what the method printed are shown."""
-    done = call("solve", folder / "tiny-0.json", "-m", "toys:crashes")
+    done = call("solve", folder / "tiny-0.json", "-m", "support.toys:crashes")
     assert done.returncode == 1
     assert "exit code 7" in done.stdout
     assert "about to die" in done.stdout
 
 
-def test_timeout_is_a_result(folder: Path) -> None:
+def test_timeout_is_a_result(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A method killed at its limit is judged on its last incumbent: exit code 0."""
-    told = json.loads(
-        fine("solve", folder / "tiny-0.json", "-m", "toys:streams", "--budget", 0.2, "--json")
-    )
+    time_is_up(monkeypatch, has_streamed)
+    told = json.loads(fine("solve", folder / "tiny-0.json", "-m", "support.toys:streams", "--json"))
     assert told["status"] == "timeout"
     assert told["cost"] > 0
     assert told["lower_bound"] == 0.25
@@ -307,13 +299,14 @@ def test_benchmark_and_report(folder: Path, tmp_path: Path) -> None:
     study.write_text(
         f"[[part]]\nname = 'mine'\nsuites = ['{folder / 'tiny-0.json'}']\nmethods = ['greedy']\n"
     )
-    words = ("benchmark", study, "--out", tmp_path / "run", "--no-report", "--method", "toys:good")
-    assert "toys:good" in fine(*words)
+    words = ("benchmark", study, "--out", tmp_path / "run", "--no-report")
+    words = (*words, "--method", "support.toys:good")
+    assert "support.toys:good" in fine(*words)
     again = fine(*words)
     assert "2 cells are finished already, 0 to do" in again
     assert "gate: every certified bound lies below every judged cost" in again
     told = json.loads(fine(*words, "--json"))
-    assert {line["method"] for line in told["lines"]} == {"greedy", "toys:good"}
+    assert {line["method"] for line in told["lines"]} == {"greedy", "support.toys:good"}
     assert "report.html" in fine("report", tmp_path / "run")
     assert (tmp_path / "run" / "report.html").exists()
 
@@ -321,12 +314,11 @@ def test_benchmark_and_report(folder: Path, tmp_path: Path) -> None:
 def test_gate_is_exit_code_1(folder: Path, tmp_path: Path) -> None:
     """A study with a bound above a judged cost fails, and says whose."""
     study = tmp_path / "own.toml"
-    study.write_text(
-        f"[[part]]\nname = 'x'\nsuites = ['{folder / 'tiny-0.json'}']\nmethods = ['toys:lies']\n"
-    )
+    suites = f"suites = ['{folder / 'tiny-0.json'}']"
+    study.write_text(f"[[part]]\nname = 'x'\n{suites}\nmethods = ['support.toys:lies']\n")
     done = call("benchmark", study, "--out", tmp_path / "run", "--no-report")
     assert done.returncode == 1
-    assert "toys:lies certifies 1e+09" in done.stdout
+    assert "support.toys:lies certifies 1e+09" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import inspect
 import math
-import time
 
 import numpy as np
 import pytest
@@ -15,7 +14,8 @@ from satedge.problem.plan import Outcome, Progress
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 
-BUDGET_S = 10.0
+#: On instances so small all methods end by themselves, on however busy a machine.
+BUDGET_S = 3600.0
 ROWS = [pytest.param(m, id=m.name) for m in methods.TABLE]
 
 
@@ -62,12 +62,7 @@ def test_plan_is_admissible_and_bound_is_below_its_cost(method: Method) -> None:
 def test_same_seed_same_plan(method: Method) -> None:
     """A run that ends by itself is a function of instance, settings and seed."""
     instance = instances(method)[0]
-    run(method, instance, 3)  # compiles what has to be compiled
-    began = time.perf_counter()
     (first, _), (second, _) = run(method, instance, 3), run(method, instance, 3)
-    hurried = time.perf_counter() - began > BUDGET_S / 2
-    if hurried or "stopped" in (first.status, second.status):
-        pytest.skip("its clock may have cut it short, which no seed decides")
     assert (first.plan is None) == (second.plan is None)
     if first.plan is not None and second.plan is not None:
         np.testing.assert_array_equal(first.plan.server, second.plan.server)

@@ -129,32 +129,20 @@ def prove(
 def separable(instance: Instance, slot: int = 0, uav_xy_m: Array | None = None) -> Proof:
     """The optimum where nothing couples devices: leakage 0, UAVs fixed, compute not shared.
 
-    K x S problems in one power each, convex in its log: the sign of the slope is bisected to the
-    last bit. Raises ValueError for another scenario.
+    K x S problems in one power each, convex in its log. Raises ValueError for another scenario.
     """
     s = instance.scenario
     if s.interference_leakage > 0 or s.compute_sharing != "dedicated":
         raise ValueError("separable: allowed is interference_leakage = 0, dedicated compute")
     terms = slot_terms(instance, slot, uav_xy_m, reach_m=0.0)
-    low = np.full(terms.pair.shape, np.log(s.power_min_W))
-    high = np.full(terms.pair.shape, np.log(s.power_max_W))
-    for _ in range(100):
-        middle = 0.5 * (low + high)
-        step = 1e-7
-        rises = terms.lone_cost(np.exp(middle + step)) > terms.lone_cost(np.exp(middle - step))
-        low, high = np.where(rises, low, middle), np.where(rises, middle, high)
-    power_W = np.exp(0.5 * (low + high))
-    cost = np.where(terms.pair, terms.lone_cost(power_W), np.inf)
-    best = cost.argmin(axis=1)
+    power_W, cost = terms.lone_optimum(terms.deadline_s)
     served = terms.pair.any(axis=1)
-    server = np.where(served, best, NO_SERVER)
-    power = np.where(served, np.take_along_axis(power_W, best[:, None], axis=1)[:, 0], 0.0)
-    plan = Plan(server[None], power[None], terms.instance.uav_xy_m[None])
-    devices = list(terms.devices)
-    least = np.where(served, cost.min(axis=1), terms.refusal_cost)[devices].sum()
+    server = np.where(served, cost.argmin(axis=1), NO_SERVER)
+    power_W = np.clip(power_W[np.arange(s.n_devices), server], s.power_min_W, s.power_max_W)
+    power_W = np.where(served, power_W, 0.0)
+    plan = Plan(server[None], power_W[None], terms.instance.uav_xy_m[None])
     judged = float(judge(terms.instance, plan).cost)
-    # within the last step the slope is below a kink's, and the width below 1e-6 of a log-power
-    bound = min(judged, float(least) / s.n_devices * (1 - 1e-9))
+    bound = min(judged, float(terms.device_least.sum()) / s.n_devices)
     return Proof(plan, judged, bound, combinations=int(terms.pair.sum()), boxes=0)
 
 

@@ -158,10 +158,11 @@ class SlotTerms:
                     out[k, b] |= tie or better
         return out
 
-    def lone_cost(self, power_W: Array) -> Array:
+    def lone_cost(self, power_W: Array, deadline_s: Array) -> Array:
         """(..., K, S) Cost at powers (..., K, S) without interference, at the best gains.
 
-        No plan serves device k on server s cheaper with that power. Eqs. (12)-(30), (31).
+        What exceeds `deadline_s` (K, S) is an overrun. No plan serves device k on server s cheaper
+        with that power, if the deadline is the forgiving one. Eqs. (12)-(30), (31).
         """
         s = self.scenario
         sinr = power_W * self.gain_range[1][:, self.receiver]
@@ -172,11 +173,10 @@ class SlotTerms:
         sending_s = upload_s + np.where(above, self.propagation_s, 0.0)
         energy_J = self.constant_J + s.uav_power_W * self.download_low_s + power_W * sending_s
         cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
-        return cost + s.penalty_per_s * np.maximum(0.0, latency_s - self.forgiving_deadline_s)
+        return cost + s.penalty_per_s * np.maximum(0.0, latency_s - deadline_s)
 
-    @cached_property
-    def lone_least(self) -> Array:
-        """(K, S) Least cost of each pair in any plan; inf where the pair is not admissible.
+    def lone_optimum(self, deadline_s: Array) -> tuple[Array, Array]:
+        """(K, S) Power and cost of the least `lone_cost`; cost inf where a pair is not admissible.
 
         Golden section: the cost is convex in the log of the power.
         """
@@ -187,10 +187,19 @@ class SlotTerms:
         ratio = (np.sqrt(5) - 1) / 2
         for _ in range(90):
             a, b = high - ratio * (high - low), low + ratio * (high - low)
-            left = self.lone_cost(np.exp(a)) <= self.lone_cost(np.exp(b))
+            left = self.lone_cost(np.exp(a), deadline_s) <= self.lone_cost(np.exp(b), deadline_s)
             low, high = np.where(left, low, a), np.where(left, b, high)
-        least = np.minimum(self.lone_cost(np.exp(low)), self.lone_cost(np.exp(high)))
-        return np.where(self.pair, least * (1 - MARGIN), np.inf)
+        power_W = np.exp(0.5 * (low + high))
+        return power_W, np.where(self.pair, self.lone_cost(power_W, deadline_s), np.inf)
+
+    @cached_property
+    def lone_least(self) -> Array:
+        """(K, S) Least cost of each pair in any plan; inf where the pair is not admissible.
+
+        A late request is forgiven, too, what the referee forgives of a deadline, so that the cost
+        is convex: its least cost may lie a billionth of the deadline's price lower than need be.
+        """
+        return self.lone_optimum(self.forgiving_deadline_s)[1] * (1 - MARGIN)
 
     @cached_property
     def device_least(self) -> Array:

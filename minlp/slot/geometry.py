@@ -95,7 +95,11 @@ def gain_above(
     dx, dy = x - data.device_xy_m[k, 0], y - data.device_xy_m[k, 1]
     here = dx * dx + dy * dy
     near, far = spread(data, k, m, box)
-    peak = min(max(near, 3.0 * z), far)
+    least, most = near, far
+    if np.hypot(x - data.start_xy_m[m, 0], y - data.start_xy_m[m, 1]) > data.reach_m:
+        # the way from (x, y) leads through parts of the box that lie out of reach
+        least, most = squared_distances(box, data.device_xy_m[k, 0], data.device_xy_m[k, 1])
+    peak = min(max(least, 3.0 * z), most)
     bend = max(0.0, 2.0 * half * (peak - z) / (peak + z) ** 2)
     slope = -2.0 * half / (here + z)
     value = data.log_fading[k, m] - half * np.log(here + z) + 0.5 * bend * space[0]

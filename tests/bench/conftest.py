@@ -1,6 +1,5 @@
 """Shared by the tests of the bench: small methods that behave well or badly, small instances."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset
-
-sys.path.insert(0, str(Path(__file__).parent))
+from support.waiting import has_streamed, time_is_up
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +43,10 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             instance = generate(preset("tiny", n_slots=n_slots), seed, name=name)
             write_instance(instance, root / folder / f"{seed}.json")
     methods = f"""[
-        {{ name = "toys:good", label = '{NASTY_METHOD}' }},
+        {{ name = "support.toys:good", label = '{NASTY_METHOD}' }},
         {{ name = "random", seeds = [0, 1] }},
-        "greedy", "independent-bound", "toys:raises", "nowhere:solve",
-        {{ name = "toys:streams", budgets_s = [0.2] }},
+        "greedy", "independent-bound", "support.toys:raises", "nowhere:solve",
+        {{ name = "support.toys:streams", budgets_s = [0.2] }},
     ]"""
     parts = "".join(
         f"[[part]]\nname = '{f}'\nsuites = ['{root / f}']\ngrace_s = 0.1\nmethods = {methods}\n"
@@ -56,8 +54,10 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     study = parse_study(f"title = 'A <b>small</b> run'\n{parts}", "small")
     store = Store(root / "run").make()
-    for _ in carry_out(study, sort_out(study, store), store, local(1)):
-        pass
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        time_is_up(monkeypatch, has_streamed)
+        for _ in carry_out(study, sort_out(study, store), store, local(1)):
+            pass
     return store.root
 
 

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from satedge.bench.study.cell import Cell
 from satedge.problem.generation.generate import generate
 from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset
+from support import TESTS
+from support.waiting import PATIENCE_S, wait_for
 
-HERE = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE), "DASK_LOGGING__DISTRIBUTED": "error"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TESTS), "DASK_LOGGING__DISTRIBUTED": "error"}
 LOCAL = ("--host", "127.0.0.1")
 
 
@@ -63,20 +63,13 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     found.close()
 
 
-def wait_for(condition, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.perf_counter() + seconds
-    while not condition():
-        assert time.perf_counter() < deadline
-        time.sleep(0.02)
-
-
 def study(folder: Path, methods: str, n_instances: int) -> Path:
     for seed in range(n_instances):
         instance = generate(preset("tiny", n_slots=1), seed, name=f"i{seed}")
         write_instance(instance, folder / "instances" / f"{seed}.json")
     path = folder / "study.toml"
     path.write_text(
-        f"[[part]]\nname = 'g'\nsuites = ['{folder / 'instances'}']\nbudgets_s = [20]\n"
+        f"[[part]]\nname = 'g'\nsuites = ['{folder / 'instances'}']\nbudgets_s = [3600]\n"
         f"methods = [{methods}]\n"
     )
     return path
@@ -103,14 +96,18 @@ def test_cluster_gives_the_local_table_and_survives_a_lost_worker(
 ) -> None:
     """Same cells, same judged numbers as on this machine, though a worker is killed meanwhile."""
     (tmp_path / "instances").mkdir()
-    slow = "{ name = 'toys:good', settings = { pause_s = 0.3 } }"
-    path = study(tmp_path, f"{slow}, 'greedy', 'toys:raises', 'toys:crashes'", 2)
+    note, permits = tmp_path / "note", tmp_path / "permits"
+    permits.write_text("0")
+    settings = f"{{ note = '{note}', permits = '{permits}' }}"
+    held = f"{{ name = 'support.toys:good', settings = {settings} }}"
+    path = study(tmp_path, f"{held}, 'greedy', 'support.toys:raises', 'support.toys:crashes'", 2)
     far, near = tmp_path / "far", tmp_path / "near"
     process = benchmark(path, far, "--scheduler-file", cluster.file)
-    wait_for(lambda: len(Store(far).finished()) >= 2 or process.poll() is not None)
-    os.killpg(cluster.workers[0].pid, signal.SIGKILL)
+    wait_for(lambda: note.exists() and note.read_text().endswith("\n"))
+    os.killpg(int(note.read_text().split()[2]), signal.SIGKILL)
+    permits.write_text("100")
     for started in (process, benchmark(path, near)):
-        _, told = started.communicate(timeout=120)
+        _, told = started.communicate(timeout=PATIENCE_S)
         assert started.returncode == 0, told
     assert judged(Store(far)) == judged(Store(near))
     assert len(Store(far).finished()) == 8
@@ -145,11 +142,12 @@ def test_unreachable_scheduler_is_one_clear_error(
 ) -> None:
     """A scheduler that does not answer is said in one line, with its address."""
     monkeypatch.setattr(cluster_module, "CONNECT_S", 0.5)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(cluster_module.ClusterError, match=f"{address} cannot be reached") as told:
-        cluster_module.on_cluster(address, None)
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
+        refused = pytest.raises(cluster_module.ClusterError, match=f"{address} cannot be reached")
+        with refused as told:
+            cluster_module.on_cluster(address, None)
     assert "\n" not in str(told.value)
 
 
@@ -158,5 +156,5 @@ def test_missing_scheduler_file_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "instances").mkdir()
     file = tmp_path / "none.json"
     process = benchmark(study(tmp_path, "'greedy'", 1), tmp_path / "run", "--scheduler-file", file)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, told) == (2, f"satedge: {file}: no such scheduler file\n")

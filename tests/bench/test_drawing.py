@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toys
 from numpy.testing import assert_allclose
 from PIL import Image
 
@@ -15,6 +14,7 @@ from satedge.bench.report.figures.animation import FilmError, save_film
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.scenario import preset
+from support import toys
 
 
 @pytest.mark.parametrize("kind", ["svg", "pdf", "png"])

@@ -36,9 +36,9 @@ def test_missing_package_is_a_reason() -> None:
     [
         ("no_such_module:solve", "the module no_such_module is not there"),
         ("minlp.no_such:solve", "the module minlp.no_such is not there"),
-        ("toys:no_such", "toys has no function no_such"),
+        ("support.toys:no_such", "toys has no function no_such"),
         ("nonsense", "'nonsense' is not of the form module:function"),
-        ("toys:", "'toys:' is not of the form module:function"),
+        ("support.toys:", "'support.toys:' is not of the form module:function"),
     ],
 )
 def test_missing_entry_is_a_reason(entry: str, reason: str) -> None:
@@ -57,7 +57,7 @@ def test_broken_source_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_settings_are_read_from_the_source() -> None:
     """Keyword arguments beyond what the bench gives are the settings."""
-    assert methods.parameters(methods.find("toys:good")) == (("note", "pause_s"), False)
+    assert methods.parameters(methods.find("support.toys:good")) == (("note", "permits"), False)
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_settings_behind_a_decorator_are_found_by_import(
 
 def test_users_join_through_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     """An installed package adds rows; a name that is taken is refused."""
-    own = EntryPoint("own", "toys:good", methods.GROUP)
+    own = EntryPoint("own", "support.toys:good", methods.GROUP)
     monkeypatch.setattr(
         methods.importlib.metadata, "entry_points", lambda group: EntryPoints([own])
     )
     methods.table.cache_clear()
     try:
-        assert methods.find("own").entry == "toys:good"
-        taken = EntryPoint("greedy", "toys:good", methods.GROUP)
+        assert methods.find("own").entry == "support.toys:good"
+        taken = EntryPoint("greedy", "support.toys:good", methods.GROUP)
         monkeypatch.setattr(
             methods.importlib.metadata, "entry_points", lambda group: EntryPoints([taken])
         )

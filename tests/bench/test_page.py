@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-import chromium
 import pytest
 
 from satedge.bench.report.write_up import write
 from satedge.bench.run.store import Store
+from support import chromium
 
 pytestmark = [
     pytest.mark.browser,

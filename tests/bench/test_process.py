@@ -8,10 +8,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-import toys
 
 from satedge.bench.methods import table as methods
-from satedge.bench.run import supervisor as watch
+from satedge.bench.run import supervisor
 from satedge.bench.run.local import execute
 from satedge.bench.run.supervisor import Interrupted, Limits
 from satedge.bench.run.worker import Job
@@ -19,6 +18,8 @@ from satedge.bench.run.worker_process import WorkerProcess
 from satedge.bench.study.cell import Cell
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge
+from support import toys
+from support.waiting import has_streamed, time_is_up, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def worker() -> Iterator[WorkerProcess]:
 
 def run(worker: WorkerProcess, instance: Instance, name: str, budget_s: float = 5.0, **settings):
     limits = Limits(grace_s=0.3, memory_MB=settings.pop("memory_MB", 4000.0))
-    method = methods.find(f"toys:{name}").with_settings(**settings)
+    method = methods.find(f"support.toys:{name}").with_settings(**settings)
     return execute(worker, Cell(method, instance, 3, budget_s, limits=limits))
 
 
@@ -43,43 +44,50 @@ def test_plan_is_judged_by_the_referee(worker: WorkerProcess, slot: Instance) ->
     assert record["trace"][-1][1] == row["cost"]
 
 
-def test_timeout_is_scored_on_the_last_incumbent(worker: WorkerProcess, slot: Instance) -> None:
+def test_timeout_is_scored_on_the_last_incumbent(
+    worker: WorkerProcess, slot: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A method killed at its limit is scored on what it streamed last, with its best bound."""
-    record = run(worker, slot, "streams", budget_s=0.3)
+    time_is_up(monkeypatch, has_streamed)
+    record = run(worker, slot, "streams")
     row = record["row"]
     assert row["status"] == "timeout"
     assert row["cost"] == float(judge(slot, toys.plan_of(slot)).cost)
     assert row["lower_bound"] == 0.25
-    assert 0.6 <= row["wall_s"] < 3
     first, *_, last = record["trace"]
     assert first[1] > last[1] == row["cost"]
 
 
 def test_worker_that_never_speaks_is_killed(worker: WorkerProcess, slot: Instance) -> None:
     """Budget plus grace is the end, also for code that never lets go."""
-    began = time.perf_counter()
     row = run(worker, slot, "spins", budget_s=0.2)["row"]
     assert row["status"] == "timeout"
     assert row.get("cost") is None
-    assert time.perf_counter() - began < 60
+    assert row["wall_s"] >= 0.2 + 0.3
+
+
+def gone(pid: int) -> bool:
+    """No such process, or nothing of it but its entry."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_children_die_with_their_worker(
-    worker: WorkerProcess, slot: Instance, tmp_path: Path
+    worker: WorkerProcess, slot: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A solver started by a method does not outlive it, even in a session of its own."""
     pid_file = tmp_path / "pid"
-    assert run(worker, slot, "family", 1.0, pid_file=str(pid_file))["row"]["status"] == "timeout"
+    time_is_up(monkeypatch, lambda _: pid_file.exists() and pid_file.read_text())
+    assert run(worker, slot, "family", pid_file=str(pid_file))["row"]["status"] == "timeout"
     child = int(pid_file.read_text())
-    deadline = time.perf_counter() + 5
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.perf_counter() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: gone(child))
 
 
 def test_memory_limit(worker: WorkerProcess, slot: Instance) -> None:
     """Too much memory ends a method, and its last incumbent still counts."""
-    row = run(worker, slot, "hungry", budget_s=20.0, memory_MB=300.0)["row"]
+    row = run(worker, slot, "hungry", budget_s=3600.0, memory_MB=300.0)["row"]
     assert row["status"] == "killed-memory"
     assert "the limit is 300 MB" in row["reason"]
     assert row["admissible"]
@@ -128,8 +136,8 @@ def test_output_is_captured(
 
 def test_unknown_setting_is_refused(worker: WorkerProcess, slot: Instance) -> None:
     """Settings are checked against the callable's keyword arguments."""
-    with pytest.raises(methods.MethodError, match=r"unknown setting 'pase_s'; allowed: note, pa"):
-        run(worker, slot, "good", pase_s=1)
+    with pytest.raises(methods.MethodError, match=r"unknown setting 'permit'; allowed: note, pe"):
+        run(worker, slot, "good", permit=1)
     with pytest.raises(methods.MethodError, match="given by the bench"):
         run(worker, slot, "good", seed=1)
 
@@ -142,10 +150,12 @@ def test_one_thread(worker: WorkerProcess, slot: Instance) -> None:
 def test_worker_stays_warm_and_warming_is_not_timed(slot: Instance) -> None:
     """Imports and `warm_up` are paid once per worker, before the clock of the budget starts."""
     with WorkerProcess() as worker:
-        first, second = (run(worker, slot, "warmth") for _ in range(2))
+        first = run(worker, slot, "warmth")
+        ended_s = time.perf_counter()
+        second = run(worker, slot, "warmth")
     assert first["info"] == second["info"]
     assert first["info"]["started"] == 1
-    assert first["row"]["wall_s"] < 0.15
+    assert first["row"]["wall_s"] <= ended_s - first["info"]["warm_from_s"]
 
 
 def test_stop_kills_at_once(slot: Instance) -> None:
@@ -154,7 +164,7 @@ def test_stop_kills_at_once(slot: Instance) -> None:
     stop = threading.Event()
     timer = threading.Timer(0.5, stop.set)
     timer.start()
-    cell = Cell(methods.find("toys:spins"), slot, 0, 60.0)
+    cell = Cell(methods.find("support.toys:spins"), slot, 0, 60.0)
     with WorkerProcess() as worker, pytest.raises(Interrupted):
         execute(worker, cell, stop)
     timer.join()
@@ -169,24 +179,25 @@ def test_processor_clock(slot: Instance) -> None:
     """Under the clock "cpu" a method's own clock, its limit and its times are processor seconds."""
     limits = Limits(grace_s=0.2, clock="cpu")
     with WorkerProcess() as worker:
-        told = worker.run(job("toys:two_clocks", slot, 5.0), limits)
+        told = worker.run(job("support.toys:two_clocks", slot, 5.0), limits)
         assert told.outcome is not None
         assert told.outcome.info["waited_s"] < 0.2, "sleeping half a second is no processor time"
         assert told.timing.wall_s < 0.4
         began = time.perf_counter()
-        spun = worker.run(job("toys:spins", slot, 0.3), limits)
+        spun = worker.run(job("support.toys:spins", slot, 0.3), limits)
         assert spun.status == "timeout"
         assert spun.timing.wall_s >= 0.5
         assert time.perf_counter() - began >= 0.5
-        plain = worker.run(job("toys:two_clocks", slot, 5.0), Limits())
+        plain = worker.run(job("support.toys:two_clocks", slot, 5.0), Limits())
         assert plain.outcome is not None
         assert plain.outcome.info["waited_s"] >= 0.5, "another clock, another worker"
 
 
 def test_processor_clock_ends_what_sleeps(slot: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cell that computes nothing does not last for ever."""
-    monkeypatch.setattr(watch, "STALL_S", 0.3)
+    monkeypatch.setattr(supervisor, "STALL", 0.0)
+    monkeypatch.setattr(supervisor, "STALL_S", 0.6)
     with WorkerProcess() as worker:
-        run = worker.run(job("toys:streams", slot, 0.01), Limits(grace_s=0.01, clock="cpu"))
+        run = worker.run(job("support.toys:streams", slot, 0.5), Limits(grace_s=0.0, clock="cpu"))
     assert run.status == "timeout"
-    assert [p.plan is not None for p in run.points] == [True, False, True]
+    assert run.timing.wall_s < 0.5, "its processor seconds were not used up"

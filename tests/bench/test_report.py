@@ -37,7 +37,7 @@ def test_csv_holds_every_line(written: WriteUp) -> None:
     """The CSV is readable by machines: one line a method and group, shares as fractions."""
     rows = list(csv.DictReader(io.StringIO((written.root / "tables/comparison.csv").read_text())))
     assert len(rows) == 2 * 7
-    failed = next(r for r in rows if r["method"] == "toys:raises")
+    failed = next(r for r in rows if r["method"] == "support.toys:raises")
     assert (failed["plans"], failed["cost"], failed["endings"]) == ("0", "", "failed=2")
     random = next(r for r in rows if r["method"] == "random")
     assert (random["seeds"], random["cells"]) == ("2", "4")

@@ -5,9 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -22,8 +20,9 @@ from satedge.bench.study.study_file import parse_study
 from satedge.problem.generation.generate import generate
 from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset
+from support import TESTS
+from support.waiting import PATIENCE_S, wait_for
 
-HERE = Path(__file__).parent
 N_INSTANCES = 3
 
 
@@ -37,14 +36,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def study_text(folder: Path, methods: str) -> str:
+def study_text(folder: Path, methods: str, budget_s: int = 5) -> str:
     return f"""
         title = "a test"
         [[part]]
         name = "group"
         suites = ["{folder}"]
         seeds = [0, 1]
-        budgets_s = [5]
+        budgets_s = [{budget_s}]
         methods = [{methods}]
     """
 
@@ -57,55 +56,47 @@ def start(study: Path, out: Path, *options: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(HERE)},
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
         # Shells start background jobs deaf to Ctrl-C, and children inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
-    deadline = time.perf_counter() + seconds
-    while not condition():
-        assert time.perf_counter() < deadline
-        time.sleep(0.005)
-
-
 def test_resumes_after_sigkill(folder: Path, tmp_path: Path) -> None:
-    """Killed with SIGKILL at any moment, a run goes on, and no finished cell runs again."""
-    note, out = tmp_path / "note", tmp_path / "run"
+    """Killed with SIGKILL while a cell is at work, a run goes on, and no finished cell again."""
+    note, permits, out = tmp_path / "note", tmp_path / "permits", tmp_path / "run"
     study = tmp_path / "study.toml"
-    good = f'{{ name = "toys:good", settings = {{ note = "{note}", pause_s = 0.1 }} }}'
-    study.write_text(study_text(folder, good))
-    store, finished = Store(out), set()
-    for wanted in (1, 2):
+    settings = f'{{ note = "{note}", permits = "{permits}" }}'
+    good = f'{{ name = "support.toys:good", settings = {settings} }}'
+    study.write_text(study_text(folder, good, budget_s=3600))
+    note.touch()
+    store = Store(out)
+    for finished, begun in ((1, 2), (2, 4)):
+        permits.write_text(str(begun - 1))
         process = start(study, out)
-        family = wait_for_workers(process)
-        wait_for(lambda n=wanted: len(store.finished()) >= n)
+        wait_for(lambda n=begun: len(note.read_text().splitlines()) == n)
+        wait_for(lambda n=finished: len(store.finished()) == n)
+        family = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.communicate()
-        assert not psutil.wait_procs(family, timeout=10)[1], "a worker outlived the killed run"
-        assert finished <= store.finished()
-        finished = store.finished()
-    before = {k: os.stat(store._path(k)).st_mtime_ns for k in finished}
+        assert family
+        assert not psutil.wait_procs(family, timeout=PATIENCE_S)[1], "a worker outlived its run"
+    before = {k: os.stat(store._path(k)).st_mtime_ns for k in store.finished()}
+    permits.write_text("100")
     process = start(study, out)
     assert process.communicate()[1] == ""
     assert process.returncode == 0
     assert len(store.finished()) == 2 * N_INSTANCES
     assert all(os.stat(store._path(k)).st_mtime_ns == t for k, t in before.items())
-    begun = Counter(note.read_text().splitlines())
-    assert sum(begun.values()) <= 2 * N_INSTANCES + 2, "only the cell at work is begun again"
-
-
-def wait_for_workers(process: "subprocess.Popen[str]") -> list[psutil.Process]:
-    parent = psutil.Process(process.pid)
-    wait_for(lambda: parent.children())
-    return parent.children(recursive=True)
+    cells = Counter(line.rpartition(" ")[0] for line in note.read_text().splitlines())
+    assert sorted(cells.values()) == [1, 1, 1, 1, 2, 2], "only the cell at work is begun again"
 
 
 def test_ctrl_c_stops_clean(folder: Path, tmp_path: Path) -> None:
     """Ctrl-C kills what runs, keeps what is finished, and says how to go on."""
     out, study = tmp_path / "run", tmp_path / "study.toml"
-    study.write_text(study_text(folder, '"toys:good", "toys:spins"'))
+    methods = '"support.toys:good", "support.toys:spins"'
+    study.write_text(study_text(folder, methods, budget_s=3600))
     process = start(study, out)
     wait_for(lambda: len(Store(out).finished()) >= 1)
     family = psutil.Process(process.pid).children(recursive=True)
@@ -115,18 +106,17 @@ def test_ctrl_c_stops_clean(folder: Path, tmp_path: Path) -> None:
     assert f"of {4 * N_INSTANCES} cells are finished and kept in {out}" in told
     assert f"go on with: satedge benchmark {study} --out {out}" in told
     assert "Traceback" not in told
-    assert not psutil.wait_procs(family, timeout=10)[1]
+    assert not psutil.wait_procs(family, timeout=PATIENCE_S)[1]
 
 
 def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     """A method that crashes cannot break the others; its cells are rows of their own."""
-    study = parse_study(
-        study_text(folder, '"toys:good", "toys:crashes", "toys:not_there", "nowhere:solve"'), "s"
-    )
+    toys = ", ".join(f'"support.toys:{name}"' for name in ("good", "crashes", "not_there"))
+    study = parse_study(study_text(folder, f'{toys}, "nowhere:solve"'), "s")
     store = Store(tmp_path).make()
     work = sort_out(study, store)
     assert work.missing == {
-        "toys:not_there": "toys has no function not_there",
+        "support.toys:not_there": "toys has no function not_there",
         "nowhere:solve": "the module nowhere is not there",
     }
     for _ in carry_out(study, work, store, local(2)):
@@ -134,20 +124,20 @@ def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     rows = store.gather()
     endings = Counter(zip(rows.text("method"), rows.text("status"), strict=True))
     assert endings == {
-        ("toys:good", "done"): 2 * N_INSTANCES,
-        ("toys:crashes", "crashed"): 2 * N_INSTANCES,
-        ("toys:not_there", "skipped"): 2 * N_INSTANCES,
+        ("support.toys:good", "done"): 2 * N_INSTANCES,
+        ("support.toys:crashes", "crashed"): 2 * N_INSTANCES,
+        ("support.toys:not_there", "skipped"): 2 * N_INSTANCES,
         ("nowhere:solve", "skipped"): 2 * N_INSTANCES,
     }
     assert sort_out(study, store).todo == []
     again = sort_out(study, store, frozenset(["crashed"]))
-    assert {c.name for c in again.todo} == {"toys:crashes"}
+    assert {c.name for c in again.todo} == {"support.toys:crashes"}
     assert "crashed" not in store.gather().text("status")
-    bad = sort_out(study, store, frozenset(["all"]), frozenset(["toys:crashes"]))
+    bad = sort_out(study, store, frozenset(["all"]), frozenset(["support.toys:crashes"]))
     assert len(bad.todo) == 2 * N_INSTANCES
     assert len(store.finished()) == 2 * N_INSTANCES, "those of other methods stay"
     anew = sort_out(study, store, frozenset(["all"]))
-    assert {c.name for c in anew.todo} == {"toys:good", "toys:crashes"}
+    assert {c.name for c in anew.todo} == {"support.toys:good", "support.toys:crashes"}
     assert not store.finished()
 
 
@@ -163,7 +153,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_cells_have_stable_keys(folder: Path) -> None:
     """The key of a cell says what is run on what: equal cells share it, others do not."""
-    text = study_text(folder, '"toys:good"')
+    text = study_text(folder, '"support.toys:good"')
     keys = [c.key for c in cells_of(text)]
     assert keys == [c.key for c in cells_of(text)]
     assert len(set(keys)) == len(keys) == 2 * N_INSTANCES
@@ -188,7 +178,7 @@ def test_damaged_cell_is_named(tmp_path: Path) -> None:
 def test_dry_run_tells_what_would_happen(folder: Path, tmp_path: Path) -> None:
     """--dry-run counts cells, estimates time and names what is missing, and runs nothing."""
     study = tmp_path / "study.toml"
-    study.write_text(study_text(folder, '"toys:good", "nowhere:solve"'))
+    study.write_text(study_text(folder, '"support.toys:good", "nowhere:solve"'))
     process = start(study, tmp_path / "run", "--dry-run", "--json", "--jobs", "2")
     told = json.loads(process.communicate()[0])
     assert (told["to_do"], told["finished"], told["skipped"]) == (6, 0, 6)

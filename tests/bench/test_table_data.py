@@ -1,7 +1,6 @@
 """Rows as columns: nothing is lost on the way to Parquet and back, also of very many."""
 
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,7 @@ def test_groups_come_in_the_order_of_the_study() -> None:
 
 
 def test_hundred_thousand_rows(tmp_path: Path) -> None:
-    """A large run is read, scored and summarised in seconds, with every method's line right."""
+    """A large run is read, scored and summarised, with every method's line right."""
     n = 100_000
     rng = np.random.default_rng(0)
     method, instance = np.arange(n) % 20, np.arange(n) // 20 % 500
@@ -71,11 +70,9 @@ def test_hundred_thousand_rows(tmp_path: Path) -> None:
     columns |= {"cost": 10.0 + method, "lower_bound": 9 + rng.random(n), "admissible": method >= 0}
     path = tmp_path / "rows.parquet"
     path.write_bytes(write_parquet(Rows(columns, words)))
-    began = time.process_time()
     rows = read_parquet(path)
     lines = {v.method: v for v in summarise(rows)}
     assert gate(rows) == []
-    assert time.process_time() - began < 8.0
     assert len(lines) == 20
     assert lines["m5"].cells == lines["m5"].plans == 5000
     assert math.isclose(lines["m5"].excess, 0.5)

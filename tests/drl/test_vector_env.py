@@ -5,7 +5,7 @@ from math import log, log10
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -27,6 +27,7 @@ from satedge.problem.projector import reachable
 from satedge.problem.referee import available, judge
 from satedge.problem.rollout import rollout
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 #: Without UAVs, without satellites, and as it comes; fleets of satellites reach all accuracies.
 FLEETS = st.sampled_from([{}, {"n_uavs": 0}, {"n_satellites": 0, "requests": "as-printed"}])
@@ -47,7 +48,7 @@ def play(batch, n_steps, rng):
     return [batch.step(*random_actions(batch, rng)) for _ in range(n_steps)]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.sampled_from(list(PRESETS)), FLEETS, st.integers(0, 10_000))
 def test_reward_is_the_referees(name, fleet, seed):
     """r = K beta_r / sum of C, where the cost is the referee's word on the whole episode's plan."""
@@ -116,7 +117,7 @@ def test_rows_do_not_depend_on_their_neighbours(name):
                 assert value[0] == theirs.info[figure][i]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.data(), st.sampled_from(["tiny", "paper"]), FLEETS)
 def test_garbage_is_made_admissible(data, name, fleet):
     """Whatever numbers come in, what is carried out breaks no constraint and scores finite."""
@@ -254,7 +255,7 @@ def test_training_seeds_start_apart():
 # --- observations
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(st.sampled_from(list(PRESETS)), st.integers(0, 1000))
 def test_features_are_what_the_table_says(name, seed):
     """Every feature of a random device, written a second time from the instance's numbers."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.heuristics.independent_bound import (
@@ -18,6 +18,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import available, judge, uav_gains
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples, seeds
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -53,14 +54,14 @@ def random_plan(instance, seed):
     return project(instance, raw, seed)[0]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.sampled_from(list(PRESETS)), SCENARIOS, st.integers(0, 10_000))
 def test_no_plan_costs_less_than_the_bound(name, changes, seed):
     """Whatever the preset, scope, leakage, fleet or compute mode: bound <= judged cost, by slot."""
     instance = instance_of(name, changes, seed)
     bound = independent_bound(instance)
     plans = [random_plan(instance, seed + i) for i in range(3)]
-    plans += [method(instance, budget_s=60, seed=seed).plan for method in (nearest, greedy)]
+    plans += [method(instance, budget_s=np.inf, seed=seed).plan for method in (nearest, greedy)]
     for plan in plans:
         verdict = judge(instance, plan)
         assert verdict.admissible
@@ -68,13 +69,13 @@ def test_no_plan_costs_less_than_the_bound(name, changes, seed):
         assert (device_bounds(instance) <= verdict.device_cost).all()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(list(PRESETS)), st.sampled_from([0, 2]), st.integers(0, 10_000))
 def test_a_lone_device_with_hovering_uavs_attains_the_bound(name, n_satellites, seed):
     """With nothing to share and nowhere to fly, the cheapest lone server is optimal."""
     changes = {"n_devices": 1, "n_uavs": 2, "uav_speed_max_mps": 0.0, "interference_leakage": 0.0}
     instance = instance_of(name, {**changes, "n_satellites": n_satellites}, seed)
-    found = independent(instance, budget_s=60, seed=0)
+    found = independent(instance, budget_s=np.inf, seed=0)
     cost = judge(instance, found.plan).cost
     assert found.lower_bound == pytest.approx(cost, rel=1e-6)
     assert found.lower_bound <= cost
@@ -97,7 +98,7 @@ def test_the_least_distance_is_attained_and_no_motion_gets_nearer():
         assert (distance <= far[:, k]).all()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     load_s=st.floats(1e-3, 10),
     log_snr=st.floats(-20, 40),
@@ -115,17 +116,19 @@ def test_the_lone_optimum_is_a_minimum_and_its_bound_close(
     upload = Upload(*values, latency, energy, overrun)
     best = lone_sender(upload, 1e-6, 1.0)
     grid = upload.at(np.linspace(np.log(1e-6), 0.0, 20_001))[0]
-    assert best.cost[0] <= grid.min() * (1 + 1e-12)
+    scale = best.cost[0] + overrun * (abs(slack_s) + load_s)  # overruns are differences
+    assert best.cost[0] <= grid.min() + 1e-12 * scale
     assert best.lower[0] <= grid.min()
-    assert best.cost[0] == pytest.approx(upload.at(np.log(best.power_W))[0][0], rel=1e-9)
-    scale = best.cost[0] + overrun * (abs(slack_s) + load_s)
+    again = upload.at(np.log(best.power_W))[0][0]
+    assert best.cost[0] == pytest.approx(again, rel=1e-9, abs=1e-12 * scale)
     assert best.cost[0] - best.lower[0] <= 1e-9 * scale
 
 
+@pytest.mark.randomised
 def test_lone_costs_are_what_the_referee_charges_a_lone_sender():
     """One request in the air without other UAVs: the table's entry is the judged cost."""
     changes = {"n_devices": 1, "n_uavs": 1, "n_satellites": 4}
-    for seed in range(20):
+    for seed in seeds(20):
         instance = instance_of("balanced", changes, seed, n_slots=1)
         stay = instance.uav_xy_m[None]
         costs = server_costs(instance, uav_gains(instance, stay))

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.enumeration import solve as oracle
@@ -15,8 +15,9 @@ from minlp.p1.data import slot_terms
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, stack
 from satedge.problem.projector import project
-from satedge.problem.referee import judge
+from satedge.problem.referee import TOLERANCE, judge
 from satedge.problem.scenario import preset
+from support.randomised import examples, seeds
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -47,7 +48,7 @@ def around(instance, plan, rng, count):
     return project(instance, Plan(server, power_W, xy))[0]
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(SCENARIOS, st.integers(0, 1000))
 def test_no_plan_lies_below_the_bound(changes, seed):
     """Plans near the optimum and far from it cost at least the bound; the gap is as asked."""
@@ -59,7 +60,7 @@ def test_no_plan_lies_below_the_bound(changes, seed):
     assert proof.gap <= 1e-5
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(SCENARIOS, st.integers(0, 1000), st.integers(0, 5))
 def test_every_box_bounds_its_plans(changes, seed, depth):
     """With given servers, the bound of a box lies below plans at any positions inside it."""
@@ -100,12 +101,12 @@ def test_scip_finds_the_same_optimum(seed):
     instance = tiny(seed, latency_weight_per_s=1 / 3, energy_weight_per_J=1 / 80)
     proof = oracle.prove(instance)
     assert proof.gap <= 1e-6
-    outcome = general.solve(instance, budget_s=5, seed=0)
+    outcome = general.solve(instance, budget_s=600, seed=0)
     assert float(judge(instance, outcome.plan).cost) == pytest.approx(proof.cost, rel=5e-6)
     assert outcome.info["slots"][0]["bound"] <= proof.cost * (1 + 1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 1000), st.sampled_from(["balanced", "paper", "published"]))
 def test_separable_case_equals_enumeration(seed, name):
     """Without leakage and motion, device by device is the enumeration over all at once."""
@@ -113,14 +114,20 @@ def test_separable_case_equals_enumeration(seed, name):
     instance = generate(scenario.replace(interference_leakage=0.0), seed)
     alone = oracle.separable(instance)
     together = oracle.prove(instance, fixed=True, relative_gap=1e-8)
-    assert alone.gap <= 2e-9
-    assert together.gap <= 1e-8
+    # Bounds hold for plans that use what the referee forgives of deadlines and power limits: of a
+    # late request's latency a rounding each.
+    verdict = judge(instance, alone.plan)
+    late_s = verdict.latency_s[verdict.missed].sum() / scenario.n_devices
+    forgiven = 2.02 * TOLERANCE * scenario.penalty_per_s * late_s / alone.cost
+    assert alone.gap <= 1e-9 + forgiven
+    assert together.gap <= 1e-8 + forgiven
     assert together.cost == pytest.approx(alone.cost, rel=2e-8)
 
 
+@pytest.mark.randomised
 def test_motion_never_hurts():
     """Fixed positions cost at least as much as free ones."""
-    for seed in range(4):
+    for seed in seeds(4):
         instance = tiny(seed)
         free, fixed = oracle.prove(instance), oracle.prove(instance, fixed=True)
         assert fixed.gap <= 1e-6
@@ -128,28 +135,29 @@ def test_motion_never_hurts():
         assert (fixed.plan.uav_xy_m[0] == instance.uav_xy_m).all()
 
 
+@pytest.mark.randomised
 def test_dominated_satellites_never_help():
     """Combinations with a dominated satellite are enumerated, and never win."""
-    wins = 0
-    for seed in range(12):
+    wins = seen = 0
+    for seed in seeds(12):
         instance = tiny(seed, n_satellites=3, n_devices=2)
         dominated = slot_terms(instance, 0).dominated
         plan = oracle.prove(instance).plan
         chosen = [dominated[k, b] for k, b in enumerate(plan.server[0]) if b >= 0]
         wins += any(chosen)
-        assert dominated.any() or seed > 0
-    assert wins == 0
+        seen += dominated.any()
+    assert wins == 0 < seen
 
 
 def test_solve_states_its_certificate():
     """As a method: optimal, with a bound below its cost; over several slots without a bound."""
-    outcome = oracle.solve(tiny(2), budget_s=10, seed=0)
+    outcome = oracle.solve(tiny(2), budget_s=np.inf, seed=0)
     assert outcome.status == "optimal"
     assert outcome.certificate["kind"] == "enumeration"
     cost = float(judge(tiny(2), outcome.plan).cost)
     assert cost * (1 - 1e-6) <= outcome.lower_bound <= cost
     two = generate(preset("tiny", n_slots=2), 2)
-    assert oracle.solve(two, budget_s=10, seed=0).lower_bound is None
+    assert oracle.solve(two, budget_s=np.inf, seed=0).lower_bound is None
 
 
 def test_when_time_is_up_the_bound_still_holds():

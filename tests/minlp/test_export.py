@@ -96,7 +96,7 @@ def test_scip_reads_the_nl_file(tmp_path, instance, plan):
     path = tmp_path / "slot.nl"
     files.export(instance, 1, "nl", path)
     scip.hideOutput()
-    scip.setParam("limits/time", 10)
+    scip.setParam("limits/time", 600)
     scip.setParam("limits/gap", 1e-4)
     try:
         scip.readProblem(str(path))

@@ -3,7 +3,6 @@
 import os
 import stat
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -41,7 +40,7 @@ def fake_solver(tmp_path, monkeypatch):
 def test_scip_solves_a_tiny_slot():
     """SCIP proves its optimum of a tiny slot; the claim agrees with the referee."""
     instance = tiny()
-    outcome = general.solve(instance, budget_s=20, seed=0)
+    outcome = general.solve(instance, budget_s=600, seed=0)
     cost = float(judge(instance, outcome.plan).cost)
     (slot,) = outcome.info["slots"]
     assert outcome.status == "optimal"
@@ -54,7 +53,7 @@ def test_scip_solves_a_tiny_slot():
 
 def test_a_claimed_bound_is_no_certified_bound():
     """What the solver says of its bound is kept apart from `lower_bound`."""
-    outcome = general.solve(tiny(1), budget_s=20, seed=0)
+    outcome = general.solve(tiny(1), budget_s=600, seed=0)
     assert outcome.lower_bound is None
     assert outcome.certificate["claimed_bound"] > 0
 
@@ -63,18 +62,18 @@ def test_episodes_go_slot_by_slot():
     """UAVs fly on from where they were, and every slot has a record."""
     instance = generate(preset("tiny", n_slots=2), 3)
     seen = []
-    outcome = general.solve(instance, budget_s=30, seed=0, report=seen.append)
+    outcome = general.solve(instance, budget_s=600, seed=0, report=seen.append)
     assert judge(instance, outcome.plan).admissible
     assert [r["slot"] for r in outcome.info["slots"]] == [0, 1]
     assert (seen[-1].plan.server == outcome.plan.server).all()
 
 
 def test_both_formulations_have_one_optimum():
-    """Rates in powers and in log-powers lead SCIP to the same cost."""
+    """Rates in powers and in log-powers lead SCIP to the same cost, in a hundred nodes each."""
     instance = tiny(2)
     costs = [
         float(judge(instance, general.solve(
-            instance, budget_s=4, seed=0, formulation=name
+            instance, budget_s=600, seed=0, formulation=name, options={"limits/nodes": 100}
         ).plan).cost)
         for name in ("log-power", "power")
     ]  # fmt: skip
@@ -83,7 +82,7 @@ def test_both_formulations_have_one_optimum():
 
 def test_unknown_solver_fails_with_a_reason():
     """A solver that Pyomo does not know is a failure with its reason, and a start plan."""
-    outcome = general.solve(tiny(), budget_s=5, seed=0, solver="oracle")
+    outcome = general.solve(tiny(), budget_s=600, seed=0, solver="oracle")
     assert outcome.status == "failed"
     assert "oracle" in outcome.info["slots"][0]["error"]
     assert judge(tiny(), outcome.plan).admissible
@@ -103,7 +102,7 @@ def test_solvers_built_on_a_local_one(solver):
     if reason := general_solvers.availability(solver):
         pytest.skip(reason)
     instance = tiny(4)
-    outcome = general.solve(instance, budget_s=30, seed=0, solver=solver)
+    outcome = general.solve(instance, budget_s=600, seed=0, solver=solver)
     assert outcome.status != "failed"
     cost = float(judge(instance, outcome.plan).cost)
     assert cost <= float(judge(instance, start_plan(instance)).cost)
@@ -111,10 +110,8 @@ def test_solvers_built_on_a_local_one(solver):
 
 def test_a_hanging_solver_is_killed(fake_solver):
     """A solver that ignores its limit is killed soon after, and the slot keeps a plan."""
-    name = fake_solver("import time\ntime.sleep(60)")
-    began = time.perf_counter()
+    name = fake_solver("import time\ntime.sleep(1e6)")
     outcome = general.solve(tiny(), budget_s=3, seed=0, solver=name, grace_s=0.5)
-    assert time.perf_counter() - began < 45  # it would sleep for 60
     assert outcome.status == "failed"
     error = outcome.info["slots"][0]["error"]
     assert "killed" in error or "timed out" in error
@@ -124,7 +121,7 @@ def test_a_hanging_solver_is_killed(fake_solver):
 def test_a_crash_is_recorded(fake_solver):
     """A solver that takes its process with it is a failure, not an exception."""
     name = fake_solver("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)")
-    outcome = general.solve(tiny(), budget_s=10, seed=0, solver=name)
+    outcome = general.solve(tiny(), budget_s=600, seed=0, solver=name)
     assert outcome.status == "failed"
     assert "died" in outcome.info["slots"][0]["error"]
 
@@ -145,7 +142,7 @@ with open(stub[:-3] + '.sol', 'w') as sol:
 def test_a_lie_is_found_out(fake_solver, value):
     """A solution that breaks the model has another cost before the referee."""
     liar = fake_solver(LIAR.replace("VALUE", value))
-    outcome = general.solve(tiny(), budget_s=10, seed=0, solver=liar)
+    outcome = general.solve(tiny(), budget_s=600, seed=0, solver=liar)
     (slot,) = outcome.info["slots"]
     assert "error" not in slot
     assert slot["wrong"]
@@ -158,7 +155,7 @@ def test_a_lie_is_found_out(fake_solver, value):
 def test_no_numbers_are_no_solution(fake_solver):
     """Values that are NaN are a failure with a reason, and the slot keeps a plan."""
     liar = fake_solver(LIAR.replace("VALUE", "nan"))
-    outcome = general.solve(tiny(), budget_s=10, seed=0, solver=liar)
+    outcome = general.solve(tiny(), budget_s=600, seed=0, solver=liar)
     (slot,) = outcome.info["slots"]
     assert slot.get("error") or slot["wrong"]
     verdict = judge(tiny(), outcome.plan)

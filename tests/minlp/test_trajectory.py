@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.alternating.planar import (
@@ -28,6 +28,7 @@ from minlp.slot.value import copy_point, new_point, plan_at, point_of, settle_po
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 ANY_SCENARIO = st.fixed_dictionaries(
     {
@@ -56,7 +57,7 @@ def used_uavs(data, point):
     return [m for m in range(len(point.uav_xy_m)) if (receiver == m).any()]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(list(PRESETS)), ANY_SCENARIO, st.integers(0, 10_000))
 def test_the_compiled_value_is_the_judged_cost(name, changes, seed):
     """Every scope, leakage, compute mode and path loss: the same cost to 1e-9."""
@@ -67,7 +68,7 @@ def test_the_compiled_value_is_the_judged_cost(name, changes, seed):
     assert point.value[0] == pytest.approx(verdict.cost * slot.scenario.n_devices, rel=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(0, 10_000))
 def test_the_projection_is_feasible_and_nothing_feasible_is_nearer(seed):
     """Against a fine grid over the square; no point is promised where the grid finds none."""
@@ -87,7 +88,7 @@ def test_the_projection_is_feasible_and_nothing_feasible_is_nearer(seed):
         assert inside(discs, area, x, y)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.sampled_from(["paper", "balanced", "as-printed"]), ANY_SCENARIO, st.integers(0, 10_000))
 def test_the_slope_of_the_value_is_that_of_finite_differences(name, changes, seed):
     """The envelope theorem: no re-solving enters the slope, yet re-solved values agree."""
@@ -125,7 +126,7 @@ def test_planar_search_and_successive_convex_programs_reach_the_same_cost():
     assert compared >= 8
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.05]))
 def test_planar_search_beats_every_point_of_a_finer_grid(seed, leakage):
     """Global in the plane: 6,400 admissible places, none cheaper."""
@@ -140,7 +141,7 @@ def test_planar_search_beats_every_point_of_a_finer_grid(seed, leakage):
                 assert best <= uplink_cost(data, point, slack, m, x, y) * (1 + 1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.sampled_from(["paper", "balanced", "as-printed"]),
     st.sampled_from([0.0, 60.0]),

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.heuristics.simple import greedy, random
@@ -16,6 +16,7 @@ from minlp.horizon.windows import LONGEST, windows
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
+from support.randomised import examples, seeds
 
 SLOW = {"uav_speed_max_mps": 3.0, "uav_coverage_m": 120.0}
 WORLDS = [
@@ -44,12 +45,12 @@ def holds(leaf, choice, xy_m):
     return bool(inside and (leaf.allowed >> choice & 1).all())
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.sampled_from(WORLDS), st.integers(0, 10_000))
 def test_no_plan_is_lost_when_leaves_fall_apart(changes, seed):
     """After any expansions a plan below the ceiling lies in a leaf that bounds it."""
     instance = episode(seed, n_slots=2, **changes)
-    tour = tour_of(instance, greedy(instance, budget_s=60, seed=0).plan)
+    tour = tour_of(instance, greedy(instance, budget_s=np.inf, seed=0).plan)
     data, point = tour.data[1], tour.points[1]
     if not len(point.choice):
         return
@@ -70,14 +71,15 @@ def test_no_plan_is_lost_when_leaves_fall_apart(changes, seed):
         tree.leaves = [x for x in tree.leaves if x is not leaf] + tree.expand(leaf, cut)
 
 
+@pytest.mark.randomised
 @pytest.mark.parametrize("changes", WORLDS)
 def test_no_plan_costs_less_than_the_chain_of_its_slots(changes):
     """The plan known, greedy's and random ones, over the same slots; whatever is refined."""
-    for seed in range(2):
+    for seed in seeds(2):
         instance = episode(seed, **changes)
         devices = instance.scenario.n_devices
-        plans = [greedy(instance, budget_s=60, seed=0).plan]
-        plans += [random(instance, budget_s=60, seed=i).plan for i in range(20)]
+        plans = [greedy(instance, budget_s=np.inf, seed=0).plan]
+        plans += [random(instance, budget_s=np.inf, seed=i).plan for i in range(20)]
         costs = [judge(instance, plan).slot_cost * devices for plan in plans]
         data = [wide_data(instance, t) for t in range(instance.n_slots)]
         for worst in (costs[0], max(costs, key=sum)):
@@ -93,7 +95,7 @@ def test_no_plan_costs_less_than_the_chain_of_its_slots(changes):
 def test_the_chain_sees_what_single_slots_do_not():
     """Slow UAVs: after 200 rounds the gap is at most half of what slot bounds leave."""
     instance = generate(preset("paper", n_slots=10, **SLOW), 810_013)
-    off = hindsight(instance, budget_s=60, seed=0, slot_bound_s=2.0, window_s=0.0, gap=2e-4)
+    off = hindsight(instance, budget_s=np.inf, seed=0, slot_bound_s=np.inf, window_s=0.0, gap=2e-4)
     cost = float(judge(instance, off.plan).cost)
     costs = judge(instance, off.plan).slot_cost * 10
     data = [wide_data(instance, t) for t in range(10)]
@@ -110,7 +112,8 @@ def test_the_chain_sees_what_single_slots_do_not():
 def test_hindsight_counts_windows_once():
     """Its bound is the slots' mean and what windows add, never above the plan's cost."""
     instance = generate(preset("paper", n_slots=10, **SLOW), 810_013)
-    found = hindsight(instance, budget_s=60, seed=0, slot_bound_s=1.0, gap=2e-4)
+    limits = {"slot_bound_s": np.inf, "window_s": np.inf, "gap": 2e-4}
+    found = hindsight(instance, budget_s=np.inf, seed=0, **limits)
     certificate = found.certificate
     bounds, total = np.array(certificate["slot_bounds"]), 0.0
     assert certificate["windows"]
@@ -121,7 +124,7 @@ def test_hindsight_counts_windows_once():
     assert found.lower_bound <= judge(instance, found.plan).cost
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000))
 def test_boxes_are_near_when_any_of_their_points_are(seed):
     """Points within reach of each other lie in near boxes; far boxes have none."""
@@ -147,7 +150,7 @@ def test_boxes_are_near_when_any_of_their_points_are(seed):
     assert near == bool((np.hypot(*gaps.T) <= reach_m * (1 + 1e-6)).all())
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 10_000), st.integers(1, 5))
 def test_cuts_leave_no_way_between_places_too_far_apart(seed, steps):
     """Both places lie on their sides, and from cut to cut it is farther than the reach."""

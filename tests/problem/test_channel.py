@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -217,15 +216,3 @@ def test_few_devices_draw_the_first_rows_of_many(sample, pdf, cdf, laplace, mome
         np.testing.assert_array_equal(few, many[:5])
     assert sample(np.random.default_rng(11), (0, 100)).shape == (0, 100)
     assert np.ndim(sample(np.random.default_rng(11), ())) == 0
-
-
-def test_fading_of_an_episode_takes_milliseconds():
-    """The fading of ten devices over 100 slots, to three UAVs and to space, costs under 2 ms."""
-    elapsed = []
-    for _ in range(20):
-        rng = np.random.default_rng(1)
-        begin = time.perf_counter()
-        channel.rician_power(rng, 10.0, (10, 100, 3))
-        channel.shadowed_rician_power(rng, *SHADOWING["average"], (10, 100))
-        elapsed.append(time.perf_counter() - begin)
-    assert min(elapsed) < 2e-3

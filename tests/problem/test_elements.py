@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from satedge.problem.satellites import topocentric
@@ -21,6 +21,7 @@ from satedge.problem.satellites.elements import (
     sgp4_passes,
     write_walker_tle,
 )
+from support.randomised import examples
 
 DATA = Path(__file__).parent / "data"
 NOON = datetime(2025, 7, 16, 12, tzinfo=UTC)
@@ -122,7 +123,7 @@ def test_mir_over_minneapolis():
     assert elevation[0, 0] == pytest.approx(81.52, abs=0.005)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.floats(-90, 90), st.floats(-180, 180), st.floats(-400, 9000))
 def test_sites_lie_at_their_height_over_the_ellipsoid(latitude, longitude, height):
     """Going down the zenith by the height ends on the ellipsoid, at a right angle to it."""

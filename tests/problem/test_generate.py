@@ -12,6 +12,7 @@ import pytest
 from satedge.problem.generation.generate import generate, stream
 from satedge.problem.instance import array_fields
 from satedge.problem.scenario import PRESETS, Scenario, ScenarioError, execution_s, preset
+from support.randomised import seeds
 
 
 def differing(a, b) -> set[str]:
@@ -140,10 +141,11 @@ def servable_mask(instance):
     return fine
 
 
+@pytest.mark.randomised
 @pytest.mark.parametrize("name", ["paper", "balanced", "tiny", "published"])
 def test_servable_requests_are_servable(name):
     """Each has a server that meets its accuracy in time, with the margin to spare."""
-    for seed in range(3):
+    for seed in seeds(3):
         made = generate(preset(name), seed)
         assert made.active.mean() > 0.5
         assert servable_mask(made).all()
@@ -196,10 +198,11 @@ def test_uniform_ranges_are_filled_evenly():
     assert shares == pytest.approx(0.25, abs=5 * (0.1875 / n) ** 0.5)
 
 
+@pytest.mark.randomised
 def test_a_handover_happens():
     """Over twenty episodes the accessible satellite changes in some, and windows tell when."""
     changes = 0
-    for seed in range(20):
+    for seed in seeds(20):
         made = generate(preset("paper"), seed)
         changes += (np.diff(made.access) != 0).sum()
         slots = np.arange(made.n_slots)

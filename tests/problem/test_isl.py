@@ -6,11 +6,12 @@ import heapq
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from satedge.problem.satellites import orbit
 from satedge.problem.satellites.isl import isl_paths, plane_links
+from support.randomised import examples
 
 
 def passes(phase_deg, **changes):
@@ -91,7 +92,7 @@ def reference_paths(positions, links, source, min_radius_m):
     return best
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(0, 20))
 def test_paths_equal_dijkstra_on_hops_then_length(seed, n_satellites, n_links):
     """Paths have the fewest hops and among those the least length, on any graph."""

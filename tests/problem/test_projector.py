@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from satedge.problem.generation.generate import generate
@@ -13,6 +13,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.projector import _mix, project, project_slots, reachable, slot_keys
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import PRESETS, preset
+from support.randomised import examples
 
 NUMBERS = st.one_of(
     st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, 1.0, -1.0, 3.0, 1e308])
@@ -31,7 +32,7 @@ def raw_plan(data, instance):
     return Plan(numbers(t, s.n_devices), numbers(t, s.n_devices), numbers(t, s.n_uavs, 2))
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     st.data(),
     st.sampled_from(list(PRESETS)),
@@ -197,7 +198,7 @@ def test_what_is_no_server_is_drawn_anew():
     assert changes.server.tolist() == [[w != 0 for w in wishes]]
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 1000), st.floats(0, 2 * np.pi))
 def test_reachable_holds_everything_some_motion_makes_available(seed, angle):
     """No server is available after a motion without being reachable before it."""

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from plain_model import device, slot_cost
 
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, PlanError, stack
@@ -19,6 +18,8 @@ from satedge.problem.referee import (
     uplink_sinr,
 )
 from satedge.problem.scenario import PRESETS, preset
+from support.plain_model import device, slot_cost
+from support.randomised import examples
 
 SCENARIOS = st.fixed_dictionaries(
     {
@@ -51,7 +52,7 @@ def random_plan(instance, rng, stacked=()):
     return project(instance, raw_plan(instance, rng, stacked), seed=int(rng.integers(1 << 30)))[0]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(list(PRESETS)), SCENARIOS, st.integers(0, 10_000))
 def test_agrees_with_plain_loops(name, changes, seed):
     """Cost, latency and energy equal a second writing of the formulas to 1e-9 relative."""
@@ -319,7 +320,7 @@ def test_a_plan_of_the_wrong_shape_is_refused_with_what_is_allowed():
         judge(instance, Plan(good.server.astype(float), good.power_W, good.uav_xy_m))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 1000), st.floats(1.01, 3.0))
 def test_more_interference_never_helps(seed, factor):
     """Raising one device's power raises nobody else's rate."""

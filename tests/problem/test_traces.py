@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from satedge.problem.generation.generate import generate
@@ -19,6 +19,7 @@ from satedge.problem.generation.traces import (
 from satedge.problem.instance import array_fields
 from satedge.problem.io.files import FileError, read_instance, write_instance
 from satedge.problem.scenario import preset
+from support.randomised import examples
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +223,7 @@ CELL = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(cells=st.lists(CELL, max_size=30), good=st.booleans())
 def test_any_text_is_taken_or_refused(cells, good, instance, tmp_path_factory):
     """Nothing but FileError comes of a CSV file, and what is taken is an instance."""

@@ -67,7 +67,7 @@ _TLE_FIELDS: dict[str, tuple[tuple[str, int, int, str, float, float], ...]] = {
         ("satellite number", 3, 7, r"[\dA-HJ-NP-Z ][\d ]{3}\d", 0, np.inf),
         ("international designator", 10, 17, _DESIGNATOR, 0, np.inf),
         ("epoch year", 19, 20, r"\d\d", 0, 99),
-        ("epoch day", 21, 32, r"[ \d]{2}\d\.\d{8}", 1, 367),
+        ("epoch day", 21, 32, r" {0,2}\d{1,3}\.\d{8}", 1, 367),
         ("first derivative of mean motion", 34, 43, r"[ +-]\.\d{8}", -1, 1),
         ("second derivative of mean motion", 45, 52, _EXPONENT, 0, np.inf),
         ("drag term", 54, 61, _EXPONENT, 0, np.inf),

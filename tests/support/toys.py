@@ -27,13 +27,18 @@ def good(
     seed: int,
     report: Report = ignore,
     note: str = "",
-    pause_s: float = 0.0,
+    permits: str = "",
 ) -> Outcome:
-    """An admissible plan and a bound of 0; leaves a line in the file `note`, if it is named."""
+    """An admissible plan and a bound of 0.
+
+    Leaves a line in the file `note`, if it is named: instance, seed and the process above. Goes on
+    when the file `permits` allows as many lines.
+    """
     if note:
         with Path(note).open("a") as out:
-            out.write(f"{instance.name} {seed}\n")
-    time.sleep(pause_s)
+            out.write(f"{instance.name} {seed} {os.getppid()}\n")
+    while permits and len(Path(note).read_text().splitlines()) > int(Path(permits).read_text()):
+        time.sleep(0.01)
     return replace(rollout(instance, lambda s, _: idle_decision(s), seed=seed), lower_bound=0.0)
 
 
@@ -143,19 +148,21 @@ class Heavy:
     """Not a function."""
 
 
-started = 0
+started, warm_from_s = 0, 0.0
 
 
 def warm_up() -> None:
     """Called once per worker, before the first cell's clock starts."""
-    global started
+    global started, warm_from_s
     started += 1
     time.sleep(0.2)
+    warm_from_s = time.perf_counter()
 
 
 def warmth(instance: Instance, *, budget_s: float, seed: int) -> Outcome:
-    """Tells how often the module was warmed up, and in which process."""
-    return Outcome(plan_of(instance), info={"started": started, "pid": os.getpid()})
+    """Tells how often the module was warmed up, until when, and in which process."""
+    info = {"started": started, "pid": os.getpid(), "warm_from_s": warm_from_s}
+    return Outcome(plan_of(instance), info=info)
 
 
 def two_clocks(instance: Instance, *, budget_s: float, seed: int) -> Outcome:
