@@ -4,13 +4,14 @@ control task."""
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "compare_sb3.py"
+from satedge.paths import ROOT
+
+SCRIPT = ROOT / "benchmarks" / "compare_sb3.py"
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ def check(parameters: Iterable[nn.Parameter], objective: Objective) -> None:
 @pytest.fixture
 def relaxed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Straight-through draws as their relaxation, whose gradient they have by construction
-    (tests/drl/test_distributions.py): differences need a smooth draw."""
+    (tests/drl/core/test_distributions.py): differences need a smooth draw."""
 
     def soft(self: Heads, gumbel: Tensor, temperature: float) -> Tensor:
         return ((self.log_p + gumbel) / temperature).softmax(dim=-1)
