@@ -25,8 +25,15 @@ def param(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    since: int = 1,
 ) -> Any:
-    """Declare one parameter. `source` cites the paper, or says "open" where it has no value."""
+    """Declare one parameter. `source` cites the paper, or says "open" where it has no value.
+
+    `since` counts the declarations: those of the first stand in every file and every hash, later
+    ones only where they differ from their default (`written`), so that what was there before them
+    stays valid. A default must therefore leave the model as it was, and may never change: in files
+    that leave the field out it would change the world silently.
+    """
     metadata = {
         "unit": unit,
         "source": source,
@@ -34,8 +41,14 @@ def param(
         "low": low,
         "high": high,
         "choices": choices,
+        "since": since,
     }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def written(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field of this value stands in files and hashes: later ones' defaults do not."""
+    return field.metadata["since"] == 1 or bool(value != field.default)
 
 
 def allowed(field: dataclasses.Field[Any]) -> str:

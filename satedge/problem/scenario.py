@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from satedge.problem.catalogue import CATALOGUES, Catalogue, build_catalogue
-from satedge.problem.fields import ScenarioError, convert, param, unknown
+from satedge.problem.fields import ScenarioError, convert, param, unknown, written
 
 __all__ = ["PRESETS", "Scenario", "ScenarioError", "preset"]
 
@@ -251,15 +251,16 @@ class Scenario:
         return dataclasses.replace(self, **values)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
-        values = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        """What stands in files and hashes (see `fields.written`), as JSON values."""
+        values = {f: getattr(self, f.name) for f in dataclasses.fields(self)}
+        named = {f.name: value for f, value in values.items() if written(f, value)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in named.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Scenario:
-        """The inverse of `to_dict`. Every field must be there, so that a file is complete."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        missing = [name for name in names if name not in values]
+        """The inverse of `to_dict`. Every field of the first declaration must be there."""
+        first = [f.name for f in dataclasses.fields(cls) if f.metadata["since"] == 1]
+        missing = [name for name in first if name not in values]
         if missing:
             raise ScenarioError(f"{missing[0]} is missing: allowed is a complete scenario")
         return cls().replace(**values)

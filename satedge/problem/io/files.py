@@ -1,10 +1,10 @@
 """Instances and plans as JSON files: exact in both directions, and refused when damaged.
 
 An instance file is one object: `format`, `schema_version`, `generator_version`, `name`, `seed`,
-`content_sha256`, `scenario` (every field) and `arrays` (every declared array as nested lists);
-`instance.schema.json` beside this module describes it, `plan.schema.json` the plans. Floats are
-written with the shortest digits that give the same bits back. A name that ends in .json.gz is
-compressed, always to the same bytes.
+`content_sha256`, `scenario` (its fields, later ones only where they differ from their default) and
+`arrays` (every declared array as nested lists); `instance.schema.json` beside this module describes
+it, `plan.schema.json` the plans. Floats are written with the shortest digits that give the same
+bits back. A name that ends in .json.gz is compressed, always to the same bytes.
 """
 
 from __future__ import annotations
