@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from math import inf
 from pathlib import Path
 from typing import Any
 
+from satedge.problem.fields import choices
 from satedge.problem.instance import array_fields
 from satedge.problem.io.files import INSTANCE_FORMAT, PLAN_FORMAT, SCHEMA_VERSION
 from satedge.problem.scenario import Scenario, ScenarioError
@@ -89,8 +91,8 @@ def _nested(
     unit: str,
     doc: str,
     kind: str = "f8",
-    low: float = -float("inf"),
-    high: float = float("inf"),
+    low: float = -inf,
+    high: float = inf,
 ) -> dict[str, Any]:
     """Nested lists, one level for each letter of the shape."""
     schema: dict[str, Any] = {"type": _ENTRY[kind], **_range(low, high)}
@@ -110,17 +112,15 @@ def _parameter(field: dataclasses.Field[Any]) -> dict[str, Any]:
     text = f"{meta['doc']} Unit: {meta['unit']}. Source: {meta['source']}."
     told = list(default) if isinstance(default, tuple) else default
     about = {"description": text, "default": told}
-    if meta["choices"]:
-        return {**about, "enum": list(meta["choices"])}
+    if choices(field):
+        return {**about, "enum": list(choices(field))}
     if isinstance(default, tuple):
         items = {"type": "integer", "minimum": 1}
         return {**about, "type": "array", "items": items, "minItems": 1, "uniqueItems": True}
     kind = "integer" if isinstance(default, int) else "number"
-    low = -float("inf") if meta["low"] is None else meta["low"]
-    high = float("inf") if meta["high"] is None else meta["high"]
-    return {**about, "type": kind, **_range(low, high)}
+    return {**about, "type": kind, **_range(meta.get("ge", -inf), meta.get("le", inf))}
 
 
 def _range(low: float, high: float) -> dict[str, float]:
-    ends = {} if low == -float("inf") else {"minimum": low}
-    return ends if high == float("inf") else {**ends, "maximum": high}
+    ends = {} if low == -inf else {"minimum": low}
+    return ends if high == inf else {**ends, "maximum": high}
