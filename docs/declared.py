@@ -27,7 +27,9 @@ class DeclaredFields(griffe.Extension):
         call = attr.value if isinstance(attr.value, griffe.ExprCall) else None
         given = [a for a in call.arguments if not isinstance(a, griffe.ExprKeyword)] if call else []
         if call and str(call.function) == "param":
+            unit, source, doc = (ast.literal_eval(str(a)) for a in given[1:4])
             attr.value = given[0]
+            self._describe(attr, f"{doc} Unit: {unit}. Source: {source}.")
         elif call and str(call.function) == "array":
             shape, unit, doc = (ast.literal_eval(str(a)) for a in given)
             attr.value = None

@@ -103,11 +103,10 @@ def presets() -> str:
     """Every preset, with the fields it changes."""
     from satedge.problem.scenario import PRESETS, Scenario, preset
 
-    plain = Scenario().to_dict()
     rows = []
     for name, doc in PRESETS.items():
-        values = preset(name).to_dict()
-        changed = [f"`{k}={shown(v)}`" for k, v in values.items() if v != plain[k]]
+        values = {f: getattr(preset(name), f.name) for f in dataclasses.fields(Scenario)}
+        changed = [f"`{f.name}={shown(v)}`" for f, v in values.items() if v != f.default]
         rows.append((code(name), doc, " ".join(changed) or "none"))
     return table(("preset", "content", "changes"), rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,10 @@ def _published(name: str, mmmu_percent: float, words_per_s: float, memory_GB: fl
     return Model(name, mmmu_percent / 100, AGX_ORIN_TFLOPS / words_per_s, memory_GB, source)
 
 
+CatalogueName = Literal["paper", "published"]
+
 #: Rows for (UAVs, satellites); longer fleets repeat the rows in order.
-CATALOGUES: dict[str, tuple[tuple[Model, ...], tuple[Model, ...]]] = {
+CATALOGUES: dict[CatalogueName, tuple[tuple[Model, ...], tuple[Model, ...]]] = {
     "paper": (
         (
             _calibrated("uav-a", 0.50, 0.055),
@@ -97,7 +100,7 @@ NOT_SERVED: tuple[tuple[str, float | None, str], ...] = (
 _SMALL = {("paper", 1, 2): ((2,), (1, 3)), ("published", 1, 2): ((2,), (1, 3))}
 
 
-def build_catalogue(name: str, n_uavs: int, n_satellites: int) -> Catalogue:
+def build_catalogue(name: CatalogueName, n_uavs: int, n_satellites: int) -> Catalogue:
     """The models of a fleet, rows in turn. Raises KeyError for an unknown name.
 
     M=1, N=2 takes the last UAV row and satellite rows 2 and 4.

@@ -1,120 +1,295 @@
-"""Declared parameters: a dataclass field with its unit, admissible range, source and prose.
+"""Declared fields: frozen dataclasses whose every field tells its unit, range, source and meaning.
 
-A scenario is only as trustworthy as its constants, so each one is declared once, here in this
-form, and the checks, the command line and the reference page all read the same declaration.
+A number is only as trustworthy as its declaration, so each is declared once, here in this form, and
+the checks, the command line, the schema and the reference all read the same declaration.
+`declared` makes such a class with pydantic: values are checked where an object is made, without
+conversions that could hide a mistake (no text or boolean for a number, no 3.0 for an integer), and
+whatever is wrong is one line: `field = value: allowed is ... (unit)`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
-from typing import Any
+import functools
+import re
+import types
+from collections.abc import Callable, Mapping
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeVar,
+    Union,
+    cast,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
+import numpy as np
+import pydantic
+from pydantic.dataclasses import dataclass
 
-class ScenarioError(ValueError):
-    """A parameter is unknown or inadmissible: its name, its value and what is allowed."""
+T = TypeVar("T")
+
+_STRICT = pydantic.ConfigDict(
+    strict=True,
+    extra="forbid",
+    allow_inf_nan=False,
+    validate_default=True,
+    arbitrary_types_allowed=True,
+)
+
+#: Digits of numbers in texts: ASCII, without underscores.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+#: Longest value that a message repeats.
+_LONGEST = 120
 
 
 def param(
-    default: Any,
-    unit: str,
-    source: str,
-    doc: str,
+    default: Any = dataclasses.MISSING,
+    unit: str = "-",
+    source: str = "",
+    doc: str = "",
     *,
     low: float | None = None,
     high: float | None = None,
-    choices: tuple[str, ...] = (),
+    above: float | None = None,
+    below: float | None = None,
+    infinite: bool = False,
+    since: int = 1,
 ) -> Any:
-    """Declare one parameter. `source` cites the paper, or says "open" where it has no value."""
-    metadata = {
-        "unit": unit,
-        "source": source,
-        "doc": doc,
-        "low": low,
-        "high": high,
-        "choices": choices,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
+    """Declare one field. `source` cites the paper, or says "open" where it has no value.
+
+    Values lie in [low, high], or beyond `above` and `below`; choices are a Literal type. Numbers
+    are finite unless they may be `infinite`.
+
+    `since` counts the declarations: fields of the first stand in every file and every hash, later
+    ones only where they differ from their default (`written`), so that what was there before them
+    stays valid. A default must therefore leave the model as it was, and may never change: in files
+    that leave the field out it would change the world silently.
+    """
+    ends = {"ge": low, "le": high, "gt": above, "lt": below, "allow_inf_nan": infinite or None}
+    meta = {"unit": unit, "source": source, "doc": doc, "since": since}
+    meta |= {name: end for name, end in ends.items() if end is not None}
+    if isinstance(default, (dict, list)):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=meta)
+    return dataclasses.field(default=default, metadata=meta)
+
+
+class Declared:
+    """What every class made by `declared` can do."""
+
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+    def replace(self, /, **changes: Any) -> Self:
+        """A copy with some fields changed, checked like any other."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What stands in files and hashes (see `param`), as JSON values."""
+        values = {f: getattr(self, f.name) for f in dataclasses.fields(self)}
+        named = {f.name: value for f, value in values.items() if written(f, value)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in named.items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`. Fields that are missing have their defaults."""
+        return cls(**values)
+
+
+@dataclass_transform(frozen_default=True)
+def declared(
+    error: type[ValueError], noun: str = "field", listing: str = ""
+) -> Callable[[type[T]], type[T]]:
+    """A frozen dataclass of declared fields that raises `error` for what it does not allow.
+
+    Messages call a field a `noun`; a name that is none is answered with the nearest ones and
+    `listing`, where all can be seen, or with all.
+    """
+
+    def make(cls: type[T]) -> type[T]:
+        made: Any = dataclass(cls, frozen=True, config=_STRICT)
+        hints = get_type_hints(made, include_extras=True)
+        for field in dataclasses.fields(made):
+            field.type = hints[field.name]
+        names = [field.name for field in dataclasses.fields(made)]
+        init = made.__init__
+
+        @functools.wraps(init)
+        def checked(self: Any, /, *args: Any, **kwargs: Any) -> None:
+            given = {n: _plain(v) for n, v in kwargs.items()}
+            try:
+                init(self, *map(_plain, args), **given)
+            except pydantic.ValidationError as problem:
+                given |= dict(zip(names, args, strict=False))
+                raise error(_told(made, problem, given, noun, listing)) from None
+
+        made.__init__ = checked
+        return cast("type[T]", made)
+
+    return make
+
+
+def _plain(value: Any) -> Any:
+    """numpy's numbers as Python's."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _told(
+    cls: Any, problem: pydantic.ValidationError, given: Mapping[str, Any], noun: str, listing: str
+) -> str:
+    """The first error as one line; of several, names that are no fields come first."""
+    errors = problem.errors(include_url=False)
+    first = min(errors, key=lambda e: e["type"] != "unexpected_keyword_argument")
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    place = first["loc"][0] if first["loc"] else ""
+    name = list(fields)[place] if isinstance(place, int) and place < len(fields) else str(place)
+    if first["type"] == "unexpected_keyword_argument":
+        return unknown(name, list(fields), noun, listing)
+    if first["type"] == "missing":
+        return f"{name} is missing: allowed is {allowed(fields[name])}"
+    cause = first.get("ctx", {}).get("error")
+    if name not in given:  # of no field, or of several together
+        return str(cause or first["msg"])
+    return refusal(fields[name], given[name], "" if cause is None else str(cause))
+
+
+def refusal(field: dataclasses.Field[Any], value: Any, rule: str = "") -> str:
+    """What is said of a bad value: `rule`, or what the field allows."""
+    unit, text = field.metadata["unit"], repr(value)
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    suffix = f" ({unit})" if unit not in ("", "-") else ""
+    return f"{field.name} = {text}: allowed is {rule or allowed(field)}{suffix}"
+
+
+def unknown(name: str, known: list[str], noun: str, listing: str = "") -> str:
+    """What is said of a name that is none of the known: the nearest, and where all are."""
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    every = f" (see {listing})" if listing else f"; allowed: {', '.join(known)}"
+    return f"unknown {noun} {name!r}{hint}{every}"
+
+
+def written(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field of this value stands in files and hashes: later ones' defaults do not."""
+    return field.metadata["since"] == 1 or bool(value != field.default)
+
+
+# --- types
+
+
+@dataclasses.dataclass(frozen=True)
+class Wording:
+    """What a type accepts, in words; part of an Annotated type."""
+
+    words: str
+
+
+def _as_tuple(value: Any) -> Any:
+    """Lists, as JSON and TOML have them, for tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(value)) < len(value):
+        raise ValueError(DISTINCT.words)
+    return value
+
+
+def _widths(value: tuple[int, ...]) -> tuple[int, ...]:
+    if not value or min(value) < 1:
+        raise ValueError("at least one width, each at least 1")
+    return value
+
+
+DISTINCT = Wording("a comma-separated list of positive integers, without repeats")
+
+_Positive = Annotated[int, pydantic.Field(ge=1)]
+
+#: Different positive integers, at least one.
+Distinct = Annotated[
+    tuple[_Positive, ...],
+    pydantic.Field(min_length=1),
+    pydantic.BeforeValidator(_as_tuple),
+    pydantic.AfterValidator(_distinct),
+    DISTINCT,
+]
+
+#: Widths of layers, at least one.
+Widths = Annotated[
+    tuple[int, ...],
+    pydantic.BeforeValidator(_as_tuple),
+    pydantic.AfterValidator(_widths),
+    Wording("a list of whole numbers, such as [256, 256]"),
+]
+
+
+def kind_of(field: dataclasses.Field[Any]) -> Any:
+    """The type of a field, without None and annotations: int, float, bool, str, tuple, Literal."""
+    kind: Any = field.type
+    if get_origin(kind) in (Union, types.UnionType):
+        (kind,) = (part for part in get_args(kind) if part is not types.NoneType)
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_origin(kind) or kind
+
+
+def choices(field: dataclasses.Field[Any]) -> tuple[str, ...]:
+    """The words that a field chooses from; empty where it is no choice."""
+    return get_args(field.type) if kind_of(field) is Literal else ()
 
 
 def allowed(field: dataclasses.Field[Any]) -> str:
-    """What a field accepts, in words: 'one of ...', 'an integer in [1, 200]', 'a number >= 0'."""
-    meta = field.metadata
-    if meta["choices"]:
-        return "one of " + ", ".join(meta["choices"])
-    if isinstance(field.default, tuple):
-        return "a comma-separated list of positive integers, without repeats"
-    kind = "an integer" if isinstance(field.default, int) else "a number"
-    low, high = meta["low"], meta["high"]
+    """What a field accepts, in words: 'one of ...', 'an integer in [1, 200]', 'a number > 0'."""
+    words = [part.words for part in get_args(field.type) if isinstance(part, Wording)]
+    if words:
+        return words[0]
+    if choices(field):
+        return "one of " + ", ".join(choices(field))
+    kind = _KINDS.get(kind_of(field), "a value of another type")
+    return f"{kind}{_interval(field.metadata)}"
+
+
+_KINDS = {
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    dict: "a table",
+    tuple: "a list",
+}
+
+
+def _interval(meta: Mapping[str, Any]) -> str:
+    """' in [0, 1)', ' >= 0', ' > 0', ' <= 1', or nothing."""
+    low, high = meta.get("ge", meta.get("gt")), meta.get("le", meta.get("lt"))
     if low is not None and high is not None:
-        return f"{kind} in [{low:g}, {high:g}]"
+        opens, closes = "[" if "ge" in meta else "(", "]" if "le" in meta else ")"
+        return f" in {opens}{low:g}, {high:g}{closes}"
     if low is not None:
-        return f"{kind} >= {low:g}"
-    return f"{kind} <= {high:g}" if high is not None else kind
+        return f" {'>=' if 'ge' in meta else '>'} {low:g}"
+    return "" if high is None else f" {'<=' if 'le' in meta else '<'} {high:g}"
 
 
-def convert(field: dataclasses.Field[Any], value: Any) -> Any:
-    """`value` (text from a command line, or a JSON value) as the field's type, checked.
-
-    Raises ScenarioError naming field, value and what is allowed.
-    """
-    try:
-        result = _typed(field, value)
-    except (TypeError, ValueError, OverflowError):
-        raise refuse(field, value) from None
-    meta = field.metadata
-    if meta["choices"] and result not in meta["choices"]:
-        raise refuse(field, value)
-    if isinstance(result, (int, float)):
-        low, high = meta["low"], meta["high"]
-        if (low is not None and result < low) or (high is not None and result > high):
-            raise refuse(field, value)
-    return result
-
-
-def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
-    default = field.default
-    if isinstance(default, str):
-        if not isinstance(value, str):
-            raise TypeError
-        return value
-    if isinstance(default, tuple):
-        items = value.split(",") if isinstance(value, str) else list(value)
-        numbers = tuple(_integer(item) for item in items)
-        if not numbers or min(numbers) < 1 or len(set(numbers)) < len(numbers):
-            raise ValueError
-        return numbers
-    if isinstance(default, int):
-        return _integer(value)
-    if isinstance(value, bool):
-        raise TypeError
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool):
-        raise TypeError
-    if isinstance(value, str):
-        return int(value)
-    number = int(value)
-    if number != value:
-        raise ValueError
-    return number
-
-
-def refuse(field: dataclasses.Field[Any], value: Any) -> ScenarioError:
-    """The error for a bad value of a field."""
-    unit = field.metadata["unit"]
-    suffix = f" ({unit})" if unit not in ("", "-") else ""
-    return ScenarioError(f"{field.name} = {value!r}: allowed is {allowed(field)}{suffix}")
-
-
-def unknown(name: str, known: list[str]) -> ScenarioError:
-    """The error for a name that is no parameter, with the nearest names."""
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return ScenarioError(f"unknown parameter {name!r}{hint} (see `satedge scenario`)")
+def parsed(field: dataclasses.Field[Any], text: str) -> Any:
+    """What a text of the command line means to a field; the text itself where it means nothing."""
+    kind, bare = kind_of(field), text.strip()
+    if kind is int and _INTEGER.fullmatch(bare):
+        return int(bare)
+    if kind is float and _NUMBER.fullmatch(bare):
+        return float(bare)
+    if kind is bool:
+        return {"true": True, "false": False}.get(bare, text)
+    if kind is tuple:
+        items = [item.strip() for item in bare.split(",")]
+        return tuple(map(int, items)) if all(map(_INTEGER.fullmatch, items)) else text
+    return text

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Self
 
-from satedge.problem.catalogue import CATALOGUES, Catalogue, build_catalogue
-from satedge.problem.fields import ScenarioError, convert, param, unknown
-
-__all__ = ["PRESETS", "Scenario", "ScenarioError", "preset"]
+from satedge.problem.catalogue import Catalogue, CatalogueName, build_catalogue
+from satedge.problem.fields import Declared, Distinct, declared, param, parsed
 
 
-@dataclass(frozen=True)
-class Scenario:
+class ScenarioError(ValueError):
+    """A parameter is unknown or inadmissible: its name, its value and what is allowed."""
+
+
+@declared(ScenarioError, "parameter", "`satedge scenario`")
+class Scenario(Declared):
     """All parameters of the model. Frozen, and validated when made (raises ScenarioError)."""
 
     # Sizes and time
@@ -57,8 +58,8 @@ class Scenario:
     elevation_min_deg: float = param(
         25.0, "deg", "open, (4)-(5)", "Least elevation of a usable satellite.", low=0, high=89
     )
-    isl_topology: str = param(
-        "chain", "-", "open", "Inter-satellite links.", choices=("chain", "ring", "grid")
+    isl_topology: Literal["chain", "ring", "grid"] = param(
+        "chain", "-", "open", "Inter-satellite links."
     )
     isl_altitude_min_m: float = param(
         80e3, "m", "open", "Least altitude of an inter-satellite line of sight.", low=0, high=2e6
@@ -80,24 +81,19 @@ class Scenario:
     antenna_gain_dB: float = param(
         40.0, "dB", "open", "Total antenna gain of a satellite link.", low=-20, high=120
     )
-    shadowing: str = param(
-        "average",
-        "-",
-        "Abdi et al. 2003",
-        "Shadowed-Rician parameter set.",
-        choices=("light", "average", "heavy"),
+    shadowing: Literal["light", "average", "heavy"] = param(
+        "average", "-", "Abdi et al. 2003", "Shadowed-Rician parameter set."
     )
     noise_dBm: float = param(
         -100.0, "dBm", "Table 1", "Noise power in a receiver's whole band.", low=-200, high=0
     )
 
     # Rates
-    interference_scope: str = param(
+    interference_scope: Literal["all", "tier", "server"] = param(
         "all",
         "-",
         "(8), (10)",
         "Whose signals interfere: everybody's, the tier's, the same receiver's.",
-        choices=("all", "tier", "server"),
     )
     interference_leakage: float = param(
         0.05,
@@ -131,21 +127,18 @@ class Scenario:
     satellite_compute_W: float = param(
         50.0, "W", "Table 1", "Power while computing.", low=0, high=1e5
     )
-    compute_sharing: str = param(
+    compute_sharing: Literal["dedicated", "shared"] = param(
         "dedicated",
         "-",
         "(14), (22)",
         "Whether requests on one server share it; n of them then take n times as long.",
-        choices=("dedicated", "shared"),
     )
-    catalogue: str = param(
-        "paper", "-", "open", "Which models the servers run.", choices=tuple(CATALOGUES)
-    )
+    catalogue: CatalogueName = param("paper", "-", "open", "Which models the servers run.")
 
     # Requests
     input_min_bit: float = param(5e6, "bit", "Table 1", "Least input size u.", low=1, high=1e12)
     input_max_bit: float = param(10e6, "bit", "Table 1", "Greatest input size.", low=1, high=1e12)
-    output_words: tuple[int, ...] = param(
+    output_words: Distinct = param(
         (16, 32, 64, 96), "words", "5.1", "Output lengths o, equally likely."
     )
     token_bit: float = param(32.0, "bit", "open", "Size of an output word.", low=0, high=1e9)
@@ -153,33 +146,21 @@ class Scenario:
     deadline_max_s: float = param(3.0, "s", "Table 1", "Greatest T_max.", low=1e-3, high=1e5)
     accuracy_min: float = param(0.3, "-", "Table 1", "Least accuracy floor a.", low=0, high=1)
     accuracy_max: float = param(0.7, "-", "Table 1", "Greatest accuracy floor.", low=0, high=1)
-    requests: str = param(
-        "servable",
-        "-",
-        "open",
-        "Whether requests that no server can meet in time are resampled.",
-        choices=("servable", "as-printed"),
+    requests: Literal["servable", "as-printed"] = param(
+        "servable", "-", "open", "Whether requests that no server can meet in time are resampled."
     )
     comm_margin_s: float = param(
         0.5, "s", "open", "Time a servable request leaves for communication.", low=0, high=1e5
     )
-    arrivals: str = param(
-        "poisson",
-        "-",
-        "5.1",
-        "Poisson arrivals into a queue, or one request every slot.",
-        choices=("poisson", "every-slot"),
+    arrivals: Literal["poisson", "every-slot"] = param(
+        "poisson", "-", "5.1", "Poisson arrivals into a queue, or one request every slot."
     )
     arrival_rate_min: float = param(1.0, "1/slot", "5.1", "Least arrival rate.", low=0, high=100)
     arrival_rate_max: float = param(1.5, "1/slot", "5.1", "Greatest rate.", low=0, high=100)
 
     # Mobility of devices
-    mobility: str = param(
-        "random-waypoint",
-        "-",
-        "3.2",
-        "How devices move between slots.",
-        choices=("static", "random-waypoint", "gauss-markov"),
+    mobility: Literal["static", "random-waypoint", "gauss-markov"] = param(
+        "random-waypoint", "-", "3.2", "How devices move between slots."
     )
     device_speed_min_mps: float = param(0.5, "m/s", "open", "Least speed.", low=0.01, high=100)
     device_speed_max_mps: float = param(1.5, "m/s", "open", "Greatest speed.", low=0.01, high=100)
@@ -200,8 +181,6 @@ class Scenario:
     )
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, convert(field, getattr(self, field.name)))
         for low, high in _ORDERED:
             if getattr(self, low) > getattr(self, high):
                 raise ScenarioError(
@@ -241,28 +220,20 @@ class Scenario:
         """The models on the M + N servers."""
         return build_catalogue(self.catalogue, self.n_uavs, self.n_satellites)
 
-    def replace(self, **changes: Any) -> Scenario:
-        """A copy with some fields changed; text values are converted. Raises ScenarioError."""
-        known = {field.name: field for field in dataclasses.fields(self)}
-        for name in changes:
-            if name not in known:
-                raise unknown(name, list(known))
-        values = {name: convert(known[name], value) for name, value in changes.items()}
-        return dataclasses.replace(self, **values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON values."""
-        values = dataclasses.asdict(self)
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    def replace(self, /, **changes: Any) -> Self:
+        """A copy with some fields changed; texts are read as numbers. Raises ScenarioError."""
+        fields = {f.name: f for f in dataclasses.fields(self)}
+        texts = {n: v for n, v in changes.items() if isinstance(v, str) and n in fields}
+        read = {name: parsed(fields[name], text) for name, text in texts.items()}
+        return super().replace(**changes | read)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Scenario:
-        """The inverse of `to_dict`. Every field must be there, so that a file is complete."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        missing = [name for name in names if name not in values]
-        if missing:
-            raise ScenarioError(f"{missing[0]} is missing: allowed is a complete scenario")
-        return cls().replace(**values)
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`. Every field of the first declaration must be there."""
+        for field in dataclasses.fields(cls):
+            if field.metadata["since"] == 1 and field.name not in values:
+                raise ScenarioError(f"{field.name} is missing: allowed is a complete scenario")
+        return super().from_dict(values)
 
 
 _ORDERED = (

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from math import inf
 from pathlib import Path
 from typing import Any
 
+from satedge.problem.fields import choices
 from satedge.problem.instance import array_fields
 from satedge.problem.io.files import INSTANCE_FORMAT, PLAN_FORMAT, SCHEMA_VERSION
-from satedge.problem.scenario import Scenario
+from satedge.problem.scenario import Scenario, ScenarioError
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _HASH = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
@@ -24,6 +26,7 @@ def instance_schema() -> dict[str, Any]:
     """The schema of an instance file."""
     arrays = {f.name: _nested(**f.metadata) for f in array_fields()}
     scenario = {f.name: _parameter(f) for f in dataclasses.fields(Scenario)}
+    later = tuple(f.name for f in dataclasses.fields(Scenario) if f.metadata["since"] > 1)
     fields = {
         "format": {"const": INSTANCE_FORMAT},
         "schema_version": {"const": SCHEMA_VERSION},
@@ -31,7 +34,7 @@ def instance_schema() -> dict[str, Any]:
         "name": {"type": "string"},
         "seed": {"type": "integer", "minimum": 0},
         "content_sha256": _HASH,
-        "scenario": _object(scenario),
+        "scenario": _object(scenario, optional=later),
         "arrays": _object(arrays),
     }
     title = "A satedge instance: P1 over T slots, K devices, M UAVs, N satellites, S = M + N"
@@ -53,9 +56,25 @@ def plan_schema() -> dict[str, Any]:
 
 
 def write_schemas(folder: Path = Path(__file__).parent) -> None:
-    """Write both schemas; to be run after a change of the declarations."""
-    for name, schema in (("instance", instance_schema()), ("plan", plan_schema())):
+    """Write both schemas; to be run after a change of the declarations.
+
+    Raises ScenarioError where a published default of the scenario would change: files that leave
+    the field out, and every preset, would mean another world.
+    """
+    schemas = {"instance": instance_schema(), "plan": plan_schema()}
+    published = folder / "instance.schema.json"
+    if published.exists():
+        _check_defaults(json.loads(published.read_text()), schemas["instance"])
+    for name, schema in schemas.items():
         (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
+
+
+def _check_defaults(published: dict[str, Any], today: dict[str, Any]) -> None:
+    before, now = (schema["properties"]["scenario"]["properties"] for schema in (published, today))
+    for name in before.keys() & now.keys():
+        was, value = before[name]["default"], now[name]["default"]
+        if value != was:
+            raise ScenarioError(f"default of {name} = {value!r}: allowed is {was!r}, as published")
 
 
 def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -72,8 +91,8 @@ def _nested(
     unit: str,
     doc: str,
     kind: str = "f8",
-    low: float = -float("inf"),
-    high: float = float("inf"),
+    low: float = -inf,
+    high: float = inf,
 ) -> dict[str, Any]:
     """Nested lists, one level for each letter of the shape."""
     schema: dict[str, Any] = {"type": _ENTRY[kind], **_range(low, high)}
@@ -90,18 +109,18 @@ def _nested(
 def _parameter(field: dataclasses.Field[Any]) -> dict[str, Any]:
     """One scenario field, with its prose, unit and source."""
     meta, default = field.metadata, field.default
-    about = {"description": f"{meta['doc']} Unit: {meta['unit']}. Source: {meta['source']}."}
-    if meta["choices"]:
-        return {**about, "enum": list(meta["choices"])}
+    text = f"{meta['doc']} Unit: {meta['unit']}. Source: {meta['source']}."
+    told = list(default) if isinstance(default, tuple) else default
+    about = {"description": text, "default": told}
+    if choices(field):
+        return {**about, "enum": list(choices(field))}
     if isinstance(default, tuple):
         items = {"type": "integer", "minimum": 1}
         return {**about, "type": "array", "items": items, "minItems": 1, "uniqueItems": True}
     kind = "integer" if isinstance(default, int) else "number"
-    low = -float("inf") if meta["low"] is None else meta["low"]
-    high = float("inf") if meta["high"] is None else meta["high"]
-    return {**about, "type": kind, **_range(low, high)}
+    return {**about, "type": kind, **_range(meta.get("ge", -inf), meta.get("le", inf))}
 
 
 def _range(low: float, high: float) -> dict[str, float]:
-    ends = {} if low == -float("inf") else {"minimum": low}
-    return ends if high == float("inf") else {**ends, "maximum": high}
+    ends = {} if low == -inf else {"minimum": low}
+    return ends if high == inf else {**ends, "maximum": high}
