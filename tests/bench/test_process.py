@@ -11,12 +11,13 @@ import pytest
 import toys
 
 from satedge.bench.methods import table as methods
-from satedge.bench.run import supervisor as watch
+from satedge.bench.run import supervisor
 from satedge.bench.run.local import execute
-from satedge.bench.run.supervisor import Interrupted, Limits
+from satedge.bench.run.supervisor import Interrupted
 from satedge.bench.run.worker import Job
 from satedge.bench.run.worker_process import WorkerProcess
 from satedge.bench.study.cell import Cell
+from satedge.bench.study.limits import Limits
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge
 
@@ -185,7 +186,7 @@ def test_processor_clock(slot: Instance) -> None:
 
 def test_processor_clock_ends_what_sleeps(slot: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cell that computes nothing does not last for ever."""
-    monkeypatch.setattr(watch, "STALL_S", 0.3)
+    monkeypatch.setattr(supervisor, "STALL_S", 0.3)
     with WorkerProcess() as worker:
         run = worker.run(job("toys:streams", slot, 0.01), Limits(grace_s=0.01, clock="cpu"))
     assert run.status == "timeout"
