@@ -18,9 +18,10 @@ def register(app: typer.Typer) -> None:
 
 def methods(as_json: common.AsJson = False) -> None:
     """List the methods: what they do, their settings, and what is missing here."""
-    from satedge.bench.methods import table as bench
+    from satedge.bench.methods.table import missing, parameters
+    from satedge.bench.methods.table import table as known
 
-    rows = [(m, bench.missing(m)) for m in bench.table().values()]
+    rows = [(m, missing(m)) for m in known().values()]
     if as_json:
         common.print_json([_method(m, reason) for m, reason in rows])
         return
@@ -30,7 +31,7 @@ def methods(as_json: common.AsJson = False) -> None:
     for name in ("method", "kind", "what it does", "settings", "here"):
         table.add_column(name, overflow="fold")
     for m, reason in rows:
-        settings = "" if reason else ", ".join(bench.parameters(m)[0])
+        settings = "" if reason else ", ".join(parameters(m)[0])
         here = f"[yellow]missing: {escape(reason)}[/]" if reason else "[green]ready[/]"
         table.add_row(m.name, m.family, escape(m.doc), escape(settings), here)
     common.console().print(table)
@@ -38,7 +39,7 @@ def methods(as_json: common.AsJson = False) -> None:
 
 
 def _method(m, reason: str) -> dict[str, object]:  # type: ignore[no-untyped-def]
-    from satedge.bench.methods import table as bench
+    from satedge.bench.methods.table import parameters
 
     return {
         "name": m.name,
@@ -46,7 +47,7 @@ def _method(m, reason: str) -> dict[str, object]:  # type: ignore[no-untyped-def
         "family": m.family,
         "doc": m.doc,
         "needs": m.needs,
-        "settings": {} if reason else dict.fromkeys(bench.parameters(m)[0]) | dict(m.settings),
+        "settings": {} if reason else dict.fromkeys(parameters(m)[0]) | dict(m.settings),
         "hindsight": m.hindsight,
         "available": not reason,
         "missing": reason,

@@ -73,17 +73,17 @@ def _run(
     import os
     import sys
 
-    from satedge.bench.methods import table as methods
+    from satedge.bench.methods.table import MethodError, find, missing
     from satedge.bench.run.local import execute
-    from satedge.bench.run.supervisor import Limits
     from satedge.bench.run.worker_process import WorkerProcess
     from satedge.bench.study.cell import Cell
+    from satedge.bench.study.limits import Limits
 
     sys.path.append(os.getcwd())
-    method = methods.find(name)
-    reason = methods.missing(method.with_settings(**given))
+    method = find(name)
+    reason = missing(method.with_settings(**given))
     if reason:
-        raise methods.MethodError(f"method {name} cannot run here: {reason}")
+        raise MethodError(f"method {name} cannot run here: {reason}")
     limits = Limits(memory_MB=memory)
     cell = Cell(method.with_settings(**given), instance, seed, budget_s, limits=limits)
     with WorkerProcess() as worker:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from satedge.bench.report import supplementary as extras
-from satedge.bench.report.across import part_tables
+from satedge.bench.report import supplementary
 from satedge.bench.report.hard_deadlines import punctual_tables
+from satedge.bench.report.parts import part_tables
 from satedge.bench.report.ranks import discordant, reward_tables
 from satedge.bench.report.supplementary import Extra
 from satedge.bench.run.rows import Rows
@@ -98,9 +98,9 @@ def test_punctual_plans_are_counted_by_cause(tmp_path: Path) -> None:
 def test_names_stay_names(name: str) -> None:
     """Markup in a method's name is escaped, and nothing is written for what is not known."""
     table = Extra("t", "T", "C", ("method", "value"), ((name, 1.5), ("b", NAN)))
-    rows = [r for r in extras.as_markdown([table]).splitlines() if r.startswith("| ")]
+    rows = [r for r in supplementary.as_markdown([table]).splitlines() if r.startswith("| ")]
     assert all(r.replace("\\|", "").count("|") == 3 for r in rows)
-    assert extras.as_csv(table).splitlines()[-1] == "b,"
-    latex = extras.as_latex(table)
+    assert supplementary.as_csv(table).splitlines()[-1] == "b,"
+    latex = supplementary.as_latex(table)
     assert latex.count(r"\\") == 3
     assert "_" not in latex.replace(r"\_", "").split(r"\midrule")[1].split(r"\bottomrule")[0]

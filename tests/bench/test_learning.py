@@ -7,8 +7,9 @@ import pytest
 
 from satedge import paths
 from satedge.bench.report.figures import style
+from satedge.bench.report.figures.learning import learning_chart
 from satedge.bench.run.rows import Rows
-from satedge.bench.score import training_logs as learning
+from satedge.bench.score.training_logs import training_times, trainings
 
 
 @pytest.fixture
@@ -41,21 +42,21 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
 
 def test_runs_trained_together_share_the_time(rows: Rows) -> None:
     """Three epochs of 10 s for two runs together are 15 s a policy; without a log, unknown."""
-    found = learning.trainings(rows)
+    found = trainings(rows)
     assert sorted((t.method, t.seed) for t in found) == [("adsac", 0), ("adsac", 1), ("ppo", 0)]
-    assert learning.training_times(found) == {"adsac": 15.0}
+    assert training_times(found) == {"adsac": 15.0}
 
 
 def test_runs_trained_apart_share_no_time(rows: Rows, tmp_path: Path) -> None:
     """A log of two trainings, told apart by their seconds: 30 s of one run, 60 s of another."""
     log = tmp_path / "paper" / "adsac" / "curve.csv"
     log.write_text(log.read_text().replace("1,seconds,10", "1,seconds,20"))
-    assert learning.training_times(learning.trainings(rows)) == {"adsac": 45.0}
+    assert training_times(trainings(rows)) == {"adsac": 45.0}
 
 
 def test_curves_come_from_the_log_or_the_provenance(rows: Rows) -> None:
     """The log has every figure; the provenance at least the cost."""
-    found = {(t.method, t.seed): t for t in learning.trainings(rows)}
+    found = {(t.method, t.seed): t for t in trainings(rows)}
     assert found["adsac", 1].curves == {"validation_energy_J": {25.0: 26.0, 50.0: 51.0}}
     assert found["ppo", 0].curves == {"validation_cost": {25.0: 9.0, 50.0: 4.0}}
 
@@ -63,8 +64,8 @@ def test_curves_come_from_the_log_or_the_provenance(rows: Rows) -> None:
 def test_learning_chart_has_a_panel_per_figure(rows: Rows) -> None:
     """Panels only where there is a curve, a line per method with its number of seeds."""
     with style.house():
-        figure = learning.learning_chart(learning.trainings(rows))
+        figure = learning_chart(trainings(rows))
     assert figure is not None
     labels = [line.get_label() for ax in figure.axes for line in ax.lines]
     assert labels == ["ppo (1 seed)", "adsac (2 seeds)"]
-    assert learning.learning_chart([]) is None
+    assert learning_chart([]) is None

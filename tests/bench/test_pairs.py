@@ -6,8 +6,9 @@ import io
 import numpy as np
 import pytest
 
-from satedge.bench.report.pairwise import as_csv, difference, pair_tables, pairs
+from satedge.bench.report.pairwise import as_csv, pair_tables
 from satedge.bench.run.rows import Rows
+from satedge.bench.score.pairwise import difference, pairs
 from satedge.bench.score.score import score
 from satedge.bench.score.summary import summarise
 

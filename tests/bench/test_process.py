@@ -12,10 +12,11 @@ import pytest
 from satedge.bench.methods import table as methods
 from satedge.bench.run import supervisor
 from satedge.bench.run.local import execute
-from satedge.bench.run.supervisor import Interrupted, Limits
+from satedge.bench.run.supervisor import Interrupted
 from satedge.bench.run.worker import Job
 from satedge.bench.run.worker_process import WorkerProcess
 from satedge.bench.study.cell import Cell
+from satedge.bench.study.limits import Limits
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge
 from support import toys

@@ -20,7 +20,7 @@ from satedge.bench.run.rows import Rows
 from satedge.bench.run.store import Store
 from satedge.bench.score.paper_claims import Claim
 from satedge.bench.score.score import DEFINITIONS, Scores
-from satedge.bench.score.summary import COLUMNS, Line
+from satedge.bench.score.summary import COLUMNS, Line, by_comparison, label
 
 #: Columns of the page's comparison tables.
 WIDE = (
@@ -70,7 +70,7 @@ def write_report(
         claims=stated,
         extras=[_extra(e) for e in beside],
         columns=[_column(c) for c in tables.told(WIDE, lines)],
-        groups=[_group(group, part) for group, part in tables.by_comparison(lines)],
+        groups=[_group(group, part) for group, part in by_comparison(lines)],
         families=sorted({v.family for v in lines}),
         pictures=[_picture(p, i) for i, p in enumerate(pictures)],
         failures=_failures(rows),
@@ -109,7 +109,7 @@ def _group(group: str, lines: list[Line]) -> dict[str, Any]:
         "title": tables.title(group, lines),
         "rows": [
             {
-                "method": tables.name(v, lines),
+                "method": label(v, lines),
                 "family": v.family,
                 "plans": Cell(tables.plans(v), str(v.plans)),
                 "cells": [_cell(c, v, best[c]) for c in columns],

@@ -1,120 +1,31 @@
-"""Methods in pairs on the same instances: how much dearer, how sure, how often cheaper."""
+"""Tables of methods in pairs."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 from satedge.bench.report.supplementary import Extra
-from satedge.bench.report.tables import by_comparison, name
 from satedge.bench.run.rows import Rows
-from satedge.bench.score import stats
+from satedge.bench.score.pairwise import Pair, against_best
 from satedge.bench.score.score import Scores
-from satedge.bench.score.stats import Interval
 from satedge.bench.score.summary import Line
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One method against another, where both have plans."""
-
-    group: str
-    method: str
-    other: str
-    instances: int
-    units: str
-    """What was resampled: 'instances', or 'seeds' where a learned method is in the pair."""
-    difference: Interval
-    """Mean of cost / other's cost - 1, negative where the method is cheaper."""
-    improvement: float
-    """Probability that a run of the method costs less than one of the other, ties half."""
-
-
-def pairs(rows: Rows, scores: Scores, lines: Sequence[Line]) -> list[Pair]:
-    """Every pair of every group; a pair without a common instance is left out."""
-    return [p for _, part in by_comparison(lines) for p in _group(part, rows, scores)]
-
-
-def _group(lines: list[Line], rows: Rows, scores: Scores) -> Iterator[Pair]:
-    ran = [v for v in lines if v.plans]
-    costs = {id(v): _costs(v, rows, scores) for v in ran}
-    for a, b in combinations(ran, 2):
-        pair = _pair(a, b, lines, costs)
-        if pair is not None:
-            yield pair
-
-
-def _pair(a: Line, b: Line, lines: list[Line], costs: Mapping[int, Array]) -> Pair | None:
-    """`costs`: of each line by its id, see `_costs`."""
-    ours, theirs = costs[id(a)], costs[id(b)]
-    common = np.isfinite(ours).all(axis=0) & np.isfinite(theirs).all(axis=0)
-    if not common.any():
-        return None
-    ours, theirs = ours[:, common], theirs[:, common]
-    learned = "learned" in (a.family, b.family)
-    return Pair(
-        lines[0].group,
-        name(a, lines),
-        name(b, lines),
-        int(common.sum()),
-        "seeds" if learned else "instances",
-        difference(ours, theirs, learned),
-        stats.probability_of_improvement(ours, theirs),
-    )
-
-
-def difference(ours: Array, theirs: Array, by_seed: bool) -> Interval:
-    """Relative difference of costs (seeds, instances) with a paired bootstrap interval.
-
-    `by_seed`: the unit is the seed, its mean over instances one value; equal seeds are paired,
-    and a method with a single seed is compared with each of the other's.
-    """
-    if not by_seed:
-        return stats.mean_interval(ours.mean(axis=0) / theirs.mean(axis=0) - 1)
-    n = max(len(ours), len(theirs))
-    paired = [x if len(x) == n else np.repeat(x.mean(axis=0)[None], n, 0) for x in (ours, theirs)]
-    return stats.mean_interval((paired[0] / paired[1] - 1).mean(axis=1))
-
-
-def _costs(line: Line, rows: Rows, scores: Scores) -> Array:
-    """(seeds, all instances of the run) costs of a line; NaN where it has no plan."""
-    mine = rows.equals("group", line.group) & rows.equals("method", line.method)
-    chosen = np.flatnonzero(mine & (rows["budget_s"] == line.budget_s) & scores.usable)
-    seeds, seed = np.unique(rows["seed"][chosen], return_inverse=True)
-    costs = np.full((len(seeds), len(rows.words["instance_sha256"])), np.nan)
-    costs[seed, rows["instance_sha256"][chosen]] = rows["cost"][chosen]
-    return costs
 
 
 def pair_tables(rows: Rows, scores: Scores, lines: Sequence[Line]) -> list[Extra]:
-    """For each group, every method against the one of least excess that knows no later slot."""
+    """For each group, every method against the best one that knows no later slot."""
     extras = []
-    for group, part in by_comparison(lines):
-        whole = max(v.instances for v in part)
-        ran = [v for v in part if v.plans and v.family != "bound"]
-        full = [v for v in ran if v.plans == v.cells and v.instances == whole]
-        best = next((v for v in full if not v.hindsight), None)
-        if best is None or len(ran) < 3:
-            continue
-        costs = {id(v): _costs(v, rows, scores) for v in ran}
-        found = [_pair(v, best, part, costs) for v in ran if v is not best]
-        body = tuple(_line(p) for p in found if p is not None)
+    for found in against_best(rows, scores, lines):
         caption = (
-            f"Mean of the method's cost over that of {name(best, part)}, less 1, on the instances "
-            "that both have plans for, with a paired bootstrap interval; the probability that a "
-            "run of the method costs less, ties half; what was compared, and what was drawn anew."
+            f"Mean of the method's cost over that of {found.best}, less 1, on the instances that "
+            "both have plans for, with a paired bootstrap interval; the probability that a run of "
+            "the method costs less, ties half; what was compared, and what was drawn anew."
         )
         heads = ("method", "difference %", "low", "high", "probability", "instances", "drawn")
-        title = f"{group}: every method against {name(best, part)}"
-        extras.append(Extra(f"pairs-{group}", title, caption, heads, body))
+        title = f"{found.group}: every method against {found.best}"
+        body = tuple(_line(p) for p in found.pairs)
+        extras.append(Extra(f"pairs-{found.group}", title, caption, heads, body))
     return extras
 
 

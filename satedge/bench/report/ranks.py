@@ -13,8 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from satedge.bench.report.supplementary import Extra
-from satedge.bench.report.tables import by_comparison, name
-from satedge.bench.score.summary import Line
+from satedge.bench.score.summary import Line, by_comparison, label
 
 #: Methods below which ranks say nothing.
 LEAST = 4
@@ -39,7 +38,7 @@ def _table(group: str, lines: list[Line]) -> Extra | None:
     place = {id(v): i + 1.0 for i, v in enumerate(by_reward)}
     least, most = by_cost[0].cost, by_reward[0].reward
     rows = tuple(
-        (name(v, lines), v.cost, v.cost / least, i + 1.0, v.reward, most / v.reward, place[id(v)])
+        (label(v, lines), v.cost, v.cost / least, i + 1.0, v.reward, most / v.reward, place[id(v)])
         for i, v in enumerate(by_cost)
     )
     swapped = discordant([v.cost for v in shown], [v.reward for v in shown])

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from satedge.bench.report.tables import by_comparison, name
-from satedge.bench.score.summary import Line
+from satedge.bench.score.summary import Line, by_comparison, label
 
 
 def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -> list[str]:
@@ -54,7 +53,7 @@ def _facts(lines: list[Line]) -> Iterator[Fact]:
         return
     best = causal[0]
     kind = " of a causal method" if len(causal) < len(complete) else ""
-    yield Fact(f"{best.cost:.5g}", f"lowest cost{kind}, {name(best, lines)}")
+    yield Fact(f"{best.cost:.5g}", f"lowest cost{kind}, {label(best, lines)}")
     if math.isfinite(best.gap):
         part = percent(best.part_gap)
         yield Fact(
@@ -62,11 +61,11 @@ def _facts(lines: list[Line]) -> Iterator[Fact]:
             f"above the optimum, certified; {part} of the part that decisions change",
         )
     for line in [v for v in complete if v.hindsight][:1]:
-        yield Fact(_signed(line.excess), f"with all slots known, {name(line, lines)}")
+        yield Fact(_signed(line.excess), f"with all slots known, {label(line, lines)}")
     for line in [v for v in causal if v.family == "learned"][:1]:
         known = line.excess_interval
         between = f", {percent(known.low)} to {percent(known.high)}" if line.seeds > 1 else ""
-        yield Fact(_signed(line.excess), f"the best learned method, {name(line, lines)}{between}")
+        yield Fact(_signed(line.excess), f"the best learned method, {label(line, lines)}{between}")
     for line in [v for v in causal if v.method == "greedy" and v is not best]:
         yield Fact(_signed(line.excess), f"greedy, late on {percent(line.late)} of requests")
 
@@ -91,7 +90,7 @@ def _group(group: str, lines: list[Line]) -> str:
     if not causal:
         return f"{group}: no method left an admissible plan on every instance."
     best = causal[0]
-    parts = [f"{group}: {name(best, lines)} has the lowest cost, {best.cost:.6g} on average"]
+    parts = [f"{group}: {label(best, lines)} has the lowest cost, {best.cost:.6g} on average"]
     if len(causal) < len(complete):
         parts[0] = parts[0].replace("the lowest cost", "the lowest cost of the causal methods")
     parts.append(_certified(best))
@@ -118,7 +117,7 @@ def _against(causal: list[Line], lines: list[Line]) -> str:
     told = [v for v in causal if v.method in ("greedy", "random") and v is not causal[0]]
     if not told:
         return ""
-    return "; " + " and ".join(f"{name(v, lines)} costs {percent(v.excess)} more" for v in told)
+    return "; " + " and ".join(f"{label(v, lines)} costs {percent(v.excess)} more" for v in told)
 
 
 def _foresight(complete: list[Line], lines: list[Line]) -> str:
@@ -129,7 +128,7 @@ def _foresight(complete: list[Line], lines: list[Line]) -> str:
     best, change = knowing[0], knowing[0].excess
     side = "below" if change < 0 else "above"
     return (
-        f" With all slots known, {name(best, lines)} reaches {best.cost:.6g}, "
+        f" With all slots known, {label(best, lines)} reaches {best.cost:.6g}, "
         f"{percent(abs(change))} {side} the best causal plans."
     )
 
@@ -141,7 +140,7 @@ def _quickest(complete: list[Line], lines: list[Line]) -> str:
     if quick is complete[0]:
         return f" It takes {seconds(quick.time_s)} a cell."
     return (
-        f" Within 0.1 % of it, {name(quick, lines)} is the quickest at {seconds(quick.time_s)} a "
+        f" Within 0.1 % of it, {label(quick, lines)} is the quickest at {seconds(quick.time_s)} a "
         f"cell against {seconds(complete[0].time_s)}."
     )
 
@@ -158,7 +157,7 @@ def _learners(complete: list[Line], lines: list[Line]) -> str:
             f"interval {percent(low_high.low)} to {percent(low_high.high)})"
         )
     return (
-        f" The best learned method is {name(best, lines)}, {percent(best.excess)} above the best "
+        f" The best learned method is {label(best, lines)}, {percent(best.excess)} above the best "
         f"causal cost{spread}, late on {percent(best.late)} of requests."
     )
 

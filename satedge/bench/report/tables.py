@@ -6,10 +6,9 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
-from satedge.bench.score.summary import COLUMNS, Line
+from satedge.bench.score.summary import COLUMNS, Line, by_comparison, label
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -72,12 +71,6 @@ def heading(key: str) -> str:
     return f"{meta['head']} {meta['unit']}".strip()
 
 
-def by_comparison(lines: Sequence[Line]) -> list[tuple[str, list[Line]]]:
-    """(group, lines of the methods that ran)."""
-    ran = [line for line in lines if line.statuses.get("skipped", 0) < line.cells]
-    return [(group, list(part)) for group, part in groupby(ran, key=lambda v: v.group)]
-
-
 def title(group: str, lines: Sequence[Line]) -> str:
     """What a comparison is about."""
     cells = sorted({v.cells for v in lines})
@@ -86,18 +79,6 @@ def title(group: str, lines: Sequence[Line]) -> str:
     each = " or ".join(f"{b:g}" for b in budgets)
     clock = " of processor time" if any(v.cpu_clock for v in lines) else ""
     return f"{group}: {count} cells a method, {each} s{clock} each"
-
-
-def largest(lines: Sequence[Line]) -> list[Line]:
-    """Of every method the line of its largest budget."""
-    most = {v.method: max(o.budget_s for o in lines if o.method == v.method) for v in lines}
-    return [v for v in lines if v.budget_s == most[v.method]]
-
-
-def name(line: Line, lines: Sequence[Line]) -> str:
-    """The method, with its budget where it has several in the comparison."""
-    several = len({v.budget_s for v in lines if v.method == line.method}) > 1
-    return f"{line.method}, {line.budget_s:g} s" if several else line.method
 
 
 def plans(line: Line) -> str:
@@ -142,7 +123,7 @@ def terminal(lines: Sequence[Line], columns: Sequence[str] = TERMINAL) -> list[T
             cells = [(cell_text(n, line), best[n]) for n in names]
             marked = [f"[bold]{t}[/]" if t == b else t for t, b in cells]
             table.add_row(
-                escape(name(line, part)), plans(line), *marked, escape(remarks(line, part))
+                escape(label(line, part)), plans(line), *marked, escape(remarks(line, part))
             )
         tables.append(table)
     return tables
@@ -180,7 +161,7 @@ def as_markdown(lines: Sequence[Line], columns: Sequence[str] = WIDE) -> str:
         heads = ["method", "plans", *(heading(n) for n in names), "remarks"]
         rule = ["---", "---:", *["---:"] * len(names), "---"]
         rows = [
-            [name(v, part), plans(v), *(cell_text(n, v) for n in names), remarks(v, part)]
+            [label(v, part), plans(v), *(cell_text(n, v) for n in names), remarks(v, part)]
             for v in part
         ]
         body = [pipe(r) for r in (heads, rule, *rows)]
@@ -211,7 +192,7 @@ def _latex(group: str, lines: Sequence[Line], names: Sequence[str]) -> str:
     for line in lines:
         texts = [(cell_text(n, line), best[n]) for n in names]
         marked = [rf"\textbf{{{t}}}" if t == b else _dash(t) for t, b in texts]
-        body.append([tex(name(line, lines)), plans(line), *marked])
+        body.append([tex(label(line, lines)), plans(line), *marked])
     heads = ["method", "plans", *(heading(n) for n in names)]
     return float_table(title(group, lines), heads, body)
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from satedge.bench.report import supplementary as extras
-from satedge.bench.report import tables
-from satedge.bench.report.across import part_tables
+from satedge.bench.report import supplementary, tables
 from satedge.bench.report.hard_deadlines import punctual_tables
-from satedge.bench.report.pairwise import as_csv, pair_tables, pairs
+from satedge.bench.report.pairwise import as_csv, pair_tables
+from satedge.bench.report.parts import part_tables
 from satedge.bench.report.ranks import reward_tables
 from satedge.bench.report.supplementary import Extra
 from satedge.bench.run.store import Store, slug
+from satedge.bench.score.pairwise import pairs
 from satedge.bench.score.paper_claims import Claim, claims
 from satedge.bench.score.score import gate, score
 from satedge.bench.score.summary import Line, summarise
@@ -86,10 +86,15 @@ def write_extras(store: Store, beside: list[Extra]) -> list[Path]:
     """Each as CSV; all of them as tables/beside.md and .tex."""
     if not beside:
         return []
-    whole = {"md": extras.as_markdown(beside), "tex": "\n".join(map(extras.as_latex, beside))}
+    whole = {
+        "md": supplementary.as_markdown(beside),
+        "tex": "\n".join(map(supplementary.as_latex, beside)),
+    }
     files = [store.write_text(f"tables/beside.{ending}", text) for ending, text in whole.items()]
     for extra in beside:
-        files.append(store.write_text(f"tables/{slug(extra.name)}.csv", extras.as_csv(extra)))
+        files.append(
+            store.write_text(f"tables/{slug(extra.name)}.csv", supplementary.as_csv(extra))
+        )
     return files
 
 

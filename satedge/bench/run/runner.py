@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from satedge.bench.methods import table as methods
+from satedge.bench.methods.table import missing
 from satedge.bench.run.local import Backend, Record
 from satedge.bench.run.record import skipped
 from satedge.bench.run.runtime_estimate import Typical
@@ -78,7 +78,7 @@ def sort_out(
         known = f"{cell.method.entry} {sorted(cell.method.settings.items())}"
         if cell.key in finished:
             work.done.append(cell)
-        elif reasons.setdefault(known, methods.missing(cell.method)):
+        elif reasons.setdefault(known, missing(cell.method)):
             work.skipped.append((cell, reasons[known]))
         else:
             work.todo.append(cell)

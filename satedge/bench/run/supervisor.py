@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
-from satedge.bench.run import processes as procs
+from satedge.bench.run import processes
 from satedge.bench.run.worker import Job, Timing, waited_s
+from satedge.bench.study.limits import Limits
 from satedge.problem.plan import Outcome, Plan, Progress
 
 #: How a run ended. "skipped" is the bench's own, for cells that never started.
 RunStatus = Literal["done", "timeout", "killed-memory", "crashed", "failed", "skipped"]
-
-#: What a budget counts.
-Clock = Literal["wall", "cpu"]
 
 #: Under the clock "cpu" a cell may last so many times its budget, and so much more, in all.
 STALL, STALL_S = 20.0, 60.0
@@ -30,18 +28,6 @@ MAX_POINTS = 512
 
 class Interrupted(Exception):
     """The run was stopped by its user; nothing is recorded."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a worker may use for one cell, beyond the method's own budget."""
-
-    grace_s: float = 2.0
-    memory_MB: float = 4096.0
-    startup_s: float = 900.0
-    """For imports and compilation, before the clock of the budget starts."""
-    clock: Clock = "wall"
-    """What budgets and times count: "wall" seconds, or "cpu" seconds of the worker's processes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +90,7 @@ class Watch:
                     if broken is not None:
                         return broken
         except (EOFError, ConnectionError):
-            return self._ended("crashed", procs.death(self.process))
+            return self._ended("crashed", processes.death(self.process))
 
     def _next(self) -> tuple[Any, ...] | None:
         """A message, if one comes soon. What cannot be read here is a failure of its sender."""
@@ -125,7 +111,7 @@ class Watch:
             self.began = time.perf_counter()
             self.limit_s = job.budget_s + self.limits.grace_s
             self.waited_s = waited_s(self.process.pid)
-            self.cpu_began = procs.cpu_s(self.process.pid)
+            self.cpu_began = processes.cpu_s(self.process.pid)
         elif kind == "progress":
             self._keep(*rest)
         elif kind == "done":
@@ -167,14 +153,14 @@ class Watch:
 
     def _cpu_s(self) -> float:
         """Processor seconds since the start; of a process that is gone what was seen last."""
-        self.cpu_seen = max(self.cpu_seen, procs.cpu_s(self.process.pid) - self.cpu_began)
+        self.cpu_seen = max(self.cpu_seen, processes.cpu_s(self.process.pid) - self.cpu_began)
         return self.cpu_seen
 
     def _memory_MB(self) -> float:
         now = time.perf_counter()
         if now - self.family_seen > FAMILY_S:
-            self.family_seen, self.family_MB = now, procs.family_MB(self.process.pid)
-        return procs.own_MB(self.process.pid) + self.family_MB
+            self.family_seen, self.family_MB = now, processes.family_MB(self.process.pid)
+        return processes.own_MB(self.process.pid) + self.family_MB
 
     def _ended(
         self,

@@ -24,8 +24,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from satedge.bench.methods import table as methods
-from satedge.bench.methods.table import Method, MethodError
+from satedge.bench.methods.table import (
+    Method,
+    MethodError,
+    check_settings,
+    load,
+    wants_report,
+)
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Progress
 
@@ -122,8 +127,8 @@ def _serve(link: Connection, job: Job, warm: set[str]) -> None:
 def _prepared(job: Job, warm: set[str]) -> Callable[..., Any]:
     """The callable, imported, with its settings checked, warm before its first timed cell."""
     sys.path += [p for p in job.search_path if p not in sys.path]
-    function = methods.load(job.method)
-    methods.check_settings(job.method, job.method.settings)
+    function = load(job.method)
+    check_settings(job.method, job.method.settings)
     if job.method.entry not in warm:
         warm.add(job.method.entry)
         _warm_up(function, job)
@@ -149,7 +154,7 @@ def _call(function: Callable[..., Any], job: Job, watch: Stopwatch, link: Connec
         link.send(("progress", watch.elapsed_s(), progress))
 
     given: dict[str, Any] = {"budget_s": job.budget_s, "seed": job.seed}
-    if methods.wants_report(function):
+    if wants_report(function):
         given["report"] = report
     outcome = function(job.instance, **given, **job.method.settings)
     if not isinstance(outcome, Outcome):

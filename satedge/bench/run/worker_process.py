@@ -14,9 +14,10 @@ import tempfile
 import threading
 from multiprocessing import Pipe
 
-from satedge.bench.run import processes as procs
-from satedge.bench.run.supervisor import Clock, Limits, Run, Watch
+from satedge.bench.run import processes
+from satedge.bench.run.supervisor import Run, Watch
 from satedge.bench.run.worker import Job
+from satedge.bench.study.limits import Clock, Limits
 
 #: Bytes of a worker's output that are kept, from its end.
 LOG_BYTES = 32_768
@@ -68,7 +69,7 @@ class WorkerProcess:
         """Kill the worker with its children. It is started again when next needed."""
         if self._process is None:
             return
-        procs.kill(self._process)
+        processes.kill(self._process)
         self._link.close()
         os.close(self._lifeline)
         self._log.close()
@@ -78,7 +79,7 @@ class WorkerProcess:
         """A live worker; one that has grown to half its memory is replaced."""
         if self._process is not None:
             dead = self._process.poll() is not None
-            large = procs.own_MB(self._process.pid) > limits.memory_MB / 2
+            large = processes.own_MB(self._process.pid) > limits.memory_MB / 2
             if dead or large or limits.clock != self._clock:
                 self.close()
         if self._process is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,24 @@ def summarise(
     lines = [_line(rows, scores, primal_s, order[a:b]) for a, b in pairwise(starts)]
     groups = rows.words["group"]
     return sorted(lines, key=lambda v: (groups.index(v.group), _rank(v), v.budget_s))
+
+
+def by_comparison(lines: Sequence[Line]) -> list[tuple[str, list[Line]]]:
+    """(group, lines of the methods that ran)."""
+    ran = [line for line in lines if line.statuses.get("skipped", 0) < line.cells]
+    return [(group, list(part)) for group, part in groupby(ran, key=lambda v: v.group)]
+
+
+def largest(lines: Sequence[Line]) -> list[Line]:
+    """Of every method the line of its largest budget."""
+    most = {v.method: max(o.budget_s for o in lines if o.method == v.method) for v in lines}
+    return [v for v in lines if v.budget_s == most[v.method]]
+
+
+def label(line: Line, lines: Sequence[Line]) -> str:
+    """The method, with its budget where it has several in the comparison."""
+    several = len({v.budget_s for v in lines if v.method == line.method}) > 1
+    return f"{line.method}, {line.budget_s:g} s" if several else line.method
 
 
 def _rank(line: Line) -> tuple[bool, float, str]:

@@ -8,26 +8,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from satedge.bench.methods import table as methods
-from satedge.bench.report.figures import style
+from satedge.bench.methods.table import Method, policy_files
 from satedge.bench.run.rows import Rows
-from satedge.bench.score import stats
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-#: What is drawn of a training: figure in the log -> label.
-PANELS = {
-    "validation_reward": "reward",
-    "validation_cost": "cost",
-    "validation_latency_s": "latency, s",
-    "validation_energy_J": "energy per slot, J",
-}
+#: What is read of a training: figures of its log, on validation episodes.
+FIGURES = (
+    "validation_reward",
+    "validation_cost",
+    "validation_latency_s",
+    "validation_energy_J",
+)
 
 #: Log of a training beside its policies: epoch, seed, figure, value.
 LOG = "curve.csv"
@@ -46,7 +40,7 @@ class Training:
     training_s: float
     """Its share of the time of all runs that were trained together; NaN where unknown."""
     curves: Mapping[str, Curve]
-    """Figure of PANELS -> epoch -> value on the validation episodes."""
+    """One of FIGURES -> epoch -> value on the validation episodes."""
     learner: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of the learner, as it was trained."""
@@ -58,8 +52,8 @@ def trainings(rows: Rows) -> list[Training]:
     mine = rows.where(rows.equals("family", "learned") & ~rows.equals("status", "skipped"))
     used = zip(mine.text("method"), mine.text("entry"), mine.text("settings"), strict=True)
     for method, entry, settings in dict.fromkeys(used):
-        played = methods.Method(method, entry, "learned", "", settings=json.loads(settings))
-        for path in methods.policy_files(played):
+        played = Method(method, entry, "learned", "", settings=json.loads(settings))
+        for path in policy_files(played):
             if path.suffix == ".json" and path not in found:
                 found[path] = _training(method, path)
     return list(found.values())
@@ -96,7 +90,7 @@ def run_times(log: Path) -> Times:
 
 @lru_cache(maxsize=64)
 def _log(path: Path) -> tuple[Times, dict[int, dict[str, dict[float, float]]]]:
-    """By seed the seconds and the last epoch of its training, and the curves of PANELS."""
+    """By seed the seconds and the last epoch of its training, and the curves of FIGURES."""
     times: Times = {}
     curves: dict[int, dict[str, dict[float, float]]] = {}
     if not path.is_file():
@@ -106,7 +100,7 @@ def _log(path: Path) -> tuple[Times, dict[int, dict[str, dict[float, float]]]]:
             seed, figure, value = int(row["seed"]), row["figure"], float(row["value"])
             if figure == "seconds":
                 times[seed] = times.get(seed, (0.0, 0))[0] + value, int(row["epoch"])
-            elif figure in PANELS:
+            elif figure in FIGURES:
                 curve = curves.setdefault(seed, {}).setdefault(figure, {})
                 curve[float(row["epoch"])] = value
     return times, curves
@@ -119,41 +113,3 @@ def training_times(found: Iterable[Training]) -> dict[str, float]:
         if np.isfinite(training.training_s):
             times.setdefault(training.method, []).append(training.training_s)
     return {method: float(np.mean(values)) for method, values in times.items()}
-
-
-def learning_chart(found: list[Training]) -> Figure | None:
-    """Figures 3 and 4: reward, cost, latency, energy on validation episodes against epochs."""
-    panels = [p for p in PANELS if any(len(t.curves.get(p, {})) > 1 for t in found)]
-    if not panels:
-        return None
-    columns = min(2, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = style.new_figure(1.9 + 3.4 * columns, 0.4 + 2.7 * rows)
-    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for ax, panel in zip(axes, panels, strict=False):
-        _draw_panel(ax, panel, found)
-    for ax in axes[len(panels) :]:
-        ax.set_visible(False)
-    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
-    return figure
-
-
-def _draw_panel(ax: Axes, panel: str, found: list[Training]) -> None:
-    """Mean over seeds with a 95 % interval, one line per method."""
-    by_method: dict[str, list[Curve]] = {}
-    for training in found:
-        if len(training.curves.get(panel, {})) > 1:
-            by_method.setdefault(training.method, []).append(training.curves[panel])
-    looks = style.looks(list(by_method))
-    for method, runs in by_method.items():
-        colour, _, dashes = looks[method]
-        epochs = sorted(set.intersection(*(set(run) for run in runs)))
-        bands = [stats.mean_interval([run[e] for run in runs]) for e in epochs]
-        label = f"{method} ({len(runs)} seed{'s' * (len(runs) > 1)})"
-        ax.plot(epochs, [b.value for b in bands], color=colour, ls=dashes, label=label)
-        low, high = [b.low for b in bands], [b.high for b in bands]
-        ax.fill_between(epochs, low, high, color=colour, alpha=0.12, lw=0)
-    ax.set(xlabel="epochs of one episode", ylabel=PANELS[panel])
-    if panel != "validation_reward":
-        ax.set_yscale("log")
-        style.decades(ax.yaxis)

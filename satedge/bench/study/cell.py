@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from satedge.bench.methods import table as methods
-from satedge.bench.methods.table import Method
-from satedge.bench.run.supervisor import Limits
+from satedge.bench.methods.table import Method, policy_files
 from satedge.bench.study import provenance
+from satedge.bench.study.limits import Limits
 from satedge.problem.instance import Instance
 
 
@@ -52,5 +51,5 @@ class Cell:
 
     def _policy(self) -> str:
         """Hash of the files behind the setting `policy`: retrained weights are another cell."""
-        files = methods.policy_files(self.method)
+        files = policy_files(self.method)
         return provenance.file_digest(files) if files else ""

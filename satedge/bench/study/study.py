@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, TypeVar
 
-from satedge.bench.methods import table as methods
-from satedge.bench.methods.table import Method
-from satedge.bench.run.supervisor import Limits
+from satedge.bench.methods.table import Method, find
 from satedge.bench.study.cell import Cell
+from satedge.bench.study.limits import Limits
 from satedge.bench.study.suites import Recipe, build, load_suite
 from satedge.problem.instance import Instance
 
@@ -74,7 +73,7 @@ class Study:
         for part in self.parts:
             seeds = tuple(sorted({s for e in part.entries for s in e.seeds}))[:1]
             budgets = tuple(sorted({b for e in part.entries for b in e.budgets_s}))[-1:]
-            added = tuple(Entry(methods.find(n), n, seeds, budgets) for n in extra)
+            added = tuple(Entry(find(n), n, seeds, budgets) for n in extra)
             parts.append(replace(part, entries=part.entries + added))
         return replace(self, parts=tuple(parts))
 

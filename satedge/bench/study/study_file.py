@@ -36,9 +36,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
 
-from satedge.bench.methods import table as methods
-from satedge.bench.methods.table import MethodError
-from satedge.bench.run.supervisor import Clock, Limits
+from satedge.bench.methods.table import MethodError, find
+from satedge.bench.study.limits import Clock, Limits
 from satedge.bench.study.study import Entry, Part, Study, StudyError, TrainingPlan
 from satedge.bench.study.suites import Recipe
 from satedge.problem.scenario import ScenarioError
@@ -200,7 +199,7 @@ def _entry(given: Any, part: Mapping[str, Any], training: Mapping[str, Any], pla
     if not budgets or not all(type(b) in (int, float) and b > 0 for b in budgets):
         raise StudyError(f"{place}: budgets_s = {budgets}: allowed is a list of numbers > 0")
     try:
-        method = methods.find(given["name"]).with_settings(**given.get("settings", {}))
+        method = find(given["name"]).with_settings(**given.get("settings", {}))
     except MethodError as error:
         raise StudyError(f"{place}: {error}") from error
     label, own = given.get("label", given["name"]), given.get("train", {})

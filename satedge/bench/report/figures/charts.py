@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from satedge.bench.report import tables
 from satedge.bench.report.figures import style
 from satedge.bench.run.record import PHASES
 from satedge.bench.run.rows import Rows
-from satedge.bench.score.summary import Line
+from satedge.bench.score.summary import Line, label, largest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,13 +87,13 @@ def gap_chart(lines: Sequence[Line], rows: Rows, gap: Any) -> Figure | None:
 
 def phase_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None:
     """Mean latency and energy of every method, split into their phases."""
-    lines = tables.largest(lines)
+    lines = largest(lines)
     shown = [v for v in lines if v.plans and v.family != "bound"]
     if not shown:
         return None
     figure = style.new_figure(7.4, 1.15 + 0.27 * len(shown))
     left, right = figure.subplots(1, 2, sharey=True)
-    for ax, unit, label in (
+    for ax, unit, axis_label in (
         (left, "s", "latency per request, s"),
         (right, "J", "energy per slot, J"),
     ):
@@ -105,7 +104,7 @@ def phase_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None
                 width = float(rows[f"{phase}_{unit}"][mine].mean())
                 ax.barh(y, width, left=start, height=0.62, color=_PHASE_COLOURS[phase], lw=0)
                 start += width
-        ax.set(xlabel=label)
+        ax.set(xlabel=axis_label)
         _limit_to_sane(ax, [v.latency_s if unit == "s" else v.energy_J for v in shown])
     _name_rows(left, shown, lines)
     handles = [_patch(_PHASE_COLOURS[p], p) for p in PHASES]
@@ -138,7 +137,7 @@ def _rows_figure(n_rows: int) -> tuple[Figure, Axes]:
 
 
 def _name_rows(ax: Axes, shown: Sequence[Line], lines: Sequence[Line]) -> None:
-    labels = [tables.name(v, lines) for v in reversed(shown)]
+    labels = [label(v, lines) for v in reversed(shown)]
     ax.set_yticks(range(len(shown)), labels)
     ax.set_ylim(-0.6, len(shown) - 0.4)
     ax.tick_params(axis="y", length=0)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satedge.bench.report import tables
 from satedge.bench.report.figures import style
 from satedge.bench.report.figures.charts import LEAST_GAP
 from satedge.bench.run.rows import Rows
 from satedge.bench.score import stats
-from satedge.bench.score.summary import Line
+from satedge.bench.score.summary import Line, label, largest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,15 +53,15 @@ def time_chart(
     `traces` gives for (method, budget) the (trace, best bound) of each cell; `training_s` the
     training time of learned methods, drawn as a mark of its own.
     """
-    lines = tables.largest(lines)
+    lines = largest(lines)
     shown = [v for v in lines if traces.get((v.method, v.budget_s))]
     if not shown:
         return None
     figure = style.new_figure(7.4, 4.4)
     ax = figure.subplots()
-    looks = style.looks([tables.name(v, lines) for v in shown])
+    looks = style.looks([label(v, lines) for v in shown])
     for line in shown:
-        name = tables.name(line, lines)
+        name = label(line, lines)
         colour, marker, dashes = looks[name]
         times, gaps = _median_curve(traces[line.method, line.budget_s])
         if not len(times):
@@ -114,9 +113,9 @@ def solved_chart(
     lines: Sequence[Line], traces: Mapping[tuple[str, float], list[tuple[Trace, float]]]
 ) -> Figure | None:
     """Data profile: share of instances that a method certifies to SOLVED within a time."""
-    lines = tables.largest(lines)
+    lines = largest(lines)
     shown = [v for v in lines if math.isfinite(v.own_gap) and (v.method, v.budget_s) in traces]
-    times = {tables.name(v, lines): _solved_s(traces[v.method, v.budget_s]) for v in shown}
+    times = {label(v, lines): _solved_s(traces[v.method, v.budget_s]) for v in shown}
     times = {name: found for name, found in times.items() if np.isfinite(found).any()}
     if not times:
         return None
@@ -173,7 +172,7 @@ def profile_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | No
 
 def _measure(lines: Sequence[Line], rows: Rows, usable: Any) -> tuple[Array, list[str]]:
     """(instances, methods) cost minus floor, the mean over seeds; inf without a plan."""
-    lines = tables.largest(lines)
+    lines = largest(lines)
     whole = max(v.instances for v in lines)
     shown = [v for v in lines if v.plans and v.family != "bound" and v.instances == whole]
     _, instance = np.unique(rows["instance_sha256"], return_inverse=True)
@@ -186,4 +185,4 @@ def _measure(lines: Sequence[Line], rows: Rows, usable: Any) -> tuple[Array, lis
         np.add.at(count[:, column], instance[mine], 1)
     with np.errstate(invalid="ignore"):
         measure = np.where(count > 0, total / count, np.inf)
-    return measure, [tables.name(v, lines) for v in shown]
+    return measure, [label(v, lines) for v in shown]

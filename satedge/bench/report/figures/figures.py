@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from satedge.bench.report import ablation, across, tables
-from satedge.bench.report.figures import charts, curves, maps, style
+from satedge.bench.report.figures import (
+    ablation,
+    charts,
+    curves,
+    learning,
+    maps,
+    parts,
+    style,
+)
+from satedge.bench.report.figures.sweeps import FIGURES, LABELS, scaling_chart, sweep_chart
 from satedge.bench.run.record import plan_of
 from satedge.bench.run.rows import Rows
 from satedge.bench.run.store import Store, slug
-from satedge.bench.score import sweeps
-from satedge.bench.score import training_logs as learning
 from satedge.bench.score.score import Scores
-from satedge.bench.score.summary import Line
+from satedge.bench.score.summary import Line, by_comparison
+from satedge.bench.score.sweeps import sweeps
+from satedge.bench.score.training_logs import training_times, trainings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +80,7 @@ def _all(
     store: Store, rows: Rows, scores: Scores, lines: list[Line]
 ) -> Iterator[tuple[str, list[Sketch]]]:
     """Groups with their sketches, then what belongs to the whole run."""
-    for place, (group, part) in enumerate(tables.by_comparison(lines)):
+    for place, (group, part) in enumerate(by_comparison(lines)):
         chosen = np.flatnonzero(rows.equals("group", group))
         sketches = _comparison(_Group(store, rows.where(chosen), scores, part, chosen))
         yield group, [s for s in sketches if s.name != "map" or place < MAPS]
@@ -80,9 +88,9 @@ def _all(
         "The same methods in every part of the study: excess over the best causal plan of the "
         "part, and late requests."
     )
-    draw_parts = lambda: across.part_chart(lines)  # noqa: E731
+    draw_parts = lambda: parts.part_chart(lines)  # noqa: E731
     yield "all", [Sketch("parts", "Part by part", caption, draw_parts)]
-    found = learning.trainings(rows)
+    found = trainings(rows)
     caption = (
         "Validation episodes during training: mean over seeds and a 95 % interval. A slot that "
         "costs a thousand times as much as others lifts the mean cost and hardly lowers the reward."
@@ -96,14 +104,14 @@ def _all(
         "paper",
         [
             Sketch(
-                f"figure-{sweeps.FIGURES[sweep.axis]}",
-                f"Figure {sweeps.FIGURES[sweep.axis]}: {sweeps.LABELS[sweep.axis]}",
+                f"figure-{FIGURES[sweep.axis]}",
+                f"Figure {FIGURES[sweep.axis]}: {LABELS[sweep.axis]}",
                 "Mean latency per request and energy per slot, the same draws at every point. "
                 "Learned methods are retrained for each number of devices, and evaluated without "
                 "retraining along the other axes.",
-                lambda sweep=sweep: sweeps.sweep_chart(sweep),  # type: ignore[misc]
+                lambda sweep=sweep: sweep_chart(sweep),  # type: ignore[misc]
             )
-            for sweep in sweeps.sweeps(rows, scores.usable)
+            for sweep in sweeps(rows, scores.usable)
         ],
     )
 
@@ -185,7 +193,7 @@ def _of_quality(group: _Group) -> list[Sketch]:
 
 def _of_time(group: _Group) -> list[Sketch]:
     lines, traces = group.lines, group.traces()
-    training_s = learning.training_times(learning.trainings(group.rows))
+    training_s = training_times(trainings(group.rows))
     return [
         Sketch(
             "time",
@@ -205,7 +213,7 @@ def _of_time(group: _Group) -> list[Sketch]:
             "Scaling",
             "Median certified gap and median time against the number of devices; of methods that "
             "give bounds only, the distance of their bound to the best plan.",
-            lambda: sweeps.scaling_chart(
+            lambda: scaling_chart(
                 group.rows, np.where(np.isfinite(group.gap), group.gap, group.own_gap)
             ),
         ),
