@@ -13,7 +13,7 @@ The paper's decomposition of P1 (servers, powers, trajectories in turn), grown u
   local search (Lourenco, Martin, Stuetzle 2003).
 
 Slots are decided one after the other without looking ahead. The bound is that of
-`heuristics.independent_bound`.
+`slot.interference_free`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 
 from minlp.alternating.assignment import Assignment, Costs
 from minlp.alternating.planar import planar_search
-from minlp.heuristics.independent_bound import independent_bound, independent_certificate
+from minlp.heuristics.independent_bound import independent_certificate
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import greedy_decision
 from minlp.improvement.neighbourhood import improve, kick, neighbour_count, sweep
@@ -34,6 +34,7 @@ from minlp.improvement.positions import polish
 from minlp.improvement.prices import conflicts, crowding, option_costs
 from minlp.slot.cost import log_gains
 from minlp.slot.data import Array, SlotData, slot_data
+from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import Point, copy_point, new_point, plan_at, point_of
 from satedge.problem.generation.generate import generate

@@ -12,6 +12,20 @@ MIXED = -2
 """Receiver of a device whose allowed options have several."""
 
 
+#: Options of a device and receivers are bits of 64-bit integers; bit 62 is "not sent".
+MAX_OPTIONS = 62
+
+
+def require_masks(data: SlotData) -> None:
+    """Refuse a slot in which some device has more options than a mask has bits."""
+    if data.n_options.max(initial=0) > MAX_OPTIONS or data.load_s.shape[1] > MAX_OPTIONS:
+        k = int(data.n_options.argmax())
+        raise ValueError(
+            f"options of device {k} = {data.n_options[k]}: branch and bound allows at most "
+            f"{MAX_OPTIONS} (fewer satellites or UAVs, or dedicated compute)"
+        )
+
+
 @njit(cache=True, error_model="numpy")
 def receivers(data: SlotData, allowed: IntArray) -> tuple[IntArray, IntArray]:
     """(the one receiver, NOT_SENT, or MIXED (n,); bits of all allowed receivers (n,))."""

@@ -67,7 +67,7 @@ class Combination:
         """(M,) UAVs whose position matters: a receiver, or one that disturbs an answer."""
         s = self.terms.scenario
         serves = np.isin(np.arange(s.n_uavs), self.receiver)
-        if self.refused.any():
+        if self.refused.any() or s.uav_separation_m > 0:
             return np.ones(s.n_uavs, bool)
         others = serves.any() and s.interference_leakage > 0 and s.token_bit > 0
         return serves | np.asarray(others)

@@ -200,6 +200,8 @@ class _Search:
     def total_cutoff(self) -> float:
         """What a box has to stay under, in cost summed over devices, to be of interest."""
         total = self.cost * self.terms.scenario.n_devices
+        if not np.isfinite(total):
+            return np.inf
         return total - 0.99 * self.relative_gap * abs(total)
 
     def offer(self, plan: Plan | None) -> None:

@@ -22,7 +22,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from minlp.heuristics.interference_free import ServerCosts, server_costs
+from minlp.slot.interference_free import ServerCosts, server_costs
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Progress, Report, ignore
 from satedge.problem.referee import available, judge, uav_gains

@@ -15,7 +15,7 @@ import numpy as np
 
 from minlp.branch_and_bound.node import DEVICE, NOTHING, evaluate_node
 from minlp.branch_and_bound.presolve import least_powers, lone_costs, outer_boxes, tighten
-from minlp.branch_and_bound.receivers import receivers
+from minlp.branch_and_bound.receivers import receivers, require_masks
 from minlp.slot.data import Array, IntArray, SlotData
 
 #: A leaf whose candidate costs no more than this above its bound, relatively, is as good as exact.
@@ -140,6 +140,7 @@ def slot_tree(data: SlotData, ceiling: float, gap: float) -> SlotTree:
     `ceiling` is what the slot costs at most in any plan of interest, and an idle slot has one
     leaf at no cost, its UAVs anywhere within reach.
     """
+    require_masks(data)
     boxes = outer_boxes(data)
     n = len(data.n_options)
     whole = Leaf(

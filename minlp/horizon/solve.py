@@ -24,13 +24,13 @@ import numpy as np
 
 from minlp.alternating.assignment import Assignment
 from minlp.alternating.solve import Search, Settings
-from minlp.heuristics.independent_bound import independent_bound
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import greedy
 from minlp.horizon.episode import Tour, free_point, tour_of, widened
 from minlp.horizon.trajectory import smooth
 from minlp.horizon.windows import window_bounds
 from minlp.slot.data import Array
+from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
@@ -251,7 +251,7 @@ def bound_slots(
         "slot_bounds": bounds.tolist(),
         "slot_bounds_by": by,
         "check": "minlp.horizon.solve.slot_bound, "
-        "minlp.heuristics.independent_bound.independent_bound, minlp.horizon.windows",
+        "minlp.slot.interference_free.independent_bound, minlp.horizon.windows",
     }
     return certificate, alone
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from minlp.horizon.chain import chain_bound, chain_of
 from minlp.horizon.episode import wide_data
-from minlp.slot.data import Array
+from minlp.slot.data import Array, forgiving
 from satedge.problem.instance import Instance
 
 #: A slot dearer by this share than alone is worth a window.
@@ -109,7 +109,10 @@ def _bounded(
 ) -> Window:
     devices, slots = instance.scenario.n_devices, slice(first, last + 1)
     chain = chain_of(
-        [wide_data(instance, t) for t in range(first, last + 1)],
+        [
+            forgiving(wide_data(instance, t), instance.deadline_s[t, instance.active[t]])
+            for t in range(first, last + 1)
+        ],
         slot_costs[slots] * devices,
         slot_bounds[slots] * devices,
         instance.scenario.uav_reach_m,

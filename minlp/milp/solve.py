@@ -23,13 +23,13 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
-from minlp.heuristics.independent_bound import independent_bound
 from minlp.milp.duals import LinearProgram, LpAnswer, Solver, milp_claim
 from minlp.milp.model import build_relaxation
 from minlp.milp.refine import refine
 from minlp.milp.rounding import rounded
 from minlp.p1.data import SlotTerms, slot_terms
 from minlp.p1.start import start_plan
+from minlp.slot.interference_free import independent_bound
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Progress, Report, ignore
 from satedge.problem.referee import judge

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.projector import reachable
+from satedge.problem.referee import TOLERANCE
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -62,7 +63,7 @@ class SlotData(NamedTuple):
     shared: bool
 
 
-def slot_data(instance: Instance, slot: int = 0, overrun_weight: float | None = None) -> SlotData:
+def slot_data(instance: Instance, slot: int = 0) -> SlotData:
     """Data of one slot, the UAVs starting at `instance.uav_xy_m`. Idle devices are left out.
 
     All arrays are fresh: read-only ones would be another type to compiled code.
@@ -105,7 +106,7 @@ def slot_data(instance: Instance, slot: int = 0, overrun_weight: float | None = 
         path_loss_exponent=s.path_loss_exponent,
         latency_weight=s.latency_weight_per_s,
         energy_weight=s.energy_weight_per_J,
-        overrun_weight=s.penalty_per_s if overrun_weight is None else overrun_weight,
+        overrun_weight=s.penalty_per_s,
         log_leakage=log_leakage,
         log_noise=float(np.log(s.noise_W)),
         log_power_min=float(np.log(s.power_min_W)),
@@ -114,6 +115,19 @@ def slot_data(instance: Instance, slot: int = 0, overrun_weight: float | None = 
         uav_bandwidth_Hz=s.uav_bandwidth_Hz,
         scope=SCOPES[s.interference_scope],
         shared=s.compute_sharing == "shared",
+    )
+
+
+def forgiving(data: SlotData, deadline_s: Array) -> SlotData:
+    """The slot with limits as wide as the referee's tolerance leaves them: for bounds.
+
+    A latency counts as late only if it exceeds its deadline by more than the tolerance times
+    itself; `deadline_s` (n,) are at least the devices' deadlines. Discs have their own slack.
+    """
+    return data._replace(
+        slack_s=data.slack_s + 2 * TOLERANCE * deadline_s[:, None],
+        log_power_min=data.log_power_min - 2 * TOLERANCE,
+        log_power_max=data.log_power_max + 2 * TOLERANCE,
     )
 
 

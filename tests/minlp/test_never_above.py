@@ -10,10 +10,10 @@ import pytest
 
 from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
-from minlp.heuristics.independent_bound import independent_bound
 from minlp.heuristics.simple import greedy, local_search, nearest
 from minlp.horizon.solve import hindsight
 from minlp.milp import solve as relax
+from minlp.slot.interference_free import independent_bound
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from minlp.alternating.assignment import Assignment, Costs
 from minlp.alternating.planar import planar_search
 from minlp.alternating.solve import Search, Settings, alternate, linearised
-from minlp.heuristics.independent_bound import independent_bound
 from minlp.heuristics.simple import greedy, greedy_decision, local_search
 from minlp.improvement.neighbourhood import change, neighbour_count, place
 from minlp.improvement.positions import polish
 from minlp.improvement.prices import conflicts, disturbance_prices, option_costs
 from minlp.slot.cost import log_gains
 from minlp.slot.data import slot_data
+from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import new_point, plan_at, point_of, settle_powers
 from satedge.problem.generation.generate import generate

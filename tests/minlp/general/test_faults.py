@@ -8,10 +8,10 @@ from minlp.alternating import solve as alternate_module
 from minlp.alternating.assignment import Assignment
 from minlp.alternating.solve import alternate
 from minlp.enumeration.solve import prove
-from minlp.heuristics.independent_bound import independent_bound
 from minlp.heuristics.simple import greedy
 from minlp.milp import solve as relax
 from minlp.milp.duals import Solver
+from minlp.slot.interference_free import independent_bound
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset

@@ -5,14 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minlp.heuristics.independent_bound import (
-    device_bounds,
-    independent,
-    independent_bound,
-    reachable_distances,
-)
-from minlp.heuristics.interference_free import Upload, lone_sender, server_costs
+from minlp.heuristics.independent_bound import independent
 from minlp.heuristics.simple import greedy, nearest
+from minlp.slot.interference_free import (
+    Upload,
+    device_bounds,
+    independent_bound,
+    lone_sender,
+    reachable_distances,
+    server_costs,
+)
 from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minlp.alternating.solve import alternate
-from minlp.heuristics.independent_bound import independent_bound
 from minlp.heuristics.simple import greedy, random
 from minlp.horizon.episode import bent_path, fixed_places, tour_of, wide_data, widened
 from minlp.horizon.solve import hindsight, rolling
@@ -16,6 +15,7 @@ from minlp.horizon.trajectory import smooth
 from minlp.horizon.uav_routes import best_route, place_costs
 from minlp.improvement.neighbourhood import place
 from minlp.slot.data import slot_data
+from minlp.slot.interference_free import independent_bound
 from minlp.slot.value import new_point, point_of, settle_powers
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
