@@ -197,7 +197,7 @@ def test_the_projector_changes_what_exceeds_a_limit_and_nothing_else(limit, x):
 def test_the_projector_changes_exactly_what_the_referee_finds_broken(limit):
     """Number by number around a limit and its slack: both draw the line at the same one."""
     lines = set()
-    for x in 1e-9 + np.r_[5e-17 * np.arange(-40, 41), 3e-14 * np.arange(-5, 6)]:
+    for x in 1e-9 + np.r_[1.6e-16 * np.arange(-6, 7), 3e-14 * np.arange(-4, 5)]:
         instance, plan = limit.exceed(x)
         projected, changes = project(instance, plan)
         changed = any(c.any() for c in vars(changes).values())

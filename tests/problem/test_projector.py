@@ -79,11 +79,13 @@ def test_replacements_are_uniform_over_the_available_servers():
     """Redrawn servers follow the uniform law over what is available, never the cheapest."""
     instance = generate(preset("paper", n_slots=1, arrivals="every-slot", accuracy_max=0.31), 1)
     mask = available(instance, instance.uav_xy_m[None])[0, 0]
-    counts = np.zeros(7)
     draws = 7000
-    for seed in range(draws):
-        raw = Plan(np.full((1, 10), -1), np.ones((1, 10)), instance.uav_xy_m[None])
-        counts[project(instance, raw, seed)[0].server[0, 0]] += 1
+    slots = np.zeros(draws, np.int64)
+    at = np.broadcast_to(instance.uav_xy_m, (draws, 3, 2))
+    raw = Plan(np.full((draws, 10), -1), np.ones((draws, 10)), at)
+    keys = slot_keys(np.arange(draws, dtype=np.uint64), slots)
+    plan, _ = project_slots(instance.rows(slots), at, raw, keys)
+    counts = np.bincount(plan.server[:, 0], minlength=7)
     expected = draws / mask.sum()
     assert (counts[~mask] == 0).all()
     chi2 = ((counts[mask] - expected) ** 2 / expected).sum()
