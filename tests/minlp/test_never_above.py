@@ -15,10 +15,9 @@ from minlp.horizon.solve import hindsight
 from minlp.milp import solve as relax
 from minlp.slot.interference_free import independent_bound
 from satedge.problem.generation.generate import generate
-from satedge.problem.plan import Plan
-from satedge.problem.projector import project
 from satedge.problem.referee import judge
 from satedge.problem.scenario import PRESETS, preset
+from support.plans import random_plan
 from support.randomised import seeds
 
 #: What is drawn for every world, one of each.
@@ -69,23 +68,11 @@ def hurried(instance, share):
     return dataclasses.replace(instance, deadline_s=deadline_s)
 
 
-def random_plans(instance, rng, count):
-    """Through the projector; powers log-uniform over their range and beyond, flights too."""
-    s, shape = instance.scenario, (instance.n_slots, instance.scenario.n_devices)
-    for _ in range(count):
-        raw = Plan(
-            rng.integers(-1, s.n_servers, shape).astype(float),
-            10 ** rng.uniform(-7, 0.5, shape),
-            instance.uav_xy_m + rng.normal(0, 60, (shape[0], s.n_uavs, 2)),
-        )
-        yield project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
-
-
 def cheapest(instance, seed, *plans):
     """(T,) least judged cost of every slot over many plans, and the least mean."""
     rng = np.random.default_rng([seed, 1])
     tried = [p for p in plans if p is not None]
-    tried += random_plans(instance, rng, 6)
+    tried += [random_plan(instance, rng, decades=(-7, 0.5)) for _ in range(6)]
     methods = (greedy, nearest, local_search)
     tried += [method(instance, budget_s=np.inf, seed=seed).plan for method in methods]
     verdicts = [judge(instance, plan) for plan in tried]

@@ -19,37 +19,17 @@ from satedge.problem.referee import (
 )
 from satedge.problem.scenario import PRESETS, preset
 from support.plain_model import device, slot_cost
+from support.plans import random_plan, raw_plan
 from support.randomised import examples
+from support.worlds import scenarios
 
-SCENARIOS = st.fixed_dictionaries(
-    {
-        "interference_scope": st.sampled_from(["all", "tier", "server"]),
-        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
-        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
-        "path_loss_exponent": st.sampled_from([2.0, 2.4]),
-        "isl_topology": st.sampled_from(["chain", "ring", "grid"]),
-        "accuracy_min": st.just(0.0),
-        "accuracy_max": st.sampled_from([0.2, 0.378]),
-        "n_devices": st.integers(1, 6),
-        "n_slots": st.integers(1, 3),
-    }
+SCENARIOS = scenarios(
+    isl_topology=st.sampled_from(["chain", "ring", "grid"]),
+    accuracy_min=st.just(0.0),
+    accuracy_max=st.sampled_from([0.2, 0.378]),
+    n_devices=st.integers(1, 6),
+    n_slots=st.integers(1, 3),
 )
-
-
-def raw_plan(instance, rng, stacked=()):
-    """Decisions of every sort."""
-    s = instance.scenario
-    shape = (*stacked, instance.n_slots)
-    return Plan(
-        rng.integers(-1, s.n_servers, (*shape, s.n_devices)),
-        10 ** rng.uniform(-6, 0, (*shape, s.n_devices)),
-        rng.uniform(0, s.area_side_m, (*shape, s.n_uavs, 2)),
-    )
-
-
-def random_plan(instance, rng, stacked=()):
-    """Decisions of every sort, projected."""
-    return project(instance, raw_plan(instance, rng, stacked), seed=int(rng.integers(1 << 30)))[0]
 
 
 @examples(60)

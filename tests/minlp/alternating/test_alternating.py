@@ -19,16 +19,12 @@ from minlp.slot.data import slot_data
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import new_point, plan_at, point_of, settle_powers
-from satedge.problem.generation.generate import generate
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import preset
 from support.randomised import examples
+from support.worlds import ODD_WORLDS, printed, world
 
 SMALL = {"n_devices": 4, "n_uavs": 2, "n_satellites": 1}
-
-
-def one_slot(name="paper", seed=0, **changes):
-    return generate(preset(name, n_slots=1, **changes), seed)
 
 
 def random_costs(s, rng):
@@ -104,7 +100,7 @@ def test_the_radius_bounds_how_many_devices_change_servers():
 )
 def test_prices_are_the_derivatives_of_cost_in_disturbance(name, scope, seed):
     """A little more disturbance of one device raises its priced cost by the price, first order."""
-    slot = one_slot(name, seed, interference_scope=scope)
+    slot = world(name, seed, interference_scope=scope)
     data = slot_data(slot)
     point = point_of(data, slot, greedy_decision(slot))
     settle_powers(data, point, 1e-12, np.inf)
@@ -134,7 +130,7 @@ def cost_of_device(data, point, k, extra_W):
 
 def test_conflicts_are_pairs_that_no_reachable_place_covers():
     """Against a grid of places: a pair without conflict has one, to the grid's resolution."""
-    slot = one_slot("paper", 6, uav_coverage_m=120.0)
+    slot = world("paper", 6, uav_coverage_m=120.0)
     data = slot_data(slot)
     apart = conflicts(data)
     steps = np.stack(np.meshgrid(*[np.linspace(-1, 1, 121)] * 2), -1).reshape(-1, 2)
@@ -175,30 +171,15 @@ def enumerated(slot):
 def test_small_slots_are_solved_as_by_enumeration(name):
     """All servers tried, positions and powers optimised for each: nothing better by 1e-5."""
     for seed in range(6):
-        slot = one_slot(name, seed, n_devices=3, n_uavs=1, n_satellites=2)
+        slot = world(name, seed, n_devices=3, n_uavs=1, n_satellites=2)
         found = alternate(slot, budget_s=np.inf, seed=0)
         assert judge(slot, found.plan).cost <= enumerated(slot) * (1 + 1e-5)
 
 
-WORLDS = [
-    {},
-    {"n_uavs": 0},
-    {"n_satellites": 0},
-    {"n_devices": 1},
-    {"arrival_rate_min": 0.0, "arrival_rate_max": 0.0},
-    {"uav_speed_max_mps": 0.0, "uav_separation_m": 50.0},
-    {"interference_scope": "server", "compute_sharing": "shared"},
-    {"interference_scope": "tier", "interference_leakage": 0.0},
-    {"uav_coverage_m": 30.0, "n_satellites": 0},
-    {"deadline_penalty": 0.0, "energy_weight_per_J": 0.0},
-]
-
-
-@pytest.mark.parametrize("changes", WORLDS)
+@pytest.mark.parametrize("changes", ODD_WORLDS)
 def test_every_world_is_handled(changes):
     """Admissible, repeatable, above its bound, and no worse than greedy on the first slot."""
-    scenario = preset("paper", n_slots=2, requests="as-printed", **changes)
-    instance = generate(scenario, 7)
+    instance = printed("paper", 7, n_slots=2, **changes)
     found = alternate(instance, budget_s=np.inf, seed=3, kicks=3)
     again = alternate(instance, budget_s=np.inf, seed=3, kicks=3)
     verdict = judge(instance, found.plan)
@@ -214,7 +195,7 @@ def test_every_world_is_handled(changes):
 
 def test_one_slot_is_streamed_with_falling_costs_ending_in_the_result():
     """A run killed at any moment leaves its best plan behind."""
-    slot = one_slot("balanced", 4, interference_leakage=0.3)
+    slot = world("balanced", 4, interference_leakage=0.3)
     costs = []
 
     def report(progress):
@@ -232,7 +213,7 @@ def test_it_beats_local_search_on_average():
     """More neighbourhoods and joint positions pay: never worse by 0.01 %, cheaper in the mean."""
     ratios = []
     for seed in range(6):
-        slot = one_slot("paper", 100 + seed)
+        slot = world("paper", 100 + seed)
         ours = judge(slot, alternate(slot, budget_s=np.inf, seed=0).plan).cost
         simple = judge(slot, local_search(slot, budget_s=np.inf, seed=0).plan).cost
         ratios.append(ours / simple)
@@ -242,7 +223,7 @@ def test_it_beats_local_search_on_average():
 
 def test_costs_around_a_plan_sum_to_its_own_cost():
     """Without harm to others, the option costs of the chosen servers are what the judge charges."""
-    slot = one_slot("paper", 9, interference_leakage=0.0)
+    slot = world("paper", 9, interference_leakage=0.0)
     data = slot_data(slot)
     point = point_of(data, slot, greedy_decision(slot))
     settle_powers(data, point, 1e-10, np.inf)
@@ -254,7 +235,7 @@ def test_costs_around_a_plan_sum_to_its_own_cost():
 
 def test_the_assignment_problem_offers_what_is_reachable_and_keeps_crowding_convex():
     """Idle devices have no option; at today's load the crowd terms vanish, elsewhere they pay."""
-    slot = one_slot("paper", 9)
+    slot = world("paper", 9)
     data = slot_data(slot)
     point = point_of(data, slot, greedy_decision(slot))
     settle_powers(data, point, 1e-10, np.inf)
@@ -272,7 +253,7 @@ def test_the_assignment_problem_offers_what_is_reachable_and_keeps_crowding_conv
 
 def test_a_neighbour_is_a_move_or_a_swap():
     """All indices together give every move and every swap exactly once."""
-    slot = one_slot("paper", 12)
+    slot = world("paper", 12)
     data = slot_data(slot)
     point = point_of(data, slot, greedy_decision(slot))
     seen = set()
@@ -289,6 +270,6 @@ def test_a_neighbour_is_a_move_or_a_swap():
 
 def test_a_search_without_time_returns_the_fallback():
     """The time of a slot is over before it starts: the plan is admissible all the same."""
-    slot = one_slot("paper", 1)
+    slot = world("paper", 1)
     search = Search(slot, Assignment(slot.scenario), Settings(), np.random.default_rng(0), 0.0)
     assert judge(slot, search.run()).admissible

@@ -25,23 +25,10 @@ from minlp.slot.region import (
     start_reach,
 )
 from minlp.slot.value import copy_point, new_point, plan_at, point_of, settle_powers
-from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
-from satedge.problem.scenario import PRESETS, preset
+from satedge.problem.scenario import PRESETS
 from support.randomised import examples
-
-ANY_SCENARIO = st.fixed_dictionaries(
-    {
-        "interference_scope": st.sampled_from(["all", "tier", "server"]),
-        "interference_leakage": st.sampled_from([0.0, 0.05, 1.0]),
-        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
-        "path_loss_exponent": st.sampled_from([2.0, 3.0]),
-    }
-)
-
-
-def one_slot(name="paper", seed=0, **changes):
-    return generate(preset(name, n_slots=1, **changes), seed)
+from support.worlds import printed, scenarios, world
 
 
 def settled(slot, decision=greedy_decision, gap=1e-10):
@@ -58,10 +45,10 @@ def used_uavs(data, point):
 
 
 @examples(60)
-@given(st.sampled_from(list(PRESETS)), ANY_SCENARIO, st.integers(0, 10_000))
+@given(st.sampled_from(list(PRESETS)), scenarios(), st.integers(0, 10_000))
 def test_the_compiled_value_is_the_judged_cost(name, changes, seed):
     """Every scope, leakage, compute mode and path loss: the same cost to 1e-9."""
-    slot = one_slot(name, seed, **changes)
+    slot = world(name, seed, **changes)
     data, point = settled(slot, lambda s: random_decision(s, np.random.default_rng(seed)))
     verdict = judge(slot, plan_at(slot, data, point))
     assert verdict.admissible
@@ -89,10 +76,10 @@ def test_the_projection_is_feasible_and_nothing_feasible_is_nearer(seed):
 
 
 @examples(25)
-@given(st.sampled_from(["paper", "balanced", "as-printed"]), ANY_SCENARIO, st.integers(0, 10_000))
+@given(st.sampled_from(["paper", "balanced", "as-printed"]), scenarios(), st.integers(0, 10_000))
 def test_the_slope_of_the_value_is_that_of_finite_differences(name, changes, seed):
     """The envelope theorem: no re-solving enters the slope, yet re-solved values agree."""
-    slot = one_slot(name, seed, **changes)
+    slot = world(name, seed, **changes)
     data, point = settled(slot, lambda s: random_decision(s, np.random.default_rng(seed)), 1e-12)
     slope = position_slope(data, point)
     scale = np.abs(slope).max() + 1e-4 * point.value[0]
@@ -112,7 +99,7 @@ def test_planar_search_and_successive_convex_programs_reach_the_same_cost():
     assert programs.problem.is_dcp(dpp=True)
     compared = 0
     for leakage, seed in ((0.05, 1), (0.05, 2), (1.0, 3), (0.0, 4)):
-        data, point = settled(one_slot("paper", seed, interference_leakage=leakage))
+        data, point = settled(world("paper", seed, interference_leakage=leakage))
         slack = upload_slack(data, point)
         for m in used_uavs(data, point):
             x, y, planar = best_position(data, start_reach(data), point, slack, m, 1e-5)
@@ -130,7 +117,7 @@ def test_planar_search_and_successive_convex_programs_reach_the_same_cost():
 @given(st.integers(0, 10_000), st.sampled_from([0.0, 0.05]))
 def test_planar_search_beats_every_point_of_a_finer_grid(seed, leakage):
     """Global in the plane: 6,400 admissible places, none cheaper."""
-    data, point = settled(one_slot("balanced", seed, interference_leakage=leakage, n_satellites=1))
+    data, point = settled(world("balanced", seed, interference_leakage=leakage, n_satellites=1))
     slack = upload_slack(data, point)
     for m in used_uavs(data, point)[:1]:
         _x, _y, best = best_position(data, start_reach(data), point, slack, m, 1e-3)
@@ -149,7 +136,7 @@ def test_planar_search_beats_every_point_of_a_finer_grid(seed, leakage):
 )
 def test_descent_over_positions_only_gains_and_stays_admissible(name, separation, seed):
     """Coverage, reach, area and separation hold at the end, and the value is the judge's."""
-    slot = one_slot(name, seed, uav_separation_m=separation)
+    slot = world(name, seed, uav_separation_m=separation)
     data = slot_data(slot)
     point = point_of(data, slot, random_decision(slot, np.random.default_rng(seed)))
     point.uav_xy_m[:] = slot.uav_xy_m
@@ -170,7 +157,7 @@ def test_a_uav_that_nobody_hears_from_but_one_flies_to_it():
     """One device, one UAV, no rival: hovering above the device is optimal if it can be reached."""
     changes = {"n_devices": 1, "n_uavs": 1, "n_satellites": 0, "accuracy_min": 0.3}
     changes |= {"accuracy_max": 0.3, "uav_speed_max_mps": 300.0, "uav_coverage_m": 700.0}
-    slot = one_slot("balanced", 3, requests="as-printed", **changes)
+    slot = printed("balanced", 3, **changes)
     data, point = settled(slot)
     polish(data, start_reach(data), point, 1e-12, 200)
     assert point.uav_xy_m[0] == pytest.approx(slot.device_xy_m[0, 0], abs=0.05)

@@ -23,25 +23,19 @@ from minlp.slot.geometry import (
     room,
 )
 from minlp.slot.region import common_point, discs_of, in_all, reach_boxes, start_reach
-from satedge.problem.generation.generate import generate
-from satedge.problem.plan import Plan
-from satedge.problem.projector import project
 from satedge.problem.referee import available, judge
-from satedge.problem.scenario import PRESETS, preset
+from satedge.problem.scenario import PRESETS
 from support.plain_model import slot_cost
+from support.plans import random_plan
 from support.randomised import examples, seeds
+from support.worlds import scenarios, world
 
-SCENARIOS = st.fixed_dictionaries(
-    {
-        "interference_scope": st.sampled_from(["all", "tier", "server"]),
-        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
-        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
-        "path_loss_exponent": st.sampled_from([2.0, 2.6]),
-        "uav_separation_m": st.sampled_from([0.0, 0.0, 60.0]),
-        "n_devices": st.integers(1, 6),
-        "uav_coverage_m": st.sampled_from([120.0, 250.0]),
-        "requests": st.just("as-printed"),
-    }
+SCENARIOS = scenarios(
+    path_loss_exponent=st.sampled_from([2.0, 2.6]),
+    uav_separation_m=st.sampled_from([0.0, 0.0, 60.0]),
+    n_devices=st.integers(1, 6),
+    uav_coverage_m=st.sampled_from([120.0, 250.0]),
+    requests=st.just("as-printed"),
 )
 FLEETS = st.sampled_from([(3, 4), (1, 2), (2, 0), (0, 3)])
 
@@ -53,19 +47,8 @@ def _compiled():
 
 def one_slot(name, seed, fleet=(3, 4), **changes):
     """One slot in which everybody has a request."""
-    m, n = fleet
-    changes = {"arrivals": "every-slot", **changes}
-    return generate(preset(name, n_slots=1, n_uavs=m, n_satellites=n).replace(**changes), seed)
-
-
-def random_plans(instance, rng, count):
-    s = instance.scenario
-    raw = Plan(
-        rng.integers(-1, s.n_servers, (count, 1, s.n_devices)),
-        10 ** rng.uniform(-6, 0, (count, 1, s.n_devices)),
-        instance.uav_xy_m + rng.uniform(-60, 60, (count, 1, s.n_uavs, 2)),
-    )
-    return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
+    size = {"n_uavs": fleet[0], "n_satellites": fleet[1]}
+    return world(name, seed, **{"arrivals": "every-slot", **size, **changes})
 
 
 @examples(60)
@@ -77,7 +60,7 @@ def test_the_bound_never_passes_a_judged_cost(name, changes, fleet, seed):
     verdict = judge(instance, outcome.plan)
     assert verdict.admissible
     assert outcome.lower_bound <= float(verdict.cost) * (1 + 1e-9)
-    plans = random_plans(instance, np.random.default_rng(seed), 200)
+    plans = random_plan(instance, np.random.default_rng(seed), (200,))
     others = judge(instance, plans)
     assert outcome.lower_bound <= others.cost.min() * (1 + 1e-9)
     if outcome.status == "optimal":
@@ -298,7 +281,7 @@ def test_hard_mode_ends_with_a_punctual_optimum_or_a_cause():
         if outcome.status == "infeasible":
             assert outcome.certificate["least_bound"] >= outcome.certificate["punctual_ceiling"]
             rng = np.random.default_rng(seed)
-            assert not judge(instance, random_plans(instance, rng, 300)).feasible.any()
+            assert not judge(instance, random_plan(instance, rng, (300,))).feasible.any()
     assert "infeasible" in seen
 
 
@@ -341,7 +324,7 @@ def test_limits_end_gracefully_with_a_valid_bound():
 
 def test_nobody_sends():
     """A slot of idle devices costs nothing and is optimal."""
-    instance = generate(preset("tiny", n_slots=40, arrival_rate_min=0, arrival_rate_max=0.01), 0)
+    instance = world("tiny", 0, n_slots=40, arrival_rate_min=0, arrival_rate_max=0.01)
     slot = int(np.flatnonzero(~instance.active.any(axis=1))[0])
     outcome = solve(instance.window(slot, slot + 1), budget_s=np.inf)
     assert outcome.status == "optimal"
@@ -350,7 +333,7 @@ def test_nobody_sends():
 
 def test_rolling_carries_the_uavs():
     """An episode slot by slot: admissible, and each slot certified."""
-    instance = generate(preset("tiny", n_slots=6), 5)
+    instance = world("tiny", 5, n_slots=6)
     outcome = rolling(instance, budget_s=np.inf, slot_budget_s=np.inf)
     verdict = judge(instance, outcome.plan)
     assert verdict.admissible

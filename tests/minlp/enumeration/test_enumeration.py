@@ -1,7 +1,5 @@
 """The enumeration is an oracle: its bound lies below every plan, its plan at its bound."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,28 +10,17 @@ from minlp.enumeration.box import evaluate, root_box, split
 from minlp.enumeration.point import Combination
 from minlp.general import solve as general
 from minlp.p1.data import slot_terms
-from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan, stack
 from satedge.problem.projector import project
 from satedge.problem.referee import TOLERANCE, judge
-from satedge.problem.scenario import preset
 from support.randomised import examples, seeds
+from support.worlds import nobody_asks, scenarios, tiny, world
 
-SCENARIOS = st.fixed_dictionaries(
-    {
-        "interference_scope": st.sampled_from(["all", "tier", "server"]),
-        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
-        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
-        "path_loss_exponent": st.sampled_from([2.0, 2.4]),
-        "uav_coverage_m": st.sampled_from([80.0, 250.0]),
-        "latency_weight_per_s": st.sampled_from([0.5, 2.0]),
-        "energy_weight_per_J": st.sampled_from([0.0, 0.0125, 0.5]),
-    }
+SCENARIOS = scenarios(
+    uav_coverage_m=st.sampled_from([80.0, 250.0]),
+    latency_weight_per_s=st.sampled_from([0.5, 2.0]),
+    energy_weight_per_J=st.sampled_from([0.0, 0.0125, 0.5]),
 )
-
-
-def tiny(seed=0, **changes):
-    return generate(preset("tiny", n_slots=1).replace(**changes), seed)
 
 
 def around(instance, plan, rng, count):
@@ -64,10 +51,7 @@ def test_no_plan_lies_below_the_bound(changes, seed):
 @given(SCENARIOS, st.integers(0, 1000), st.integers(0, 5))
 def test_every_box_bounds_its_plans(changes, seed, depth):
     """With given servers, the bound of a box lies below plans at any positions inside it."""
-    instance = generate(
-        preset("tiny", n_slots=1, n_uavs=2, n_satellites=1, accuracy_max=0.5).replace(**changes),
-        seed,
-    )
+    instance = tiny(seed, n_uavs=2, n_satellites=1, accuracy_max=0.5, **changes)
     rng = np.random.default_rng(seed)
     terms = slot_terms(instance, 0)
     servers = np.array([
@@ -110,8 +94,9 @@ def test_scip_finds_the_same_optimum(seed):
 @given(st.integers(0, 1000), st.sampled_from(["balanced", "paper", "published"]))
 def test_separable_case_equals_enumeration(seed, name):
     """Without leakage and motion, device by device is the enumeration over all at once."""
-    scenario = preset(name, n_devices=3, n_uavs=1, n_satellites=2, n_slots=1)
-    instance = generate(scenario.replace(interference_leakage=0.0), seed)
+    small = {"n_devices": 3, "n_uavs": 1, "n_satellites": 2}
+    instance = world(name, seed, interference_leakage=0.0, **small)
+    scenario = instance.scenario
     alone = oracle.separable(instance)
     together = oracle.prove(instance, fixed=True, relative_gap=1e-8)
     # Bounds hold for plans that use what the referee forgives of deadlines and power limits: of a
@@ -156,7 +141,7 @@ def test_solve_states_its_certificate():
     assert outcome.certificate["kind"] == "enumeration"
     cost = float(judge(tiny(2), outcome.plan).cost)
     assert cost * (1 - 1e-6) <= outcome.lower_bound <= cost
-    two = generate(preset("tiny", n_slots=2), 2)
+    two = world("tiny", 2, n_slots=2)
     assert oracle.solve(two, budget_s=np.inf, seed=0).lower_bound is None
 
 
@@ -169,7 +154,7 @@ def test_when_time_is_up_the_bound_still_holds():
 
 def test_too_many_combinations_are_refused():
     """Large slots are not enumerated."""
-    large = generate(preset("balanced", n_slots=1, n_devices=40, interference_leakage=0.3), 0)
+    large = world("balanced", 0, n_devices=40, interference_leakage=0.3)
     with pytest.raises(ValueError, match="combinations"):
         oracle.prove(large)
     with pytest.raises(ValueError, match="leakage = 0"):
@@ -178,10 +163,5 @@ def test_too_many_combinations_are_refused():
 
 def test_idle_slots_cost_nothing():
     """Nobody asks, nothing is paid."""
-    instance = tiny(0)
-    idle = {
-        name: np.zeros_like(getattr(instance, name))
-        for name in ("active", "input_bit", "output_words", "deadline_s", "accuracy_floor")
-    }
-    proof = oracle.prove(dataclasses.replace(instance, **idle))
+    proof = oracle.prove(nobody_asks(tiny()))
     assert proof.cost == proof.lower_bound == 0

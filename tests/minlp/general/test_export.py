@@ -10,16 +10,15 @@ import pytest
 from minlp.enumeration.solve import prove
 from minlp.general import export as files
 from minlp.p1 import model as p1
-from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import judge
-from satedge.problem.scenario import preset
+from support.worlds import world
 
 
 @pytest.fixture(scope="module")
 def instance():
-    return generate(preset("tiny", n_slots=2), 4)
+    return world("tiny", 4, n_slots=2)
 
 
 @pytest.fixture(scope="module")

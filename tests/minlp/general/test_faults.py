@@ -12,13 +12,8 @@ from minlp.heuristics.simple import greedy
 from minlp.milp import solve as relax
 from minlp.milp.duals import Solver
 from minlp.slot.interference_free import independent_bound
-from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
-from satedge.problem.scenario import preset
-
-
-def tiny(seed=1):
-    return generate(preset("tiny", n_slots=1), seed)
+from support.worlds import tiny, world
 
 
 class Wrapped:
@@ -99,7 +94,7 @@ def test_whatever_the_lp_solver_does_the_bound_holds_and_the_fault_is_told(monke
         self._highs = Wrapped(self._highs, SPOILT[fault])
 
     monkeypatch.setattr(Solver, "_load", spoilt_load)
-    slot = tiny()
+    slot = tiny(1)
     found = relax.solve(slot, budget_s=np.inf, seed=0)
     assert found.lower_bound <= prove(slot, relative_gap=1e-5).cost
     assert found.lower_bound >= independent_bound(slot).mean()
@@ -119,7 +114,7 @@ def test_a_sound_lp_solver_is_not_accused():
 )
 def test_a_wrong_milp_claim_is_told_and_does_not_enter_the_bound(monkeypatch, cost, bound, told):
     """A bound above a plan's cost, a cost below the certified bound, no number at all."""
-    slot = tiny()
+    slot = tiny(1)
     true = relax.relaxed(slot, 0, budget_s=np.inf)
     wrong = (true.lower_bound * cost if cost < 1 else None, bound)
     monkeypatch.setattr(relax, "milp_claim", lambda *_: wrong)
@@ -140,7 +135,7 @@ def test_a_solver_that_hangs_leaves_the_weaker_bound_reported(monkeypatch):
         raise Killed
 
     monkeypatch.setattr(Solver, "solve", hang)
-    seen, slot = [], tiny()
+    seen, slot = [], tiny(1)
     with pytest.raises(Killed):
         relax.solve(slot, budget_s=np.inf, seed=0, report=seen.append)
     assert seen[-1].lower_bound == pytest.approx(independent_bound(slot).mean(), rel=1e-12)
@@ -174,7 +169,7 @@ def test_alternate_survives_its_milp_solver(monkeypatch, fault):
         self.solver.solve = answer
 
     monkeypatch.setattr(Assignment, "__post_init__", spoilt)
-    slot = generate(preset("paper", n_slots=1, arrivals="every-slot"), 3)
+    slot = world("paper", 3, arrivals="every-slot")
     found = alternate(slot, budget_s=np.inf, seed=0, kicks=1)
     verdict = judge(slot, found.plan)
     assert verdict.admissible
@@ -184,5 +179,5 @@ def test_alternate_survives_its_milp_solver(monkeypatch, fault):
 
 def test_alternate_records_no_fault_of_a_sound_solver():
     """Nothing is told where nothing was wrong."""
-    slot = generate(preset("paper", n_slots=1, arrivals="every-slot"), 3)
+    slot = world("paper", 3, arrivals="every-slot")
     assert alternate(slot, budget_s=np.inf, seed=0, kicks=1).info["solver_faults"] == []

@@ -10,16 +10,11 @@ import pytest
 from minlp.general import solve as general
 from minlp.general import solvers as general_solvers
 from minlp.p1.start import start_plan
-from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
-from satedge.problem.scenario import preset
+from support.worlds import tiny, world
 
 pytest.importorskip("pyscipopt")
-
-
-def tiny(seed=0, **changes):
-    return generate(preset("tiny", n_slots=1).replace(**changes), seed)
 
 
 @pytest.fixture
@@ -60,7 +55,7 @@ def test_a_claimed_bound_is_no_certified_bound():
 
 def test_episodes_go_slot_by_slot():
     """UAVs fly on from where they were, and every slot has a record."""
-    instance = generate(preset("tiny", n_slots=2), 3)
+    instance = world("tiny", 3, n_slots=2)
     seen = []
     outcome = general.solve(instance, budget_s=600, seed=0, report=seen.append)
     assert judge(instance, outcome.plan).admissible

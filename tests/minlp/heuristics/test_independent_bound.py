@@ -15,54 +15,32 @@ from minlp.slot.interference_free import (
     reachable_distances,
     server_costs,
 )
-from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.projector import project
 from satedge.problem.referee import available, judge, uav_gains
-from satedge.problem.scenario import PRESETS, preset
+from satedge.problem.scenario import PRESETS
+from support.plans import random_plan
 from support.randomised import examples, seeds
+from support.worlds import printed, scenarios
 
-SCENARIOS = st.fixed_dictionaries(
-    {
-        "n_devices": st.sampled_from([1, 4, 10]),
-        "n_uavs": st.sampled_from([0, 1, 3]),
-        "n_satellites": st.sampled_from([0, 2, 4]),
-        "interference_scope": st.sampled_from(["all", "tier", "server"]),
-        "interference_leakage": st.sampled_from([0.0, 0.05, 1.0]),
-        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
-        "uav_speed_max_mps": st.sampled_from([0.0, 20.0]),
-        "uav_coverage_m": st.sampled_from([60.0, 250.0]),
-        "deadline_penalty": st.sampled_from([0.0, 100.0]),
-    }
+SCENARIOS = scenarios(
+    n_devices=st.sampled_from([1, 4, 10]),
+    n_uavs=st.sampled_from([0, 1, 3]),
+    n_satellites=st.sampled_from([0, 2, 4]),
+    uav_speed_max_mps=st.sampled_from([0.0, 20.0]),
+    uav_coverage_m=st.sampled_from([60.0, 250.0]),
+    deadline_penalty=st.sampled_from([0.0, 100.0]),
 ).filter(lambda changes: changes["n_uavs"] + changes["n_satellites"] > 0)
-
-
-def instance_of(name, changes, seed, n_slots=3):
-    """Requests as printed, so that every combination of fleets can be drawn."""
-    scenario = preset(name, n_slots=n_slots, **{"requests": "as-printed", **changes})
-    return generate(scenario, seed)
-
-
-def random_plan(instance, seed):
-    """Anything at all, through the projector; powers log-uniform, flights beyond the reach."""
-    rng = np.random.default_rng(seed)
-    s = instance.scenario
-    shape = instance.active.shape
-    raw = Plan(
-        rng.integers(-1, s.n_servers, shape).astype(float),
-        10 ** rng.uniform(-7, 1, shape),
-        instance.uav_xy_m + rng.normal(0, 150, (shape[0], s.n_uavs, 2)),
-    )
-    return project(instance, raw, seed)[0]
 
 
 @examples(150)
 @given(st.sampled_from(list(PRESETS)), SCENARIOS, st.integers(0, 10_000))
 def test_no_plan_costs_less_than_the_bound(name, changes, seed):
     """Whatever the preset, scope, leakage, fleet or compute mode: bound <= judged cost, by slot."""
-    instance = instance_of(name, changes, seed)
+    instance = printed(name, seed, n_slots=3, **changes)
     bound = independent_bound(instance)
-    plans = [random_plan(instance, seed + i) for i in range(3)]
+    rng = np.random.default_rng(seed)
+    plans = [random_plan(instance, rng, decades=(-7, 1)) for _ in range(3)]
     plans += [method(instance, budget_s=np.inf, seed=seed).plan for method in (nearest, greedy)]
     for plan in plans:
         verdict = judge(instance, plan)
@@ -76,7 +54,7 @@ def test_no_plan_costs_less_than_the_bound(name, changes, seed):
 def test_a_lone_device_with_hovering_uavs_attains_the_bound(name, n_satellites, seed):
     """With nothing to share and nowhere to fly, the cheapest lone server is optimal."""
     changes = {"n_devices": 1, "n_uavs": 2, "uav_speed_max_mps": 0.0, "interference_leakage": 0.0}
-    instance = instance_of(name, {**changes, "n_satellites": n_satellites}, seed)
+    instance = printed(name, seed, n_slots=3, n_satellites=n_satellites, **changes)
     found = independent(instance, budget_s=np.inf, seed=0)
     cost = judge(instance, found.plan).cost
     assert found.lower_bound == pytest.approx(cost, rel=1e-6)
@@ -85,7 +63,7 @@ def test_a_lone_device_with_hovering_uavs_attains_the_bound(name, n_satellites, 
 
 def test_the_least_distance_is_attained_and_no_motion_gets_nearer():
     """A straight flight at full speed towards a device meets the distance used by the bound."""
-    instance = instance_of("paper", {"mobility": "static"}, 4)
+    instance = printed("paper", 4, n_slots=3, mobility="static")
     near, far = reachable_distances(instance)
     for k in range(4):
         raw = Plan(
@@ -131,7 +109,7 @@ def test_lone_costs_are_what_the_referee_charges_a_lone_sender():
     """One request in the air without other UAVs: the table's entry is the judged cost."""
     changes = {"n_devices": 1, "n_uavs": 1, "n_satellites": 4}
     for seed in seeds(20):
-        instance = instance_of("balanced", changes, seed, n_slots=1)
+        instance = printed("balanced", seed, **changes)
         stay = instance.uav_xy_m[None]
         costs = server_costs(instance, uav_gains(instance, stay))
         for server in np.flatnonzero(available(instance, stay)[0, 0]):
@@ -146,9 +124,9 @@ def test_a_request_that_a_uav_can_fly_away_from_may_be_cheaper_unserved():
     """Without satellites the penalty enters the bound exactly when leaving is possible."""
     changes = {"n_devices": 1, "n_uavs": 1, "n_satellites": 0, "uav_coverage_m": 60.0}
     changes |= {"deadline_penalty": 0.0, "accuracy_min": 0.3, "accuracy_max": 0.3}
-    free = instance_of("paper", {**changes, "uav_speed_max_mps": 100.0}, 1, n_slots=1)
+    free = printed("paper", 1, uav_speed_max_mps=100.0, **changes)
     assert device_bounds(free)[0, 0] == 0.0
     distance = np.hypot(*(free.device_xy_m[0, 0] - free.uav_xy_m[0]))
     wide = {**changes, "uav_speed_max_mps": 0.0, "uav_coverage_m": distance + 1}
-    bound = device_bounds(instance_of("paper", wide, 1, n_slots=1))
+    bound = device_bounds(printed("paper", 1, **wide))
     assert bound[0, 0] > 0.1

@@ -17,14 +17,9 @@ from minlp.improvement.neighbourhood import place
 from minlp.slot.data import slot_data
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.value import new_point, point_of, settle_powers
-from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
-from satedge.problem.scenario import preset
 from support.randomised import examples
-
-
-def episode(name="paper", seed=0, n_slots=4, **changes):
-    return generate(preset(name, n_slots=n_slots, **changes), seed)
+from support.worlds import printed, world
 
 
 def greedy_tour(instance):
@@ -34,7 +29,7 @@ def greedy_tour(instance):
 @pytest.mark.parametrize("name", ["paper", "balanced", "as-printed"])
 def test_a_tour_holds_the_plan_it_was_made_of(name):
     """Same servers and places, powers no worse, values as the referee charges."""
-    instance = episode(name, 3)
+    instance = world(name, 3, n_slots=4)
     plan = greedy(instance, budget_s=np.inf, seed=0).plan
     tour = tour_of(instance, plan)
     again = tour.plan()
@@ -48,7 +43,7 @@ def test_a_tour_holds_the_plan_it_was_made_of(name):
 
 def test_a_widened_slot_reaches_as_far_as_all_slots_before_together():
     """(t + 1) steps, no farther than across the area, and nothing else changes."""
-    instance = episode(n_slots=20)
+    instance = world(n_slots=20)
     s = instance.scenario
     for t in range(20):
         wide = widened(instance, t)
@@ -101,7 +96,7 @@ def test_the_route_is_the_cheapest_of_all(seed):
 
 def test_the_estimate_along_a_route_is_exact_without_interference():
     """One UAV, leakage 0: the estimate at a place is the best over all servers there."""
-    slot = episode(seed=2, n_slots=1, n_devices=3, n_uavs=1, interference_leakage=0.0)
+    slot = world(seed=2, n_devices=3, n_uavs=1, interference_leakage=0.0)
     data = slot_data(slot)
     plan = greedy(slot, budget_s=np.inf, seed=0).plan
     point = point_of(data, slot, plan)
@@ -122,7 +117,7 @@ def test_the_estimate_along_a_route_is_exact_without_interference():
 @pytest.mark.parametrize("name", ["paper", "balanced"])
 def test_no_move_of_a_tour_makes_it_dearer_or_inadmissible(name):
     """Routes, single slots, pulls and smoothing in turn; after each, judged anew."""
-    instance = episode(name, 5, n_slots=5)
+    instance = world(name, 5, n_slots=5)
     tour = greedy_tour(instance)
     rng = np.random.default_rng(0)
     cost = judge(instance, tour.plan()).cost
@@ -143,7 +138,7 @@ def test_smoothing_flies_straight_to_the_only_device():
     """One UAV far from one standing device: every slot brings it a full step nearer."""
     changes = {"n_devices": 1, "n_uavs": 1, "n_satellites": 0, "mobility": "static"}
     changes |= {"uav_coverage_m": 1000.0, "accuracy_min": 0.3, "accuracy_max": 0.3}
-    instance = episode("balanced", 8, n_slots=4, requests="as-printed", **changes)
+    instance = printed("balanced", 8, n_slots=4, **changes)
     tour = greedy_tour(instance)
     for point in tour.points:
         point.uav_xy_m[:] = instance.uav_xy_m
@@ -160,7 +155,7 @@ def test_smoothing_flies_straight_to_the_only_device():
 
 def test_hindsight_beats_the_causal_plan_and_bounds_every_plan():
     """Slot bounds lie below the slot costs of any plan at all, the causal ones included."""
-    instance = episode("balanced", 11, n_slots=6)
+    instance = world("balanced", 11, n_slots=6)
     found = hindsight(instance, budget_s=np.inf, seed=0, slot_bound_s=np.inf)
     verdict = judge(instance, found.plan)
     causal = alternate(instance, budget_s=np.inf, seed=0, kicks=4).plan
@@ -188,8 +183,7 @@ WORLDS = [
 @pytest.mark.parametrize("changes", WORLDS)
 def test_every_world_is_handled(changes):
     """Admissible and above the bound, with and without time."""
-    scenario = preset("paper", n_slots=3, requests="as-printed", **changes)
-    instance = generate(scenario, 4)
+    instance = printed("paper", 4, n_slots=3, **changes)
     for budget_s in (20.0, 0.0):
         found = hindsight(instance, budget_s=budget_s, seed=1, slot_bound_s=0.2, passes=1)
         verdict = judge(instance, found.plan)
@@ -200,7 +194,7 @@ def test_every_world_is_handled(changes):
 @pytest.mark.parametrize("lookahead", [0, 2])
 def test_rolling_sees_no_farther_than_its_look_ahead(lookahead):
     """The plan of the first slot is the same whatever follows the window; all is admissible."""
-    instance = episode("paper", 6, n_slots=5)
+    instance = world("paper", 6, n_slots=5)
     whole = rolling(instance, budget_s=np.inf, seed=2, lookahead=lookahead).plan
     short = rolling(instance.window(0, 1 + lookahead), budget_s=np.inf, seed=2, lookahead=lookahead)
     assert judge(instance, whole).admissible

@@ -13,10 +13,9 @@ from minlp.horizon.episode import tour_of, wide_data
 from minlp.horizon.leaves import Cut, Leaf, slot_tree
 from minlp.horizon.solve import hindsight
 from minlp.horizon.windows import LONGEST, windows
-from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
-from satedge.problem.scenario import preset
 from support.randomised import examples, seeds
+from support.worlds import printed, world
 
 SLOW = {"uav_speed_max_mps": 3.0, "uav_coverage_m": 120.0}
 WORLDS = [
@@ -34,8 +33,8 @@ WORLDS = [
 
 
 def episode(seed, n_slots=3, name="balanced", **changes):
-    small = {"n_devices": 4, "n_uavs": 2, "n_satellites": 2, "requests": "as-printed"}
-    return generate(preset(name, n_slots=n_slots, **small | changes), seed)
+    small = {"n_devices": 4, "n_uavs": 2, "n_satellites": 2}
+    return printed(name, seed, n_slots, **small | changes)
 
 
 def holds(leaf, choice, xy_m):
@@ -94,7 +93,7 @@ def test_no_plan_costs_less_than_the_chain_of_its_slots(changes):
 
 def test_the_chain_sees_what_single_slots_do_not():
     """Slow UAVs: after 200 rounds the gap is at most half of what slot bounds leave."""
-    instance = generate(preset("paper", n_slots=10, **SLOW), 810_013)
+    instance = world("paper", 810_013, n_slots=10, **SLOW)
     off = hindsight(instance, budget_s=np.inf, seed=0, slot_bound_s=np.inf, window_s=0.0, gap=2e-4)
     cost = float(judge(instance, off.plan).cost)
     costs = judge(instance, off.plan).slot_cost * 10
@@ -111,7 +110,7 @@ def test_the_chain_sees_what_single_slots_do_not():
 
 def test_hindsight_counts_windows_once():
     """Its bound is the slots' mean and what windows add, never above the plan's cost."""
-    instance = generate(preset("paper", n_slots=10, **SLOW), 810_013)
+    instance = world("paper", 810_013, n_slots=10, **SLOW)
     limits = {"slot_bound_s": np.inf, "window_s": np.inf, "gap": 2e-4}
     found = hindsight(instance, budget_s=np.inf, seed=0, **limits)
     certificate = found.certificate

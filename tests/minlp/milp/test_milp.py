@@ -20,37 +20,15 @@ from minlp.milp.tangents import (
     tangent_power,
 )
 from minlp.p1.data import slot_terms
-from satedge.problem.generation.generate import generate
-from satedge.problem.plan import Plan
-from satedge.problem.projector import project
 from satedge.problem.referee import judge, uav_gains
-from satedge.problem.scenario import preset
+from support.plans import random_plan
 from support.randomised import examples, seeds
+from support.worlds import scenarios, tiny, world
 
-SCENARIOS = st.fixed_dictionaries(
-    {
-        "interference_scope": st.sampled_from(["all", "tier", "server"]),
-        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
-        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
-        "path_loss_exponent": st.sampled_from([1.5, 2.0, 2.4]),
-        "uav_coverage_m": st.sampled_from([120.0, 250.0]),
-    }
+SCENARIOS = scenarios(
+    path_loss_exponent=st.sampled_from([1.5, 2.0, 2.4]),
+    uav_coverage_m=st.sampled_from([120.0, 250.0]),
 )
-
-
-def tiny(seed=0, **changes):
-    return generate(preset("tiny", n_slots=1).replace(**changes), seed)
-
-
-def random_plan(instance, rng):
-    s = instance.scenario
-    step = rng.uniform(-s.uav_reach_m, s.uav_reach_m, instance.uav_xy_m.shape)
-    raw = Plan(
-        rng.integers(0, s.n_servers, (1, s.n_devices)),
-        10 ** rng.uniform(-3, 0, (1, s.n_devices)),
-        (instance.uav_xy_m + step)[None],
-    )
-    return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
 
 
 def heard_of_others(terms, plan, pair):
@@ -107,10 +85,9 @@ def place(model, instance, plan):
 @given(st.sampled_from(["balanced", "paper", "as-printed"]), SCENARIOS, st.integers(0, 10_000))
 def test_every_row_holds_at_every_plan(name, changes, seed):
     """Admissible plans satisfy all rows, and cost no less than the relaxation says."""
-    small = {"n_devices": 4, "n_uavs": 2, "n_satellites": 2, "n_slots": 1}
-    instance = generate(preset(name).replace(**small | changes), seed)
+    instance = world(name, seed, n_devices=4, n_uavs=2, n_satellites=2, **changes)
     rng = np.random.default_rng(seed)
-    plan = random_plan(instance, rng)
+    plan = random_plan(instance, rng, decades=(-3, 0))
     cost = float(judge(instance, plan).cost)
     model = build_relaxation(slot_terms(instance, 0), cost * (1 + 1e-9))
     for key, pair in model.pairs.items():
@@ -219,7 +196,7 @@ def test_a_failing_solver_leaves_the_weaker_bound(monkeypatch, answer):
 
 def test_interruption_leaves_a_true_bound():
     """Without time the bound is worse, never wrong."""
-    instance = generate(preset("balanced", n_slots=1), 1)
+    instance = world("balanced", 1)
     cut = relax.relaxed(instance, 0, budget_s=0.0)
     full = relax.relaxed(instance, 0, budget_s=np.inf, claim=False)
     assert cut.lower_bound <= full.lower_bound * (1 + 1e-9)
@@ -233,13 +210,13 @@ def test_the_solvers_own_bound_is_recorded_and_agrees():
 
 def test_rounded_plans_are_admissible_and_near():
     """The rounded plan is within a few percent of the bound, on a slot and an episode."""
-    slot = generate(preset("paper", n_slots=1, n_devices=5), 4)
+    slot = world("paper", 4, n_devices=5)
     outcome = relax.solve_rounded(slot, budget_s=np.inf, seed=0)
     verdict = judge(slot, outcome.plan)
     assert verdict.admissible
     assert outcome.lower_bound <= float(verdict.cost) <= 1.03 * outcome.lower_bound
     assert outcome.certificate["kind"] == "lp-duals"
-    episode = generate(preset("tiny", n_slots=3), 4)
+    episode = world("tiny", 4, n_slots=3)
     outcome = relax.solve_rounded(episode, budget_s=np.inf, seed=0)
     assert judge(episode, outcome.plan).admissible
     assert outcome.lower_bound <= float(judge(episode, outcome.plan).cost)
@@ -247,7 +224,7 @@ def test_rounded_plans_are_admissible_and_near():
 
 def test_bound_of_an_episode_lets_uavs_reach_further():
     """Later slots are bounded over all positions that may be reached by then."""
-    episode = generate(preset("tiny", n_slots=3), 5)
+    episode = world("tiny", 5, n_slots=3)
     outcome = relax.solve(episode, budget_s=np.inf, seed=0)
     assert outcome.plan is None
     assert outcome.lower_bound == pytest.approx(np.mean(outcome.certificate["slot_bounds"]))
@@ -260,7 +237,7 @@ def test_dominated_satellites_have_no_variables():
     """Some satellites are dominated, and none of those is offered by the relaxation."""
     dropped = 0
     for seed in range(4):
-        terms = slot_terms(generate(preset("paper", n_slots=1), seed), 0)
+        terms = slot_terms(world("paper", seed), 0)
         offered = set(build_relaxation(terms).pairs)
         out = {(int(k), int(b)) for k, b in np.argwhere(terms.dominated)}
         assert not offered & out
@@ -283,7 +260,7 @@ def test_capacity_and_interference_rows_pay(component):
     changes = {"interference_leakage": 1.0, "interference_scope": "all"}
     gains = []
     for seed in range(3):
-        instance = generate(preset("balanced", n_slots=1, n_devices=6).replace(**changes), seed)
+        instance = world("balanced", seed, n_devices=6, **changes)
         gains.append(bound_without("", instance) / bound_without(component, instance) - 1)
     assert min(gains) >= -1e-9
     assert max(gains) > 1e-3
@@ -291,7 +268,7 @@ def test_capacity_and_interference_rows_pay(component):
 
 def test_refinement_at_the_solutions_raises_the_bound(monkeypatch):
     """One round of the LP bounds less than as many as it takes; both hold."""
-    instance = generate(preset("balanced", n_slots=1, n_devices=4), 2)
+    instance = world("balanced", 2, n_devices=4)
     refined = relax.relaxed(instance, 0, budget_s=np.inf, claim=False)
     monkeypatch.setattr(relax, "MAX_ROUNDS", 1)
     coarse = relax.relaxed(instance, 0, budget_s=np.inf, claim=False)

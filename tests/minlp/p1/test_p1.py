@@ -1,6 +1,5 @@
 """P1 in Pyomo says of every plan what the referee says, in both formulations."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -12,37 +11,18 @@ from pyomo.contrib.solver.common.factory import SolverFactory
 
 from minlp.p1 import model as p1
 from minlp.p1.data import slot_terms
-from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
-from satedge.problem.projector import project
 from satedge.problem.referee import judge
-from satedge.problem.scenario import PRESETS, preset
+from satedge.problem.scenario import PRESETS
+from support.plans import random_plan
 from support.randomised import examples
+from support.worlds import nobody_asks, scenarios, world
 
-SCENARIOS = st.fixed_dictionaries(
-    {
-        "interference_scope": st.sampled_from(["all", "tier", "server"]),
-        "interference_leakage": st.sampled_from([0.0, 0.05, 0.3, 1.0]),
-        "compute_sharing": st.sampled_from(["dedicated", "shared"]),
-        "path_loss_exponent": st.sampled_from([2.0, 2.4]),
-        "uav_coverage_m": st.sampled_from([120.0, 250.0]),
-        "uav_separation_m": st.sampled_from([0.0, 20.0]),
-        "n_devices": st.integers(1, 5),
-    }
+SCENARIOS = scenarios(
+    uav_coverage_m=st.sampled_from([120.0, 250.0]),
+    uav_separation_m=st.sampled_from([0.0, 20.0]),
+    n_devices=st.integers(1, 5),
 )
-
-
-def random_plan(instance, rng, weakest=-6):
-    """An admissible plan of one slot, positions all over the reachable discs."""
-    s = instance.scenario
-    shape = (1, s.n_devices)
-    step = rng.uniform(-s.uav_reach_m, s.uav_reach_m, instance.uav_xy_m.shape)
-    raw = Plan(
-        rng.integers(0, s.n_servers, shape),
-        10 ** rng.uniform(weakest, 0, shape),
-        (instance.uav_xy_m + step)[None],
-    )
-    return project(instance, raw, seed=int(rng.integers(1 << 30)))[0]
 
 
 def broken(model, tolerance):
@@ -67,8 +47,7 @@ def without_dominance(instance, plan):
 )
 def test_objective_and_constraints_agree_with_the_referee(name, changes, seed, formulation):
     """At any admissible plan the model's cost is the referee's to 1e-8, and nothing is broken."""
-    changes = {"n_slots": 2, "n_uavs": 2, "n_satellites": 2} | changes
-    instance = generate(preset(name).replace(**changes), seed).window(1, 2)
+    instance = world(name, seed, n_slots=2, n_uavs=2, n_satellites=2, **changes).window(1, 2)
     plan = random_plan(instance, np.random.default_rng(seed))
     verdict = judge(instance, plan)
     model = p1.build(instance, 0, formulation=formulation, cuts=False)
@@ -86,8 +65,8 @@ def test_objective_and_constraints_agree_with_the_referee(name, changes, seed, f
 
 def slot_with(seed=0, **changes):
     """One slot of a small world with two UAVs and two satellites."""
-    small = {"n_devices": 3, "n_uavs": 2, "n_satellites": 2, "n_slots": 1}
-    return generate(preset("balanced").replace(**small | changes), seed)
+    small = {"n_devices": 3, "n_uavs": 2, "n_satellites": 2}
+    return world("balanced", seed, **small | changes)
 
 
 @pytest.mark.parametrize("scope", ["all", "tier", "server"])
@@ -97,7 +76,7 @@ def test_nothing_is_cheaper_in_the_model_than_for_the_referee(scope, formulation
     constraint is missing."""
     pytest.importorskip("pyscipopt")
     instance = slot_with(3, interference_scope=scope, compute_sharing="shared")
-    plan = random_plan(instance, np.random.default_rng(5), weakest=-1)
+    plan = random_plan(instance, np.random.default_rng(5), decades=(-1, 0))
     fixed = {name: value[0] for name, value in vars(plan).items()}
     model = p1.build(instance, 0, fixed=fixed, formulation=formulation, cuts=False)
     result = SolverFactory("scip_direct").solve(
@@ -190,12 +169,7 @@ def test_wrong_calls_are_refused_by_name():
 
 def test_idle_slots_cost_nothing():
     """A slot without requests is a model without variables to choose, of cost 0."""
-    instance = slot_with(0)
-    idle = {
-        name: np.zeros_like(getattr(instance, name))
-        for name in ("active", "input_bit", "output_words", "deadline_s", "accuracy_floor")
-    }
-    nobody = dataclasses.replace(instance, **idle)
+    nobody = nobody_asks(slot_with(0))
     model = p1.build(nobody, 0)
     assert pyo.value(model.objective) == 0
     nothing = Plan(np.full((1, 3), -1), np.zeros((1, 3)), nobody.uav_xy_m[None])
