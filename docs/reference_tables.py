@@ -197,8 +197,8 @@ def scores() -> str:
     """Every score, as a formula and in a sentence."""
     from satedge.bench.score.score import DEFINITIONS
 
-    rows = [(name, FORMULAS.get(name, ""), text) for name, text in DEFINITIONS.items()]
-    return table(("score", "formula", "meaning"), rows)
+    rows = [(name, text, FORMULAS.get(name, "")) for name, text in DEFINITIONS.items()]
+    return table(("score", "meaning", "formula"), rows)
 
 
 def suites() -> str:
