@@ -201,6 +201,15 @@ def scores() -> str:
     return table(("score", "meaning", "formula"), rows)
 
 
+def rows() -> str:
+    """Every column of the rows of a study."""
+    from satedge.bench.run.rows import SCHEMA
+
+    kinds = {"str": "text", "float64": "number", "bool": "true or false"}
+    told = [(code(c.name), kinds[c.dtype], c.unit, c.doc) for c in SCHEMA]
+    return table(("column", "of", "unit", "what it is"), told)
+
+
 def suites() -> str:
     """Every suite of instances."""
     from satedge.bench.study.suite_data import SUITES
@@ -293,6 +302,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "method-settings": method_settings,
     "learner-settings": learner_settings,
     "scores": scores,
+    "rows": rows,
     "suites": suites,
     "studies": studies,
     "arrays": arrays,

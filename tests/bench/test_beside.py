@@ -10,7 +10,7 @@ from satedge.bench.report.hard_deadlines import punctual_tables
 from satedge.bench.report.parts import part_tables
 from satedge.bench.report.ranks import discordant, reward_tables
 from satedge.bench.report.supplementary import Extra
-from satedge.bench.run.rows import Rows
+from satedge.bench.run.rows import from_records
 from satedge.bench.run.store import Store
 from satedge.bench.score.stats import Interval
 from satedge.bench.score.summary import Line
@@ -88,7 +88,7 @@ def test_punctual_plans_are_counted_by_cause(tmp_path: Path) -> None:
         store.write({"row": row, "certificate": certificate})
         rows.append(row)
     rows.append({**rows[0], "key": "soft", "settings": "{}"})
-    (table,) = punctual_tables(store, Rows.of(rows))
+    (table,) = punctual_tables(store, from_records(rows))
     told = dict(zip(table.heads, table.rows[0], strict=True))
     assert (told["slots"], told["punctual plan"], told["open"]) == (4.0, 1.0, 1.0)
     assert (told["interference"], told["execution"], told["power"]) == (1.0, 1.0, 0.0)

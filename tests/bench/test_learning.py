@@ -3,17 +3,18 @@
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from satedge import paths
 from satedge.bench.report.figures import style
 from satedge.bench.report.figures.learning import learning_chart
-from satedge.bench.run.rows import Rows
+from satedge.bench.run.rows import from_records
 from satedge.bench.score.training_logs import training_times, trainings
 
 
 @pytest.fixture
-def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """Two seeds of one learner, logged together, and one of another without a log."""
     monkeypatch.setattr(paths, "POLICIES", tmp_path)
     for method, seeds in (("adsac", (0, 1)), ("ppo", (0,))):
@@ -28,7 +29,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
         lines += [f"{e},{seed},seconds,10" for e in (1, 2, 3)]
         lines += [f"{e},{seed},validation_energy_J,{e + seed}" for e in (25, 50)]
     (tmp_path / "paper" / "adsac" / "curve.csv").write_text("\n".join(lines) + "\n")
-    return Rows.of(
+    return from_records(
         [
             {
                 "key": f"{method}{seed}", "method": method, "family": "learned", "status": "done",
@@ -40,28 +41,28 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rows:
     )  # fmt: skip
 
 
-def test_runs_trained_together_share_the_time(rows: Rows) -> None:
+def test_runs_trained_together_share_the_time(rows: pd.DataFrame) -> None:
     """Three epochs of 10 s for two runs together are 15 s a policy; without a log, unknown."""
     found = trainings(rows)
     assert sorted((t.method, t.seed) for t in found) == [("adsac", 0), ("adsac", 1), ("ppo", 0)]
     assert training_times(found) == {"adsac": 15.0}
 
 
-def test_runs_trained_apart_share_no_time(rows: Rows, tmp_path: Path) -> None:
+def test_runs_trained_apart_share_no_time(rows: pd.DataFrame, tmp_path: Path) -> None:
     """A log of two trainings, told apart by their seconds: 30 s of one run, 60 s of another."""
     log = tmp_path / "paper" / "adsac" / "curve.csv"
     log.write_text(log.read_text().replace("1,seconds,10", "1,seconds,20"))
     assert training_times(trainings(rows)) == {"adsac": 45.0}
 
 
-def test_curves_come_from_the_log_or_the_provenance(rows: Rows) -> None:
+def test_curves_come_from_the_log_or_the_provenance(rows: pd.DataFrame) -> None:
     """The log has every figure; the provenance at least the cost."""
     found = {(t.method, t.seed): t for t in trainings(rows)}
     assert found["adsac", 1].curves == {"validation_energy_J": {25.0: 26.0, 50.0: 51.0}}
     assert found["ppo", 0].curves == {"validation_cost": {25.0: 9.0, 50.0: 4.0}}
 
 
-def test_learning_chart_has_a_panel_per_figure(rows: Rows) -> None:
+def test_learning_chart_has_a_panel_per_figure(rows: pd.DataFrame) -> None:
     """Panels only where there is a curve, a line per method with its number of seeds."""
     with style.house():
         figure = learning_chart(trainings(rows))

@@ -4,34 +4,33 @@ import csv
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from satedge.bench.report.pairwise import as_csv, pair_tables
-from satedge.bench.run.rows import Rows
-from satedge.bench.score.pairwise import difference, pairs
+from satedge.bench.run.rows import from_records
+from satedge.bench.score.pairwise import Pair, difference, pairs
 from satedge.bench.score.score import score
 from satedge.bench.score.summary import summarise
 
 
-def rows(costs: dict[str, list[list[float]]], learned: tuple[str, ...] = ()) -> Rows:
-    """Rows of method -> (seeds, instances) costs."""
-    return Rows.of(
-        [
-            {
-                "key": f"{method}{seed}{i}", "group": "g", "method": method, "status": "done",
-                "family": "learned" if method in learned else "exact", "seed": seed,
-                "instance_sha256": str(i), "cost": cost, "admissible": True, "budget_s": 1.0,
-            }
-            for method, table in costs.items()
-            for seed, row in enumerate(table)
-            for i, cost in enumerate(row)
-        ]
-    )  # fmt: skip
+def rows(costs: dict[str, list[list[float]]], learned: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Scored rows of method -> (seeds, instances) costs."""
+    records = [
+        {
+            "key": f"{method}{seed}{i}", "group": "g", "method": method, "status": "done",
+            "family": "learned" if method in learned else "exact", "seed": seed,
+            "instance_sha256": str(i), "cost": cost, "admissible": True, "budget_s": 1.0,
+        }
+        for method, table in costs.items()
+        for seed, row in enumerate(table)
+        for i, cost in enumerate(row)
+    ]  # fmt: skip
+    return score(from_records(records))
 
 
-def one_pair(found: Rows):  # type: ignore[no-untyped-def]
-    s = score(found)
-    (pair,) = pairs(found, s, summarise(found, s))
+def one_pair(scored: pd.DataFrame) -> Pair:
+    (pair,) = pairs(scored, summarise(scored))
     return pair
 
 
@@ -66,8 +65,7 @@ def test_pairs_use_common_instances_only() -> None:
 def test_table_against_the_best() -> None:
     """Every method against the cheapest: 1, 2 against 2, 2 is 50 % more on average, never less."""
     given = rows({"best": [[1.0, 2.0]], "b": [[2.0, 2.0]], "c": [[4.0, 8.0]]})
-    scores = score(given)
-    (table,) = pair_tables(given, scores, summarise(given, scores))
+    (table,) = pair_tables(given, summarise(given))
     assert table.title.endswith("against best")
     found = {row[0]: row[1:] for row in table.rows}
     assert found["b"] == (50.0, 0.0, 100.0, 0.25, 2.0, "instances")

@@ -122,7 +122,7 @@ def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     for _ in carry_out(study, work, store, local(2)):
         pass
     rows = store.gather()
-    endings = Counter(zip(rows.text("method"), rows.text("status"), strict=True))
+    endings = Counter(zip(rows["method"], rows["status"], strict=True))
     assert endings == {
         ("support.toys:good", "done"): 2 * N_INSTANCES,
         ("support.toys:crashes", "crashed"): 2 * N_INSTANCES,
@@ -132,7 +132,7 @@ def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
     assert sort_out(study, store).todo == []
     again = sort_out(study, store, frozenset(["crashed"]))
     assert {c.name for c in again.todo} == {"support.toys:crashes"}
-    assert "crashed" not in store.gather().text("status")
+    assert "crashed" not in set(store.gather()["status"])
     bad = sort_out(study, store, frozenset(["all"]), frozenset(["support.toys:crashes"]))
     assert len(bad.todo) == 2 * N_INSTANCES
     assert len(store.finished()) == 2 * N_INSTANCES, "those of other methods stay"

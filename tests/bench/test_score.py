@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from satedge.bench.run.record import floor, kept_cost, numbers
-from satedge.bench.run.rows import Rows
+from satedge.bench.run.rows import from_records
 from satedge.bench.score.score import RANDOM, gate, score
 from satedge.bench.score.summary import summarise
 from satedge.problem.generation.generate import generate
@@ -50,14 +50,14 @@ def row(method: str, cost: float, bound: float = math.nan, **other: Any) -> dict
 
 def test_gap_uses_the_best_bound_of_any_method() -> None:
     """Cost 10 against bounds 7 (its own) and 8: gap 20 %, own gap 30 %."""
-    s = score(Rows.of([row("a", 10.0, 7.0), row("b", 16.0, 8.0)]))
+    s = score(from_records([row("a", 10.0, 7.0), row("b", 16.0, 8.0)]))
     assert_allclose(s.gap, [0.2, 0.5])
     assert_allclose(s.own_gap, [0.3, 0.5])
 
 
 def test_a_disproved_bound_counts_for_nobody() -> None:
     """A bound of 11 where a plan costs 10 is no bound: gaps are measured to the next, 8."""
-    rows = Rows.of([row("a", 10.0, 8.0), row("liar", 16.0, 11.0)])
+    rows = from_records([row("a", 10.0, 8.0), row("liar", 16.0, 11.0)])
     s = score(rows)
     assert_allclose(s.gap, [0.2, 0.5])
     assert np.isnan(s.own_gap[1])
@@ -83,40 +83,40 @@ def test_a_plan_that_breaks_a_constraint_disproves_no_bound() -> None:
 def test_own_gap_of_a_bare_bound_is_to_the_best_known_cost() -> None:
     """A relaxation without a plan proves 9 where 10 is the best known: 10 %."""
     bare = row("relax", math.nan, 9.0, admissible=False)
-    rows = Rows.of([row("a", 10.0), row("b", 12.0), bare])
+    rows = from_records([row("a", 10.0), row("b", 12.0), bare])
     assert score(rows).own_gap[2] == pytest.approx(0.1)
-    line = next(v for v in summarise(rows) if v.method == "relax")
+    line = next(v for v in summarise(score(rows)) if v.method == "relax")
     assert (line.plans, line.own_gap) == (0, pytest.approx(0.1))
 
 
 def test_gap_in_the_part_that_decisions_change() -> None:
     """Floor 6, bound 8, cost 10: two of the four units above the floor are uncertain."""
-    s = score(Rows.of([row("a", 10.0, 8.0)]))
+    s = score(from_records([row("a", 10.0, 8.0)]))
     assert_allclose(s.part_gap, [0.5])
 
 
 def test_excess_over_causal_and_over_hindsight() -> None:
     """8 knows the future, the best causal plan costs 10: 12 is 20 % and 50 % above."""
-    s = score(Rows.of([row("h", 8.0, hindsight=True), row("c", 10.0), row("d", 12.0)]))
+    s = score(from_records([row("h", 8.0, hindsight=True), row("c", 10.0), row("d", 12.0)]))
     assert_allclose(s.excess, [-0.2, 0.0, 0.2])
     assert_allclose(s.over_hindsight, [0.0, 0.25, 0.5])
 
 
 def test_no_hindsight_no_excess_over_it() -> None:
     """Where nobody knows the future, nothing is said of it."""
-    assert np.isnan(score(Rows.of([row("c", 10.0)])).over_hindsight).all()
+    assert np.isnan(score(from_records([row("c", 10.0)])).over_hindsight).all()
 
 
 def test_excess_in_the_part_that_decisions_change() -> None:
     """Floor 6, best 10: of 12 the 2 above the best are half of the best's 4 above the floor."""
-    s = score(Rows.of([row("c", 10.0), row("d", 12.0)]))
+    s = score(from_records([row("c", 10.0), row("d", 12.0)]))
     assert_allclose(s.part_excess, [0.0, 0.5])
 
 
 def test_normalised_is_one_for_random() -> None:
     """Random costs 30 on average over its seeds, the best 10: 15 is a quarter of the way."""
     rows = [row("random", c, entry=RANDOM) for c in (20.0, 40.0)]
-    s = score(Rows.of([row("a", 10.0), row("b", 15.0), *rows]))
+    s = score(from_records([row("a", 10.0), row("b", 15.0), *rows]))
     assert_allclose(s.normalised, [0.0, 0.25, 0.5, 1.5])
 
 
@@ -142,7 +142,7 @@ def test_excess_over_a_free_plan_is_infinite() -> None:
 def test_instances_do_not_mix() -> None:
     """Bounds and best costs are those of the row's own instance."""
     rows = [row("a", 10.0, 9.0), row("a", 100.0, 50.0, instance_sha256="j")]
-    assert_allclose(score(Rows.of(rows)).gap, [0.1, 0.5])
+    assert_allclose(score(from_records(rows)).gap, [0.1, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_instances_do_not_mix() -> None:
 )
 def test_what_failed_has_no_score(other: dict[str, Any]) -> None:
     """A failed, crashed, skipped or inadmissible row neither scores nor sets the best."""
-    s = score(Rows.of([row("a", 10.0), row("b", 1.0) | other]))
+    s = score(from_records([row("a", 10.0), row("b", 1.0) | other]))
     assert s.usable.tolist() == [True, False]
     assert s.best_cost[0] == 10.0
     assert np.isnan(s.excess[1])
@@ -165,13 +165,13 @@ def test_what_failed_has_no_score(other: dict[str, Any]) -> None:
 
 def test_timeout_counts_with_its_incumbent() -> None:
     """A method killed at its limit is scored on its last incumbent."""
-    s = score(Rows.of([row("a", 10.0), row("b", 8.0, status="timeout")]))
+    s = score(from_records([row("a", 10.0), row("b", 8.0, status="timeout")]))
     assert_allclose(s.excess, [0.25, 0.0])
 
 
 def test_zero_cost_has_zero_gap() -> None:
     """A slot without requests costs nothing, and nothing is uncertain."""
-    s = score(Rows.of([row("a", 0.0, 0.0, floor=0.0)]))
+    s = score(from_records([row("a", 0.0, 0.0, floor=0.0)]))
     assert (s.gap[0], s.excess[0], s.part_gap[0]) == (0.0, 0.0, 0.0)
 
 
@@ -183,14 +183,14 @@ def test_a_plan_at_the_floor_has_no_gap_in_the_part_that_decisions_change() -> N
 def test_gate_catches_a_bound_above_a_cost() -> None:
     """One method's bound above another method's plan of the same instance fails the study."""
     rows = [row("a", 10.0), row("b", 12.0, 10.1), row("c", 1.0, 0.5, instance_sha256="j")]
-    (breach,) = gate(Rows.of(rows))
+    (breach,) = gate(from_records(rows))
     assert str(breach) == "i: b certifies 10.1, yet a plan of a costs 10"
 
 
 def test_gate_forgives_rounding_only() -> None:
     """A relative excess of 1e-6 is rounding; more is not."""
-    assert gate(Rows.of([row("a", 10.0, 10.0 * (1 + 0.9e-6))])) == []
-    assert len(gate(Rows.of([row("a", 10.0, 10.0 * (1 + 1.1e-6))]))) == 1
+    assert gate(from_records([row("a", 10.0, 10.0 * (1 + 0.9e-6))])) == []
+    assert len(gate(from_records([row("a", 10.0, 10.0 * (1 + 1.1e-6))]))) == 1
 
 
 def test_gate_without_tolerance_lets_a_tight_bound_pass() -> None:
@@ -213,12 +213,12 @@ def test_gate_names_the_first_of_equals() -> None:
 
 def test_gate_ignores_inadmissible_plans() -> None:
     """A plan that breaks a constraint may cost less than any bound; it proves nothing."""
-    assert gate(Rows.of([row("a", 1.0, admissible=False), row("b", 10.0, 9.0)])) == []
+    assert gate(from_records([row("a", 1.0, admissible=False), row("b", 10.0, 9.0)])) == []
 
 
 def test_gate_counts_plans_of_failed_rows() -> None:
     """An admissible plan refutes a bound even if its method crashed afterwards."""
-    assert len(gate(Rows.of([row("a", 1.0, status="crashed"), row("b", 10.0, 9.0)]))) == 1
+    assert len(gate(from_records([row("a", 1.0, status="crashed"), row("b", 10.0, 9.0)]))) == 1
 
 
 def test_summary_of_a_learner_has_the_seed_as_its_unit() -> None:
@@ -229,7 +229,7 @@ def test_summary_of_a_learner_has_the_seed_as_its_unit() -> None:
             more = {"family": "learned", "seed": seed, "instance_sha256": sha}
             rows.append(row("rl", max(cost + shift, 10.0), **more))
     rows[2]["cost"] = rows[3]["cost"] = 10.0
-    line = next(v for v in summarise(Rows.of(rows)) if v.method == "rl")
+    line = next(v for v in summarise(score(from_records(rows))) if v.method == "rl")
     assert (line.seeds, line.plans, line.cells) == (4, 8, 8)
     assert line.excess_interval.value == pytest.approx(0.15)
     assert line.excess == pytest.approx((0.0 + 0.1 + 0.2 + 0.6) / 4)
@@ -238,7 +238,7 @@ def test_summary_of_a_learner_has_the_seed_as_its_unit() -> None:
 def test_summary_counts_requests_not_rows() -> None:
     """3 of 10 late and 0 of 30 late are 7.5 % late, whatever the number of rows."""
     rows = [row("a", 1.0, deadline_misses=3), row("a", 1.0, requests=30, instance_sha256="j")]
-    (line,) = summarise(Rows.of(rows))
+    (line,) = summarise(score(from_records(rows)))
     assert line.late == pytest.approx(0.075)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from satedge.bench.methods import table as methods
-from satedge.bench.run.rows import Rows, write_parquet
+from satedge.bench.run.rows import from_records, write_parquet
 from satedge.bench.run.runtime_estimate import typical_times
 from satedge.bench.run.store import Store
 from satedge.bench.study.cell import Cell
@@ -30,7 +30,7 @@ def test_times_come_from_what_ran_before(slot: Instance, tmp_path: Path) -> None
         row("alternate", 0.0, status="skipped"),
     ]
     (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "rows.parquet").write_bytes(write_parquet(Rows.of(rows)))
+    (tmp_path / "study" / "rows.parquet").write_bytes(write_parquet(from_records(rows)))
     typical = typical_times(Store(tmp_path / "nothing"), committed=tmp_path)
 
     def seconds(name: str, budget_s: float = 5.0) -> float:

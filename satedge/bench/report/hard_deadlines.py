@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import pandas as pd
 
 from satedge.bench.report.supplementary import Extra
-from satedge.bench.run.rows import Rows
 from satedge.bench.run.store import Store
 
 #: What a method's certificate of infeasibility is called.
@@ -15,29 +14,19 @@ INFEASIBLE = "infeasible"
 CAUSES = ("unservable", "execution", "power", "interference")
 
 
-def punctual_tables(store: Store, rows: Rows) -> list[Extra]:
+def punctual_tables(store: Store, rows: pd.DataFrame) -> list[Extra]:
     """One line a part and method that proved some slot infeasible, or was asked to."""
-    found: dict[tuple[str, str], Counter[str]] = {}
-    names = ("group", "method", "settings", "method_status", "key", "status")
-    for i, (group, method, settings, ended, key, status) in enumerate(
-        zip(*(rows.text(n) for n in names), strict=True)
-    ):
-        if status == "skipped" or '"hard": true' not in settings:
-            continue
-        counts = found.setdefault((group, method), Counter())
-        counts["slots"] += 1
-        if ended == INFEASIBLE:
-            counts[str(store.read(key)["certificate"].get("cause", "unknown"))] += 1
-        else:
-            counts["punctual" if rows["feasible"][i] else "open"] += 1
-    if not found:
+    hard = rows[rows["settings"].str.contains('"hard": true') & (rows["status"] != "skipped")]
+    if hard.empty:
         return []
-    causes = [*CAUSES, *sorted({c for v in found.values() for c in v} - {*CAUSES, *_OTHERS})]
-    heads = ("part", "method", "slots", "punctual plan", *causes, "open")
-    counted = ("slots", "punctual", *causes, "open")
-    lines: list[tuple[str | float, ...]] = [
-        (*who, *(float(counts[c]) for c in counted)) for who, counts in found.items()
-    ]
+    ended = hard["feasible"].map({True: "punctual plan", False: "open"})
+    proved = hard["method_status"] == INFEASIBLE
+    ended[proved] = [_cause(store, key) for key in hard["key"][proved]]
+    counts = ended.groupby([hard["group"], hard["method"]], sort=False).value_counts().unstack()
+    others = sorted(set(counts) - {"punctual plan", "open", *CAUSES})
+    shown = ["punctual plan", *CAUSES, *others, "open"]
+    counts = counts.reindex(columns=shown).fillna(0.0)
+    counts.insert(0, "slots", counts.sum(axis=1))
     return [
         Extra(
             "punctual",
@@ -45,10 +34,11 @@ def punctual_tables(store: Store, rows: Rows) -> list[Extra]:
             "Slots with a punctual plan; slots proved to have none, under the cause: no server for "
             "a request, execution or window leave no time, full power without interference is too "
             "slow, or interference; and slots left open within the budget.",
-            heads,
-            tuple(lines),
+            ("part", "method", *counts),
+            tuple(counts.reset_index().itertuples(index=False, name=None)),
         )
     ]
 
 
-_OTHERS = ("slots", "punctual", "open")
+def _cause(store: Store, key: str) -> str:
+    return str(store.read(key)["certificate"].get("cause", "unknown"))

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from satedge.bench.report import tables
 from satedge.bench.report.figures.figures import Picture
 from satedge.bench.report.page_data import embed, page_data
 from satedge.bench.report.summary_text import headlines, sentences
 from satedge.bench.report.supplementary import Extra
-from satedge.bench.run.rows import Rows
 from satedge.bench.run.store import Store
 from satedge.bench.score.paper_claims import Claim
-from satedge.bench.score.score import DEFINITIONS, Scores
+from satedge.bench.score.score import DEFINITIONS
 from satedge.bench.score.summary import COLUMNS, Line, by_comparison, label
 
 #: Columns of the page's comparison tables.
@@ -43,8 +43,7 @@ class Cell:
 
 def write_report(
     store: Store,
-    rows: Rows,
-    scores: Scores,
+    scored: pd.DataFrame,
     lines: list[Line],
     pictures: list[Picture],
     stated: list[Claim],
@@ -63,8 +62,8 @@ def write_report(
         study=_study_text(store),
         css=(page / "page.css").read_text("utf-8"),
         js=(page / "page.js").read_text("utf-8"),
-        data=embed(page_data(store, rows, scores)),
-        sentences=sentences(lines, broken, _versions(rows)),
+        data=embed(page_data(store, scored)),
+        sentences=sentences(lines, broken, _versions(scored)),
         headlines=[(group, facts) for group, facts in headlines(lines) if facts],
         broken=broken,
         claims=stated,
@@ -73,8 +72,8 @@ def write_report(
         groups=[_group(group, part) for group, part in by_comparison(lines)],
         families=sorted({v.family for v in lines}),
         pictures=[_picture(p, i) for i, p in enumerate(pictures)],
-        failures=_failures(rows),
-        provenance=_provenance(rows),
+        failures=_failures(scored),
+        provenance=_provenance(scored),
         definitions=DEFINITIONS,
     )
     return store.write_text("report.html", text)
@@ -89,9 +88,13 @@ def _study_text(store: Store) -> str:
     return path.read_text("utf-8") if path.exists() else ""
 
 
-def _versions(rows: Rows) -> int:
+def _ran(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["status"] != "skipped"]
+
+
+def _versions(rows: pd.DataFrame) -> int:
     """How many commits the rows that ran come from."""
-    return len(set(rows.where(~rows.equals("status", "skipped")).text("commit")))
+    return int(_ran(rows)["commit"].nunique())
 
 
 def _column(column: str) -> dict[str, str]:
@@ -161,25 +164,16 @@ def inline_svg(svg: str, prefix: str) -> str:
     ).replace(' height="', ' data-height="', 1)
 
 
-def _failures(rows: Rows) -> list[dict[str, Any]]:
+def _failures(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Endings other than done, counted by method, status and reason."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    keys = zip(
-        rows.text("method"), rows.text("status"), rows.text("reason"), rows.text("instance"),
-        strict=True,
-    )  # fmt: skip
-    for method, status, reason, instance in keys:
-        if status != "done":
-            found.setdefault((method, status, reason), []).append(instance)
-    return [
-        {"method": m, "status": s, "reason": r, "count": len(who), "example": who[0]}
-        for (m, s, r), who in sorted(found.items())
-    ]
+    failed = rows[rows["status"] != "done"].groupby(["method", "status", "reason"])["instance"]
+    counted = failed.agg(count="size", example="first").reset_index()
+    return list(counted.to_dict("records"))
 
 
-def _provenance(rows: Rows) -> list[tuple[str, str]]:
+def _provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Where the numbers come from: every distinct value, with how many rows have it."""
-    ran = rows.where(~rows.equals("status", "skipped"))
+    ran = _ran(rows)
     told = [("rows", str(len(ran)))]
     for name, head in (
         ("commit", "code (commit; + means changed files)"),
@@ -187,8 +181,7 @@ def _provenance(rows: Rows) -> list[tuple[str, str]]:
         ("cpu", "processor"),
         ("system", "system"),
     ):
-        values = ran.text(name)
-        counts = {v: values.count(v) for v in dict.fromkeys(values)}
+        counts = ran[name].value_counts(sort=False)
         told.append((head, ", ".join(f"{v or 'unknown'} ({n})" for v, n in counts.items())))
     contended = int(ran["contended"].sum())
     told.append(("contended timings", f"{contended} of {len(ran)} rows waited for a core"))

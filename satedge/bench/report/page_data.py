@@ -10,11 +10,10 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from satedge.bench.run.record import plain, plan_of
-from satedge.bench.run.rows import Rows
 from satedge.bench.run.store import Store
-from satedge.bench.score.score import Scores
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
@@ -42,20 +41,18 @@ _ROW = (
     "requests",
     "wall_s",
     "contended",
+    "gap",
+    "excess",
+    "key",
+    "settings",
 )
 
 
-def page_data(store: Store, rows: Rows, scores: Scores) -> dict[str, Any]:
+def page_data(store: Store, scored: pd.DataFrame) -> dict[str, Any]:
     """JSON values for the page: instances, each with its cells, cheapest first."""
-    order = np.argsort(np.where(scores.usable, rows["cost"], np.inf), kind="stable")
-    by_instance: dict[tuple[str, str], list[int]] = {}
-    names = list(zip(rows.text("group"), rows.text("instance_sha256"), strict=True))
-    for place in names:
-        by_instance.setdefault(place, [])
-    for i in order:
-        by_instance[names[i]].append(int(i))
-    page = _Page(store, rows, scores, MAX_PLAN_SLOTS // max(1, len(by_instance)))
-    listed = [page.instance(group, members) for (group, _), members in by_instance.items()]
+    by_instance = scored.groupby(["group", "instance_sha256"], sort=False)
+    page = _Page(store, MAX_PLAN_SLOTS // max(1, len(by_instance)))
+    listed = [page.instance(members) for _, members in by_instance]
     return {
         "instances": [i for i in listed if i is not None],
         "left_out": {"cells": page.cells_left_out, "plans": page.plans_left_out},
@@ -72,50 +69,42 @@ def embed(data: dict[str, Any]) -> str:
 class _Page:
     """Collects cells while there is room."""
 
-    def __init__(self, store: Store, rows: Rows, scores: Scores, share: int) -> None:
+    def __init__(self, store: Store, share: int) -> None:
         """`share`: slots of plans that each instance may draw; one plan it may draw anyway."""
-        self.store, self.rows, self.scores, self.share = store, rows, scores, share
+        self.store, self.share = store, share
         self.n_cells = 0
         self.drawn: dict[tuple[str, float], int] = {}
         """Slots drawn of the present instance by method and budget."""
         self.cells_left_out = self.plans_left_out = 0
-        self.skipped = rows.equals("status", "skipped")
 
-    def instance(self, group: str, members: list[int]) -> dict[str, Any] | None:
+    def instance(self, members: pd.DataFrame) -> dict[str, Any] | None:
         """One instance with its cells; None when no cell of it ran, or the page is full."""
-        ran = [i for i in members if not self.skipped[i]]
-        if self.n_cells >= MAX_CELLS:
-            self.cells_left_out += len(ran)
-            ran = []
-        if not ran:
+        ran = members[members["status"] != "skipped"]
+        shown = ran.iloc[np.argsort(ran["cost"].where(ran["usable"], np.inf), kind="stable")]
+        shown = shown[: MAX_CELLS - self.n_cells]
+        self.n_cells += len(shown)
+        self.cells_left_out += len(ran) - len(shown)
+        if shown.empty:
             return None
         self.drawn = {}
-        first = self.rows.row(ran[0])
+        rows = shown.to_dict("records")
+        first = rows[0]
         world = self.store.instance(first["instance_sha256"])
         return {
-            "group": group,
+            "group": first["group"],
             "name": first["instance"],
             "sha256": first["instance_sha256"],
-            "bound": plain(float(self.scores.best_bound[ran[0]])),
-            "best": plain(float(self.scores.best_cost[ran[0]])),
+            "bound": plain(first["best_bound"]),
+            "best": plain(first["best_cost"]),
             "floor": plain(first["floor"]),
             "world": _world(world),
-            "cells": [c for i in ran if (c := self._cell(i, world)) is not None],
+            "cells": [self._cell(row, world) for row in rows],
         }
 
-    def _cell(self, i: int, world: Instance) -> dict[str, Any] | None:
-        if self.n_cells >= MAX_CELLS:
-            self.cells_left_out += 1
-            return None
-        self.n_cells += 1
-        row = self.rows.row(i)
+    def _cell(self, row: dict[str, Any], world: Instance) -> dict[str, Any]:
         record = self.store.read(row["key"])
         cell = {name: plain(row[name]) for name in _ROW}
         cell |= {
-            "gap": plain(float(self.scores.gap[i])),
-            "excess": plain(float(self.scores.excess[i])),
-            "key": row["key"],
-            "settings": row["settings"],
             "trace": _thinned(record["trace"]),
             "certificate": _short(record["certificate"]),
             "log": record["log"][-LOG_CHARACTERS:],

@@ -6,17 +6,17 @@ import csv
 import io
 from collections.abc import Sequence
 
+import pandas as pd
+
 from satedge.bench.report.supplementary import Extra
-from satedge.bench.run.rows import Rows
 from satedge.bench.score.pairwise import Pair, against_best
-from satedge.bench.score.score import Scores
 from satedge.bench.score.summary import Line
 
 
-def pair_tables(rows: Rows, scores: Scores, lines: Sequence[Line]) -> list[Extra]:
+def pair_tables(scored: pd.DataFrame, lines: Sequence[Line]) -> list[Extra]:
     """For each group, every method against the best one that knows no later slot."""
     extras = []
-    for found in against_best(rows, scores, lines):
+    for found in against_best(scored, lines):
         caption = (
             f"Mean of the method's cost over that of {found.best}, less 1, on the instances that "
             "both have plans for, with a paired bootstrap interval; the probability that a run of "

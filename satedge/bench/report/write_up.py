@@ -53,20 +53,21 @@ def write(store: Store, report: bool = True) -> WriteUp:
     """Gather, judge again, score, and write tables; with `report` figures and the page too."""
     rows = store.gather()
     broken = [str(breach) for breach in gate(rows)] + rejudge(store, rows)
-    scores = score(rows)
-    lines = summarise(rows, scores, primal_integrals(store, rows, scores))
-    stated = claims(lines, sweeps(rows, scores.usable), trainings(rows))
-    beside = [*part_tables(lines), *punctual_tables(store, rows), *reward_tables(lines)]
-    beside += pair_tables(rows, scores, lines)
+    scored = score(rows)
+    scored["primal_s"] = primal_integrals(store, scored)
+    lines = summarise(scored)
+    stated = claims(lines, sweeps(scored), trainings(scored))
+    beside = [*part_tables(lines), *punctual_tables(store, scored), *reward_tables(lines)]
+    beside += pair_tables(scored, lines)
     files = write_tables(store, lines, stated) + write_extras(store, beside)
-    files.append(store.write_text("tables/pairs.csv", as_csv(pairs(rows, scores, lines))))
+    files.append(store.write_text("tables/pairs.csv", as_csv(pairs(scored, lines))))
     if report:
         from satedge.bench.report.figures.figures import write_figures
         from satedge.bench.report.html import write_report
 
-        pictures = write_figures(store, rows, scores, lines)
+        pictures = write_figures(store, scored, lines)
         files += [path for picture in pictures for path in picture.files]
-        files.append(write_report(store, rows, scores, lines, pictures, stated, broken, beside))
+        files.append(write_report(store, scored, lines, pictures, stated, broken, beside))
     return WriteUp(store.root, lines, stated, broken, files)
 
 

@@ -1,213 +1,144 @@
-"""Rows of a run as columns, read from and written to Parquet.
+"""Rows of a study: one a run, as a pandas table whose columns are declared here.
 
-Numbers and flags are arrays; words are codes into a list of distinct words. One
-schema for every run: numbers that are unknown are NaN, words that are unknown are "".
+Numbers that are unknown are NaN, words that are unknown are "". In Parquet the columns have the
+same names and types.
 """
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-TEXT = (
-    "key",
-    "group",
-    "method",
-    "entry",
-    "family",
-    "settings",
-    "instance",
-    "instance_sha256",
-    "status",
-    "reason",
-    "method_status",
-    "violations",
-    "host",
-    "cpu",
-    "system",
-    "commit",
+TEXT, NUMBER, FLAG = "str", "float64", "bool"
+
+#: What stands where nothing is known.
+_UNKNOWN = {TEXT: "", NUMBER: float("nan"), FLAG: False}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the rows."""
+
+    name: str
+    dtype: str
+    """Of pandas: TEXT, NUMBER or FLAG."""
+    unit: str
+    """"" for words, flags and plain numbers."""
+    doc: str
+
+
+SCHEMA: tuple[Column, ...] = (
+    Column("key", TEXT, "", "hash of method, settings, policy, instance, seed and limits"),
+    Column("group", TEXT, "", "part of the study"),
+    Column("method", TEXT, "", "label of the method"),
+    Column("entry", TEXT, "", "module:function"),
+    Column("family", TEXT, "", "heuristic, classical, exact, bound, learned or user"),
+    Column("settings", TEXT, "JSON", "settings of the method"),
+    Column("instance", TEXT, "", "name of the instance"),
+    Column("instance_sha256", TEXT, "", "hash of its content"),
+    Column("status", TEXT, "", "how the run ended: done, timeout, killed-memory, crashed, failed"),
+    Column("reason", TEXT, "", "why it ended otherwise than done"),
+    Column("method_status", TEXT, "", "what the method says: optimal, feasible, infeasible ..."),
+    Column("violations", TEXT, "JSON", "broken constraints with the greatest amount"),
+    Column("host", TEXT, "", "machine"),
+    Column("cpu", TEXT, "", "processor"),
+    Column("system", TEXT, "", "operating system"),
+    Column("commit", TEXT, "", "code; + marks changed files"),
+    Column("seed", NUMBER, "", "seed of the method"),
+    Column("budget_s", NUMBER, "s", "time that the method was given"),
+    Column("n_slots", NUMBER, "", "slots of the instance"),
+    Column("n_devices", NUMBER, "", "devices of the instance"),
+    Column("n_uavs", NUMBER, "", "UAVs of the instance"),
+    Column("n_satellites", NUMBER, "", "satellites of the instance"),
+    Column("requests", NUMBER, "", "requests of all its slots"),
+    Column("floor", NUMBER, "", "part of the cost that no decision changes"),
+    Column("cost", NUMBER, "", "judged cost, per slot and device"),
+    Column("lower_bound", NUMBER, "", "the method's own certified bound on it"),
+    Column("latency_s", NUMBER, "s", "mean over served requests"),
+    Column("energy_J", NUMBER, "J", "of all devices, mean over slots"),
+    Column("deadline_misses", NUMBER, "", "requests whose deadline or window is overrun"),
+    Column("overrun_s", NUMBER, "s", "sum of all overruns"),
+    Column("reward", NUMBER, "", "mean over slots of eq. (34)"),
+    Column("unserved", NUMBER, "", "requests without a server"),
+    Column("upload_s", NUMBER, "s", "upload, mean over served requests"),
+    Column("execute_s", NUMBER, "s", "execution, mean over served requests"),
+    Column("relay_s", NUMBER, "s", "relay between satellites, mean over served requests"),
+    Column("download_s", NUMBER, "s", "download, mean over served requests"),
+    Column("upload_J", NUMBER, "J", "upload, of all devices, mean over slots"),
+    Column("execute_J", NUMBER, "J", "execution, of all devices, mean over slots"),
+    Column("relay_J", NUMBER, "J", "relay, of all devices, mean over slots"),
+    Column("download_J", NUMBER, "J", "download, of all devices, mean over slots"),
+    Column("redrawn", NUMBER, "", "servers that the projector drew in place of the method's"),
+    Column("kept_cost", NUMBER, "", "cost, had every request the mean cost of those not redrawn"),
+    Column("wall_s", NUMBER, "s", "elapsed, by the clock of the run"),
+    Column("cpu_s", NUMBER, "s", "computing"),
+    Column("wait_s", NUMBER, "s", "runnable, but without a core"),
+    Column("peak_MB", NUMBER, "MB", "memory of the process and those it started"),
+    Column("started_unix", NUMBER, "s", "when the run started, since 1970"),
+    Column("hindsight", FLAG, "", "the method knows later slots"),
+    Column("admissible", FLAG, "", "the plan breaks no constraint"),
+    Column("feasible", FLAG, "", "nor does it miss a deadline or leave a request unserved"),
+    Column("contended", FLAG, "", "the run waited for a core for more than 5 % of its time"),
+    Column("cpu_clock", FLAG, "", "budget and times are processor seconds"),
 )
-NUMBERS = (
-    "seed",
-    "budget_s",
-    "n_slots",
-    "n_devices",
-    "n_uavs",
-    "n_satellites",
-    "requests",
-    "floor",
-    "cost",
-    "lower_bound",
-    "latency_s",
-    "energy_J",
-    "deadline_misses",
-    "overrun_s",
-    "reward",
-    "unserved",
-    "upload_s",
-    "execute_s",
-    "relay_s",
-    "download_s",
-    "upload_J",
-    "execute_J",
-    "relay_J",
-    "download_J",
-    "redrawn",
-    "kept_cost",
-    "wall_s",
-    "cpu_s",
-    "wait_s",
-    "peak_MB",
-    "started_unix",
-)
-FLAGS = ("hindsight", "admissible", "feasible", "contended", "cpu_clock")
+
+NAMES = [c.name for c in SCHEMA]
+
+_LISTED = "\n".join(f"    {c.name:<16} {c.dtype:<8} {c.unit:<5} {c.doc}" for c in SCHEMA)
+__doc__ = f"{__doc__}\n{_LISTED}\n"
 
 
-class Rows:
-    """Columns of equal length."""
+def from_records(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Rows from flat records; unknown names in them are left out."""
+    return _typed(pd.DataFrame({n: [r.get(n) for r in records] for n in NAMES}, dtype=object))
 
-    def __init__(
-        self, columns: Mapping[str, NDArray[Any]], words: Mapping[str, Sequence[str]]
-    ) -> None:
-        self.columns = dict(columns)
-        self.words = dict(words)
 
-    def __len__(self) -> int:
-        return len(self.columns["key"])
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every declared column, of its type, with what stands for the unknown."""
+    rows = rows.reindex(columns=NAMES)
+    for column in SCHEMA:
+        values = rows[column.name]
+        if values.dtype != column.dtype:
+            filled = values.astype(object).where(values.notna(), _UNKNOWN[column.dtype])
+            rows[column.name] = filled.astype(column.dtype)
+    return rows
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        """A column of numbers or flags; of words, their codes."""
-        return self.columns[name]
 
-    def text(self, name: str) -> list[str]:
-        """A column of words."""
-        words = self.words[name]
-        return [words[code] for code in self.columns[name]]
+def read_parquet(path: Path) -> pd.DataFrame:
+    """The rows of a Parquet file; columns it lacks are unknown."""
+    return _typed(pd.read_parquet(path))
 
-    def equals(self, name: str, *wanted: str) -> NDArray[np.bool_]:
-        """Which rows have one of some words in a column."""
-        places = [i for i, word in enumerate(self.words[name]) if word in wanted]
-        return np.isin(self.columns[name], places)
 
-    def where(self, chosen: Any) -> Rows:
-        """Some rows, by mask or index."""
-        mask = np.asarray(chosen)
-        if mask.size == 0:
-            mask = mask.astype(np.int64)
-        return Rows({name: values[mask] for name, values in self.columns.items()}, self.words)
+def write_parquet(rows: pd.DataFrame) -> bytes:
+    """The rows as a Parquet file."""
+    written: bytes = rows.to_parquet(index=False, compression="zstd")
+    return written
 
-    def ordered(self, groups: Sequence[str] = ()) -> Rows:
-        """By group, instance, method, budget and seed; numbers inside names count as numbers.
 
-        `groups` come first and in their order.
-        """
-        first = [g for g in groups if g in self.words["group"]]
-        others = sorted(set(self.words["group"]) - set(first), key=_natural)
-        rows = self.recoded("group", [*first, *others])
-        keys = [rows["seed"], rows["budget_s"]]
-        for name in ("method", "instance"):
-            words = rows.words[name]
-            rank = np.empty(len(words), np.int64)
-            rank[sorted(range(len(words)), key=lambda i: _natural(words[i]))] = range(len(words))
-            keys.append(rank[rows[name]])
-        return rows.where(np.lexsort([*keys, rows["group"]]))
+def ordered(rows: pd.DataFrame, groups: Sequence[str] = ()) -> pd.DataFrame:
+    """By group, instance, method, budget and seed; numbers inside names count as numbers.
 
-    def recoded(self, name: str, words: Sequence[str]) -> Rows:
-        """The same rows with the words of a column listed in another order."""
-        place = {word: i for i, word in enumerate(words)}
-        codes = np.array([place[word] for word in self.words[name]], np.int64)
-        column = codes[self[name]] if len(codes) else self[name]
-        return Rows({**self.columns, name: column}, {**self.words, name: list(words)})
+    `groups` come first and in their order.
+    """
 
-    def row(self, index: int) -> dict[str, Any]:
-        """One row as Python values."""
-        return {
-            name: self.words[name][values[index]] if name in TEXT else values[index].item()
-            for name, values in self.columns.items()
-        }
+    def ranks(values: pd.Series) -> pd.Series:
+        if values.dtype == NUMBER:
+            return values
+        words = sorted(values.unique(), key=_natural)
+        if values.name == "group":
+            words.sort(key=lambda w: groups.index(w) if w in groups else len(groups))
+        return values.map({word: rank for rank, word in enumerate(words)})
 
-    @staticmethod
-    def of(rows: Sequence[Mapping[str, Any]]) -> Rows:
-        """From flat records; unknown names in them are left out."""
-        columns: dict[str, NDArray[Any]] = {}
-        words: dict[str, list[str]] = {}
-        for name in TEXT:
-            words[name], columns[name] = _coded(str(r.get(name) or "") for r in rows)
-        for name in NUMBERS:
-            given = (r.get(name) for r in rows)
-            columns[name] = np.array([np.nan if v is None else v for v in given], float)
-        for name in FLAGS:
-            columns[name] = np.array([bool(r.get(name)) for r in rows], bool)
-        return Rows(columns, words)
-
-    @staticmethod
-    def join(*parts: Rows) -> Rows:
-        """Rows one after the other."""
-        names = (*NUMBERS, *FLAGS)
-        columns = {n: np.concatenate([part[n] for part in parts]) for n in names}
-        words: dict[str, list[str]] = {}
-        for name in TEXT:
-            place: dict[str, int] = {}
-            codes = []
-            for part in parts:
-                new = [place.setdefault(word, len(place)) for word in part.words[name]]
-                codes.append(np.array(new, np.int64)[part[name]] if new else part[name])
-            columns[name], words[name] = np.concatenate(codes), list(place)
-        return Rows(columns, words)
+    by = ["group", "instance", "method", "budget_s", "seed"]
+    return rows.sort_values(by, key=ranks, ignore_index=True)
 
 
 def _natural(text: str) -> list[tuple[int, int | str]]:
     """A key that puts tiny-9 before tiny-10."""
     pieces = re.findall(r"\d+|\D+", text)
     return [(0, int(p)) if p.isdigit() else (1, p) for p in pieces]
-
-
-def _coded(values: Iterable[str]) -> tuple[list[str], NDArray[np.int64]]:
-    """Distinct words in order of appearance, and every row's code."""
-    place: dict[str, int] = {}
-    codes = np.array([place.setdefault(v, len(place)) for v in values], np.int64)
-    return list(place), codes
-
-
-def write_parquet(rows: Rows) -> bytes:
-    """The rows as a Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    arrays = {
-        name: pa.DictionaryArray.from_arrays(
-            pa.array(values, pa.int32()), pa.array(rows.words[name], pa.string())
-        )
-        if name in TEXT
-        else pa.array(values)
-        for name, values in rows.columns.items()
-    }
-    buffer = io.BytesIO()
-    pq.write_table(pa.table(arrays), buffer, compression="zstd")
-    return buffer.getvalue()
-
-
-def read_parquet(path: Path) -> Rows:
-    """The rows of a Parquet file; columns it lacks are unknown."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    n = table.num_rows
-    columns: dict[str, NDArray[Any]] = {name: np.full(n, np.nan) for name in NUMBERS}
-    columns |= {name: np.zeros(n, bool) for name in FLAGS}
-    columns |= {name: np.zeros(n, np.int64) for name in TEXT}
-    words = {name: [""] for name in TEXT}
-    for name in set(table.column_names) & set(columns):
-        column = table.column(name).combine_chunks()
-        if name in TEXT:
-            column = column.dictionary_encode()
-            words[name] = column.dictionary.to_pylist()
-            column = column.indices
-        columns[name] = column.to_numpy(zero_copy_only=False).astype(columns[name].dtype)
-    return Rows(columns, words)

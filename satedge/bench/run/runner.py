@@ -61,12 +61,9 @@ def sort_out(
     finished = store.finished() if store is not None else set()
     if store is not None and again:
         rows = store.gather()
-        wanted = {c.key for c in cells(study) if not only or c.name in only}
-        stale = [
-            key
-            for key, status in zip(rows.text("key"), rows.text("status"), strict=True)
-            if key in wanted and (status in again or "all" in again)
-        ]
+        wanted = [c.key for c in cells(study) if not only or c.name in only]
+        ended = rows["status"].isin(again) | ("all" in again)
+        stale = rows["key"][ended & rows["key"].isin(wanted)]
         store.drop(stale)
         finished -= set(stale)
     reasons: dict[str, str] = {}

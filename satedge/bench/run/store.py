@@ -22,7 +22,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from satedge.bench.run.rows import Rows, read_parquet, write_parquet
+import pandas as pd
+
+from satedge.bench.run.rows import from_records, ordered, read_parquet, write_parquet
 from satedge.bench.study.study_file import part_name
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance, write_instance
@@ -104,25 +106,24 @@ class Store:
         path = self.root / "skipped.json"
         return list(json.loads(path.read_text())) if path.exists() else []
 
-    def gather(self) -> Rows:
-        """Rows of the study's cells as columns; only new cells are read, the rest is gathered.
+    def gather(self) -> pd.DataFrame:
+        """Rows of the study's cells; only new cells are read, the rest is gathered.
 
         Cells of earlier forms of the study stay in the folder and are left out.
         """
         path = self.root / "rows.parquet"
-        known = read_parquet(path) if path.exists() else Rows.of([])
+        known = read_parquet(path) if path.exists() else from_records([])
         keys = self.finished()
-        kept = known.where([key in keys for key in known.text("key")])
-        new = sorted(keys - set(kept.text("key")))
-        if new or len(kept) < len(known):
-            kept = Rows.join(kept, Rows.of([self.read(key)["row"] for key in new]))
-            write_atomically(path, write_parquet(kept))
-        rows = Rows.join(kept, Rows.of(self.skipped()))
+        rows = known[known["key"].isin(keys)]
+        new = sorted(keys - set(rows["key"]))
+        if new or len(rows) < len(known):
+            rows = pd.concat([rows, from_records([self.read(key)["row"] for key in new])])
+            write_atomically(path, write_parquet(rows))
+        rows = pd.concat([rows, from_records(self.skipped())])
         wanted = self.root / "keys.json"
         if wanted.exists():
-            chosen = set(json.loads(wanted.read_text()))
-            rows = rows.where([key in chosen for key in rows.text("key")])
-        return rows.ordered(self.parts())
+            rows = rows[rows["key"].isin(json.loads(wanted.read_text()))]
+        return ordered(rows, self.parts())
 
     def parts(self) -> list[str]:
         """Names of the study's parts, in its order."""

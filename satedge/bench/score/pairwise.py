@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from satedge.bench.run.rows import Rows
 from satedge.bench.score import stats
-from satedge.bench.score.score import Scores
 from satedge.bench.score.stats import Interval
 from satedge.bench.score.summary import Line, by_comparison, label
 
@@ -43,33 +42,32 @@ class BestPairs:
     pairs: list[Pair]
 
 
-def pairs(rows: Rows, scores: Scores, lines: Sequence[Line]) -> list[Pair]:
+def pairs(scored: pd.DataFrame, lines: Sequence[Line]) -> list[Pair]:
     """Every pair of every group; a pair without a common instance is left out."""
-    return [p for _, part in by_comparison(lines) for p in _group(part, rows, scores)]
+    return [p for _, part in by_comparison(lines) for p in _group(part, scored)]
 
 
-def _group(lines: list[Line], rows: Rows, scores: Scores) -> Iterator[Pair]:
+def _group(lines: list[Line], scored: pd.DataFrame) -> Iterator[Pair]:
     ran = [v for v in lines if v.plans]
-    costs = {id(v): _costs(v, rows, scores) for v in ran}
+    costs = {id(v): _costs(v, scored) for v in ran}
     for a, b in combinations(ran, 2):
         pair = _pair(a, b, lines, costs)
         if pair is not None:
             yield pair
 
 
-def _pair(a: Line, b: Line, lines: list[Line], costs: Mapping[int, Array]) -> Pair | None:
+def _pair(a: Line, b: Line, lines: list[Line], costs: Mapping[int, pd.DataFrame]) -> Pair | None:
     """`costs`: of each line by its id, see `_costs`."""
-    ours, theirs = costs[id(a)], costs[id(b)]
-    common = np.isfinite(ours).all(axis=0) & np.isfinite(theirs).all(axis=0)
-    if not common.any():
+    common = costs[id(a)].columns.intersection(costs[id(b)].columns)
+    if common.empty:
         return None
-    ours, theirs = ours[:, common], theirs[:, common]
+    ours, theirs = (costs[id(v)][common].to_numpy() for v in (a, b))
     learned = "learned" in (a.family, b.family)
     return Pair(
         lines[0].group,
         label(a, lines),
         label(b, lines),
-        int(common.sum()),
+        len(common),
         "seeds" if learned else "instances",
         difference(ours, theirs, learned),
         stats.probability_of_improvement(ours, theirs),
@@ -89,17 +87,14 @@ def difference(ours: Array, theirs: Array, by_seed: bool) -> Interval:
     return stats.mean_interval((paired[0] / paired[1] - 1).mean(axis=1))
 
 
-def _costs(line: Line, rows: Rows, scores: Scores) -> Array:
-    """(seeds, all instances of the run) costs of a line; NaN where it has no plan."""
-    mine = rows.equals("group", line.group) & rows.equals("method", line.method)
-    chosen = np.flatnonzero(mine & (rows["budget_s"] == line.budget_s) & scores.usable)
-    seeds, seed = np.unique(rows["seed"][chosen], return_inverse=True)
-    costs = np.full((len(seeds), len(rows.words["instance_sha256"])), np.nan)
-    costs[seed, rows["instance_sha256"][chosen]] = rows["cost"][chosen]
-    return costs
+def _costs(line: Line, scored: pd.DataFrame) -> pd.DataFrame:
+    """(seeds, instances) costs of a line, on the instances on which every seed has a plan."""
+    mine = scored["usable"] & (scored["group"] == line.group) & (scored["method"] == line.method)
+    plans = scored[mine & (scored["budget_s"] == line.budget_s)]
+    return plans.pivot(index="seed", columns="instance_sha256", values="cost").dropna(axis=1)
 
 
-def against_best(rows: Rows, scores: Scores, lines: Sequence[Line]) -> Iterator[BestPairs]:
+def against_best(scored: pd.DataFrame, lines: Sequence[Line]) -> Iterator[BestPairs]:
     """For each group, every method against the one of least excess that knows no later slot.
 
     The best has a plan on every instance; groups of fewer than three methods are left out.
@@ -111,6 +106,6 @@ def against_best(rows: Rows, scores: Scores, lines: Sequence[Line]) -> Iterator[
         best = next((v for v in full if not v.hindsight), None)
         if best is None or len(ran) < 3:
             continue
-        costs = {id(v): _costs(v, rows, scores) for v in ran}
+        costs = {id(v): _costs(v, scored) for v in ran}
         found = [_pair(v, best, part, costs) for v in ran if v is not best]
         yield BestPairs(group, label(best, part), [p for p in found if p is not None])

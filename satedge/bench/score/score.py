@@ -6,14 +6,11 @@ method holds for every plan of the same instance.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
-from satedge.bench.run.rows import Rows
-
-Array = NDArray[np.float64]
+import pandas as pd
 
 #: How far a certified bound may exceed a judged cost, relative: rounding, not error.
 GATE = 1e-6
@@ -83,108 +80,60 @@ DEFINITIONS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Scores of every row; NaN where there is no admissible plan or no bound. All (rows,)."""
+def score(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with their scores; NaN where there is no admissible plan or no bound.
 
-    usable: NDArray[np.bool_]
-    """The row has an admissible plan and an ending that counts."""
-    best_bound: Array
-    best_cost: Array
-    gap: Array
-    own_gap: Array
-    part_gap: Array
-    excess: Array
-    """Over the best causal plan; below 0 for one that knows later slots and uses it."""
-    over_hindsight: Array
-    part_excess: Array
-    normalised: Array
+    Columns beside those of the rows: `usable` (there is an admissible plan and an ending that
+    counts); of the instance `best_bound` and `best_cost`; of the plan `gap`, `own_gap`, `part_gap`,
+    `excess`, `over_hindsight`, `part_excess` and `normalised`, see DEFINITIONS. `excess` is below 0
+    for a plan that knows later slots and uses that.
+    """
+    instance = rows.groupby("instance_sha256").ngroup()
 
+    def of_instance(values: pd.Series, choose: str) -> pd.Series:
+        """The least, greatest or mean value of each row's instance."""
+        return values.where(np.isfinite(values)).groupby(instance).transform(choose)
 
-def score(rows: Rows) -> Scores:
-    """All scores of a run's rows."""
-    instance, n = rows["instance_sha256"], len(rows.words["instance_sha256"])
-    cost, bound = rows["cost"], _believed(rows, instance, n)
-    usable = _usable(rows)
-    best_bound = _extreme(np.maximum, -np.inf, instance, n, bound, np.isfinite(bound))
-    best_cost = _extreme(np.minimum, np.inf, instance, n, cost, usable)
-    knows = rows["hindsight"]
-    causal = _extreme(np.minimum, np.inf, instance, n, cost, usable & ~knows)
-    hindsight = _extreme(np.minimum, np.inf, instance, n, cost, usable & knows)
-    random = _random_cost(rows, usable, instance, n)
-    cost = np.where(usable, cost, np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Scores(
-            usable=usable,
-            best_bound=best_bound,
-            best_cost=best_cost,
-            gap=_gap(cost, best_bound),
-            own_gap=_gap(np.where(usable, cost, best_cost), bound),
-            part_gap=np.where(
-                cost > rows["floor"], (cost - best_bound) / (cost - rows["floor"]), 0.0 * cost
-            ),
-            excess=_relative(cost, causal),
-            over_hindsight=_relative(cost, hindsight),
-            part_excess=_relative(cost - rows["floor"], causal - rows["floor"]),
-            normalised=np.where(
-                random > best_cost, (cost - best_cost) / (random - best_cost), 0.0 * (cost + random)
-            ),
-        )
-
-
-def _usable(rows: Rows) -> NDArray[np.bool_]:
-    usable: NDArray[np.bool_] = (
-        rows.equals("status", *ANSWERED) & rows["admissible"] & np.isfinite(rows["cost"])
+    usable = rows["status"].isin(ANSWERED) & rows["admissible"] & np.isfinite(rows["cost"])
+    cost, floor = rows["cost"].where(usable), rows["floor"]
+    bound = _believed(rows, of_instance)
+    best_bound, best_cost = of_instance(bound, "max"), of_instance(cost, "min")
+    causal = of_instance(cost.mask(rows["hindsight"]), "min")
+    hindsight = of_instance(cost.where(rows["hindsight"]), "min")
+    random = of_instance(cost.where(rows["entry"] == RANDOM), "mean")
+    return rows.assign(
+        usable=usable,
+        best_bound=best_bound,
+        best_cost=best_cost,
+        gap=_gap(cost, best_bound),
+        own_gap=_gap(cost.where(usable, best_cost), bound),
+        part_gap=((cost - best_bound) / (cost - floor)).where(cost > floor, 0 * cost),
+        excess=_relative(cost, causal),
+        over_hindsight=_relative(cost, hindsight),
+        part_excess=_relative(cost - floor, causal - floor),
+        normalised=((cost - best_cost) / (random - best_cost)).where(
+            random > best_cost, 0 * (cost + random)
+        ),
     )
-    return usable
 
 
-def _believed(rows: Rows, instance: NDArray[np.int64], n: int) -> Array:
+def _believed(rows: pd.DataFrame, of_instance: Callable[..., pd.Series]) -> pd.Series:
     """The certified bounds, without those that a judged plan disproves: the gate tells of them.
 
     One method's false bound must not spoil the gaps of the others.
     """
-    bound, cost = rows["lower_bound"], rows["cost"]
-    least = _extreme(np.minimum, np.inf, instance, n, cost, rows["admissible"] & np.isfinite(cost))
-    believed: Array = np.where(bound > least + GATE * np.abs(least), np.nan, bound)
-    return believed
+    least = of_instance(rows["cost"].where(rows["admissible"]), "min")
+    return rows["lower_bound"].mask(rows["lower_bound"] > least + GATE * least.abs())
 
 
-def _extreme(
-    choose: np.ufunc,
-    start: float,
-    index: NDArray[np.int64],
-    n: int,
-    values: Array,
-    mask: NDArray[np.bool_],
-) -> Array:
-    """The greatest or least masked value of each instance, for every row; NaN without one."""
-    found = np.full(n, start)
-    choose.at(found, index[mask], values[mask])
-    found[~np.isfinite(found)] = np.nan
-    return found[index]
-
-
-def _random_cost(
-    rows: Rows, usable: NDArray[np.bool_], instance: NDArray[np.int64], n: int
-) -> Array:
-    mask = usable & rows.equals("entry", RANDOM)
-    count = np.bincount(instance[mask], minlength=n)
-    total = np.bincount(instance[mask], weights=rows["cost"][mask], minlength=n)
-    with np.errstate(invalid="ignore"):
-        mean: Array = (total / count)[instance]
-    return mean
-
-
-def _gap(cost: Array, bound: Array) -> Array:
+def _gap(cost: pd.Series, bound: pd.Series) -> pd.Series:
     """(cost - bound) / |cost|; 0 where both are 0."""
-    gap: Array = np.where(cost == bound, 0.0, (cost - bound) / np.abs(cost))
-    return gap
+    return ((cost - bound) / cost.abs()).mask(cost == bound, 0.0)
 
 
-def _relative(cost: Array, best: Array) -> Array:
-    relative: Array = np.where(cost == best, 0.0, cost / best - 1)
-    return relative
+def _relative(cost: pd.Series, best: pd.Series) -> pd.Series:
+    """cost / best - 1; 0 where both are 0."""
+    return (cost / best - 1).mask(cost == best, 0.0)
 
 
 @dataclass(frozen=True)
@@ -204,30 +153,17 @@ class Breach:
         )
 
 
-def gate(rows: Rows, tolerance: float = GATE) -> list[Breach]:
+def gate(rows: pd.DataFrame, tolerance: float = GATE) -> list[Breach]:
     """Every instance on which the greatest certified bound exceeds the least judged cost.
 
     All admissible plans count, those of failed rows too: a bound must hold for any of them.
     """
-    present, instance = np.unique(rows["instance_sha256"], return_inverse=True)
-    cost = np.where(rows["admissible"] & np.isfinite(rows["cost"]), rows["cost"], np.inf)
-    bound = np.where(np.isfinite(rows["lower_bound"]), rows["lower_bound"], -np.inf)
-    breaches = []
-    order = np.argsort(instance, kind="stable")
-    starts = np.searchsorted(instance[order], np.arange(len(present) + 1))
-    for i in range(len(present)):
-        member = order[starts[i] : starts[i + 1]]
-        low, high = member[cost[member].argmin()], member[bound[member].argmax()]
-        if bound[high] <= cost[low] + tolerance * abs(cost[low]):
-            continue
-        made, proved = rows.row(int(low)), rows.row(int(high))
-        breaches.append(
-            Breach(
-                made["instance"],
-                proved["lower_bound"],
-                proved["method"],
-                made["cost"],
-                made["method"],
-            )
-        )
-    return breaches
+    cost = rows["cost"].where(rows["admissible"] & np.isfinite(rows["cost"]), np.inf)
+    bound = rows["lower_bound"].where(np.isfinite(rows["lower_bound"]), -np.inf)
+    made = rows.loc[cost.groupby(rows["instance_sha256"]).idxmin()]
+    proved = rows.loc[bound.groupby(rows["instance_sha256"]).idxmax()]
+    return [
+        Breach(plan.instance, proof.lower_bound, proof.method, plan.cost, plan.method)
+        for plan, proof in zip(made.itertuples(), proved.itertuples(), strict=True)
+        if bound[proof.Index] > cost[plan.Index] + tolerance * abs(cost[plan.Index])
+    ]

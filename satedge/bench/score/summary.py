@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
-from satedge.bench.run.rows import Rows
 from satedge.bench.score import stats
-from satedge.bench.score.score import Scores, score
 from satedge.bench.score.stats import Interval
 
 NAN = float("nan")
@@ -80,23 +78,15 @@ class Line:
 COLUMNS = {f.name: f.metadata for f in fields(Line) if "head" in f.metadata}
 
 
-def summarise(
-    rows: Rows, scores: Scores | None = None, primal_s: NDArray[np.float64] | None = None
-) -> list[Line]:
+def summarise(scored: pd.DataFrame) -> list[Line]:
     """Lines of all groups; within a group the best excess first.
 
-    `primal_s` (rows,) are primal integrals, where they are known.
+    `scored` are rows with their scores, and with primal integrals `primal_s` where they are known.
     """
-    scores = scores or score(rows)
-    primal_s = np.full(len(rows), NAN) if primal_s is None else primal_s
-    budgets_s, budget = np.unique(rows["budget_s"], return_inverse=True)
-    key = rows["group"] * len(rows.words["method"]) + rows["method"]
-    names, index = np.unique(key * len(budgets_s) + budget, return_inverse=True)
-    order = np.argsort(index, kind="stable")
-    starts = np.searchsorted(index[order], np.arange(len(names) + 1))
-    lines = [_line(rows, scores, primal_s, order[a:b]) for a, b in pairwise(starts)]
-    groups = rows.words["group"]
-    return sorted(lines, key=lambda v: (groups.index(v.group), _rank(v), v.budget_s))
+    order = {group: place for place, group in enumerate(scored["group"].unique())}
+    parts = scored.groupby(["group", "method", "budget_s"], sort=False)
+    lines = [_line(part) for _, part in parts]
+    return sorted(lines, key=lambda v: (order[v.group], _rank(v), v.budget_s))
 
 
 def by_comparison(lines: Sequence[Line]) -> list[tuple[str, list[Line]]]:
@@ -111,6 +101,11 @@ def largest(lines: Sequence[Line]) -> list[Line]:
     return [v for v in lines if v.budget_s == most[v.method]]
 
 
+def rows_of(line: Line, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one group that a line sums up."""
+    return rows[(rows["method"] == line.method) & (rows["budget_s"] == line.budget_s)]
+
+
 def label(line: Line, lines: Sequence[Line]) -> str:
     """The method, with its budget where it has several in the comparison."""
     several = len({v.budget_s for v in lines if v.method == line.method}) > 1
@@ -121,75 +116,64 @@ def _rank(line: Line) -> tuple[bool, float, str]:
     return (not np.isfinite(line.excess), line.excess, line.method)
 
 
-def _line(rows: Rows, s: Scores, primal_s: NDArray[np.float64], member: NDArray[np.int64]) -> Line:
-    part = rows.where(member)
-    good = member[s.usable[member]]
-    kept = rows.where(good)
-    first = part.row(0)
-    gap = s.gap[good][np.isfinite(s.gap[good])]
-    requests, ran = kept["requests"].sum(), part.where(~part.equals("status", "skipped"))
+def _line(part: pd.DataFrame) -> Line:
+    plans, ran = part[part["usable"]], part[part["status"] != "skipped"]
     return Line(
-        group=first["group"],
-        budget_s=first["budget_s"],
-        method=first["method"],
-        family=first["family"],
+        **{n: part[n].iloc[0] for n in ("group", "budget_s", "method", "family")},
         hindsight=bool(part["hindsight"].any()),
         cpu_clock=bool(part["cpu_clock"].any()),
-        seeds=len(np.unique(part["seed"])),
-        instances=len(np.unique(part["instance_sha256"])),
+        seeds=part["seed"].nunique(),
+        instances=part["instance_sha256"].nunique(),
         cells=len(part),
-        plans=len(good),
-        statuses=_counts(part.text("status")),
-        reasons=tuple(dict.fromkeys(filter(None, part.text("reason")))),
-        excess_interval=_interval(kept, s.excess[good], first["family"]),
-        cost=_mean(kept["cost"]),
-        excess=_mean(s.excess[good]),
-        over_hindsight=_mean(s.over_hindsight[good]),
-        part_excess=_mean(s.part_excess[good]),
-        gap=_mean(gap),
-        gap_median=float(np.median(gap)) if gap.size else NAN,
-        gap_max=float(gap.max(initial=-np.inf)) if gap.size else NAN,
-        part_gap=_mean(s.part_gap[good]),
-        own_gap=_mean(s.own_gap[member]),
+        plans=len(plans),
+        statuses=part["status"].value_counts(sort=False).to_dict(),
+        reasons=tuple(filter(None, part["reason"].unique())),
+        excess_interval=_interval(plans),
         bound=_mean(part["lower_bound"]),
-        normalised=_mean(s.normalised[good]),
-        latency_s=_mean(kept["latency_s"]),
-        energy_J=_mean(kept["energy_J"]),
-        reward=_mean(kept["reward"]),
-        late=_share(kept["deadline_misses"], requests),
-        unserved=_share(kept["unserved"], requests),
-        feasible=_mean(kept["feasible"].astype(float)),
-        redrawn=_share(kept["redrawn"], requests),
-        kept_cost=_mean(kept["kept_cost"]) if kept["redrawn"].any() else NAN,
-        primal_s=_mean(primal_s[member]),
+        own_gap=_mean(part["own_gap"]),
+        primal_s=_mean(part["primal_s"]) if "primal_s" in part else NAN,
         time_s=stats.shifted_geometric_mean(ran["wall_s"]),
         time_per_slot_s=_mean(ran["wall_s"] / ran["n_slots"]),
-        contended=_mean(ran["contended"].astype(float)),
-        peak_MB=float(np.nanmax(part["peak_MB"], initial=0.0)) or NAN,
+        contended=_mean(ran["contended"]),
+        peak_MB=float(part["peak_MB"].max()) or NAN,
+        **_of_plans(plans),
     )
 
 
-def _interval(kept: Rows, excess: NDArray[np.float64], family: str) -> Interval:
-    """Over training seeds for learners, over instances for the others."""
-    if not len(kept):
+def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
+    """The columns of a line that its plans decide."""
+    names = ("cost", "excess", "over_hindsight", "part_excess", "gap", "part_gap", "normalised")
+    means = {n: _mean(plans[n]) for n in (*names, "latency_s", "energy_J", "reward", "feasible")}
+    requests = plans["requests"].sum()
+    gap = plans["gap"][np.isfinite(plans["gap"])]
+    return means | {
+        "gap_median": float(gap.median()),
+        "gap_max": float(gap.max()),
+        "late": _share(plans["deadline_misses"], requests),
+        "unserved": _share(plans["unserved"], requests),
+        "redrawn": _share(plans["redrawn"], requests),
+        "kept_cost": _mean(plans["kept_cost"]) if plans["redrawn"].any() else NAN,
+    }
+
+
+def _interval(plans: pd.DataFrame) -> Interval:
+    """Of the excess: over training seeds for learners, over instances for the others."""
+    if plans.empty:
         return Interval(NAN, NAN, NAN)
-    learned = family == "learned"
-    units = kept["seed" if learned else "instance_sha256"]
-    _, index = np.unique(units, return_inverse=True)
-    means = np.bincount(index, weights=excess) / np.bincount(index)
+    learned = plans["family"].iloc[0] == "learned"
+    _, unit = np.unique(plans["seed" if learned else "instance_sha256"], return_inverse=True)
+    means = np.bincount(unit, weights=plans["excess"]) / np.bincount(unit)
     if learned:
         return stats.interquartile_interval(means[:, None])
     return stats.mean_interval(means)
 
 
-def _counts(values: list[str]) -> dict[str, int]:
-    return {v: values.count(v) for v in dict.fromkeys(values)}
-
-
-def _mean(values: NDArray[np.float64]) -> float:
-    finite = values[np.isfinite(values)]
+def _mean(values: pd.Series) -> float:
+    """Of what is finite. NumPy's: pandas' own sums differ in the last digit."""
+    numbers = values.to_numpy(float)
+    finite = numbers[np.isfinite(numbers)]
     return float(finite.mean()) if finite.size else NAN
 
 
-def _share(counts: NDArray[np.float64], whole: float) -> float:
+def _share(counts: pd.Series, whole: float) -> float:
     return float(np.nansum(counts) / whole) if len(counts) and whole > 0 else NAN

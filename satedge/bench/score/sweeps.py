@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from satedge.bench.run.rows import Rows
 from satedge.bench.study.suites import SUITES, SWEEPS
 
 Array = NDArray[np.float64]
 
 #: Figure 7's ends as the text of 5.3 states them: accuracy floor -> (latency s, energy J).
 PAPER_ENDS = {0.3: (1.41, 377.0), 0.7: (2.19, 782.0)}
+
+
+MEASURES = ("latency_s", "energy_J", "late")
 
 
 @dataclass(frozen=True)
@@ -43,34 +47,22 @@ def places() -> dict[str, tuple[str, float]]:
     return found
 
 
-def sweeps(rows: Rows, usable: NDArray[np.bool_]) -> list[Sweep]:
+def sweeps(scored: pd.DataFrame) -> list[Sweep]:
     """The sweeps that a run's rows contain."""
     known = places()
-    where = [known.get(name.partition("@")[0], ("", 0.0)) for name in rows.text("instance")]
-    axes = np.array([axis for axis, _ in where], object)
-    value = np.array([v for _, v in where])
+    where = [known.get(name.partition("@")[0], ("", 0.0)) for name in scored["instance"]]
+    rows = scored.assign(axis=[axis for axis, _ in where], value=[value for _, value in where])
+    rows = rows[rows["usable"] & (rows["family"] != "bound")]
+    rows["late"] = rows["deadline_misses"] / rows["requests"].clip(lower=1)
     found = []
     for axis, (_, values) in SWEEPS.items():
-        mine = usable & (axes == axis)
-        if mine.any():
-            found.append(_sweep(axis, values, rows.where(mine), value[mine]))
+        points = rows[rows["axis"] == axis].groupby(["method", "value"], sort=False)
+        if len(points):
+            found.append(Sweep(axis, values, *(_means(points[n], values) for n in MEASURES)))
     return found
 
 
-def _sweep(axis: str, values: tuple[float, ...], rows: Rows, value: Array) -> Sweep:
-    latency: dict[str, Array] = {}
-    energy: dict[str, Array] = {}
-    late: dict[str, Array] = {}
-    for method in dict.fromkeys(rows.where(~rows.equals("family", "bound")).text("method")):
-        mine = rows.equals("method", method)
-        points = [mine & (value == v) for v in values]
-        latency[method] = np.array([_mean(rows["latency_s"][p]) for p in points])
-        energy[method] = np.array([_mean(rows["energy_J"][p]) for p in points])
-        late[method] = np.array(
-            [_mean(rows["deadline_misses"][p] / np.maximum(rows["requests"][p], 1)) for p in points]
-        )
-    return Sweep(axis, values, latency, energy, late)
-
-
-def _mean(values: Array) -> float:
-    return float(values.mean()) if values.size else float("nan")
+def _means(points: Any, values: tuple[float, ...]) -> dict[str, Array]:
+    """By method the means at every value; NaN where there is no plan."""
+    table = points.mean().unstack().reindex(columns=values)
+    return {str(method): means.to_numpy() for method, means in table.iterrows()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from satedge.bench.methods.table import Method, policy_files
-from satedge.bench.run.rows import Rows
 
 #: What is read of a training: figures of its log, on validation episodes.
 FIGURES = (
@@ -46,12 +45,12 @@ class Training:
     """Of the learner, as it was trained."""
 
 
-def trainings(rows: Rows) -> list[Training]:
+def trainings(rows: pd.DataFrame) -> list[Training]:
     """The policies that a run used, each once, by method and seed."""
     found: dict[Path, Training] = {}
-    mine = rows.where(rows.equals("family", "learned") & ~rows.equals("status", "skipped"))
-    used = zip(mine.text("method"), mine.text("entry"), mine.text("settings"), strict=True)
-    for method, entry, settings in dict.fromkeys(used):
+    learned = rows[(rows["family"] == "learned") & (rows["status"] != "skipped")]
+    used = learned[["method", "entry", "settings"]].drop_duplicates()
+    for method, entry, settings in used.itertuples(index=False):
         played = Method(method, entry, "learned", "", settings=json.loads(settings))
         for path in policy_files(played):
             if path.suffix == ".json" and path not in found:
@@ -65,7 +64,7 @@ def _training(method: str, path: Path) -> Training:
     log = path.with_name(LOG)
     known_s, _ = run_times(log).get(seed, (float("nan"), 0))
     seconds = told.get("training_s", known_s)
-    curves = _log(log)[1].get(seed, {})
+    curves = _curves(log, seed)
     if not curves:
         curves = {"validation_cost": {float(r[0]): r[1] for r in told.get("validation_curve", [])}}
     learner, settings = str(told.get("method", "")), told.get("settings", {})
@@ -82,28 +81,29 @@ def _provenance(path: Path) -> Mapping[str, Any]:
 
 def run_times(log: Path) -> Times:
     """By seed its share of the seconds of all runs trained together, and its last epoch."""
-    times = _log(log)[0]
+    rows = _log(log)
+    spent = rows[rows["figure"] == "seconds"].groupby("seed")
+    seconds = spent["value"].sum()
     # Runs that are trained together share every second, so that their sums are equal.
-    spent = [seconds for seconds, _ in times.values()]
-    return {seed: (s / spent.count(s), epoch) for seed, (s, epoch) in times.items()}
+    share = seconds / seconds.groupby(seconds).transform("size")
+    epochs = spent["epoch"].last().astype(int)
+    return dict(zip(seconds.index, zip(share, epochs, strict=True), strict=True))
+
+
+def _curves(log: Path, seed: int) -> dict[str, Curve]:
+    """The FIGURES of one run against its epochs."""
+    rows = _log(log)
+    mine = rows[(rows["seed"] == seed) & rows["figure"].isin(FIGURES)]
+    parts = mine.groupby("figure", sort=False)
+    return {str(name): part.set_index("epoch")["value"].to_dict() for name, part in parts}
 
 
 @lru_cache(maxsize=64)
-def _log(path: Path) -> tuple[Times, dict[int, dict[str, dict[float, float]]]]:
-    """By seed the seconds and the last epoch of its training, and the curves of FIGURES."""
-    times: Times = {}
-    curves: dict[int, dict[str, dict[float, float]]] = {}
+def _log(path: Path) -> pd.DataFrame:
+    """Epoch, seed, figure and value of a training's log; no rows without a file."""
     if not path.is_file():
-        return times, curves
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            seed, figure, value = int(row["seed"]), row["figure"], float(row["value"])
-            if figure == "seconds":
-                times[seed] = times.get(seed, (0.0, 0))[0] + value, int(row["epoch"])
-            elif figure in FIGURES:
-                curve = curves.setdefault(seed, {}).setdefault(figure, {})
-                curve[float(row["epoch"])] = value
-    return times, curves
+        return pd.DataFrame({"epoch": [], "seed": [], "figure": [], "value": []})
+    return pd.read_csv(path, dtype={"epoch": float})
 
 
 def training_times(found: Iterable[Training]) -> dict[str, float]:

@@ -10,12 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from satedge.bench.run.record import numbers, plan_of
-from satedge.bench.run.rows import Rows
 from satedge.bench.run.store import Store
-from satedge.bench.score.score import Scores
 from satedge.bench.score.stats import primal_integral
 from satedge.problem.instance import Instance
 from satedge.problem.plan import PlanError
@@ -25,7 +23,7 @@ NUMBERS = ("cost", "latency_s", "energy_J", "overrun_s", "deadline_misses", "uns
 TOLERANCE = 1e-9
 
 
-def rejudge(store: Store, rows: Rows) -> list[str]:
+def rejudge(store: Store, rows: pd.DataFrame) -> list[str]:
     """Lines saying which stored plans judge otherwise than their rows say; none when all agree."""
 
     @lru_cache(maxsize=64)
@@ -33,24 +31,21 @@ def rejudge(store: Store, rows: Rows) -> list[str]:
         return store.instance(sha256)
 
     problems = []
-    keys = zip(rows.text("key"), rows.text("instance_sha256"), rows.text("status"), strict=True)
-    for key, sha256, status in sorted(keys, key=lambda v: v[1]):
-        if status != "skipped":
-            problems += _compare(store.read(key), instance(sha256))
+    ran = rows[rows["status"] != "skipped"].sort_values("instance_sha256", kind="stable")
+    for row in ran.itertuples():
+        problems += _compare(store.read(row.key), instance(row.instance_sha256))
     return problems
 
 
-def primal_integrals(store: Store, rows: Rows, scores: Scores) -> NDArray[np.float64]:
-    """Seconds of primal gap until the budget for every row: (rows,); NaN for what did not run."""
-    found = np.full(len(rows), np.nan)
-    for i in range(len(rows)):
-        row, best = rows.row(i), scores.best_cost[i]
-        if row["status"] == "skipped" or not np.isfinite(best) or row["family"] == "bound":
-            continue
-        trace = [point for point in store.read(row["key"])["trace"] if point[1] is not None]
+def primal_integrals(store: Store, scored: pd.DataFrame) -> pd.Series:
+    """Seconds of primal gap until the budget, of every row that ran and may have a plan."""
+    ran = (scored["status"] != "skipped") & (scored["family"] != "bound")
+    found = {}
+    for row in scored[ran & np.isfinite(scored["best_cost"])].itertuples():
+        trace = [point for point in store.read(row.key)["trace"] if point[1] is not None]
         times, costs = [p[0] for p in trace], [p[1] for p in trace]
-        found[i] = primal_integral(times, costs, float(best), row["budget_s"])
-    return found
+        found[row.Index] = primal_integral(times, costs, row.best_cost, row.budget_s)
+    return pd.Series(found, dtype=float)
 
 
 def _compare(record: dict[str, Any], instance: Instance) -> list[str]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from satedge.bench.report.figures import style
 from satedge.bench.run.record import PHASES
-from satedge.bench.run.rows import Rows
-from satedge.bench.score.summary import Line, label, largest
+from satedge.bench.score.summary import Line, label, largest, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,23 +53,16 @@ def excess_chart(lines: Sequence[Line]) -> Figure | None:
     return figure
 
 
-def gap_chart(lines: Sequence[Line], rows: Rows, gap: Any) -> Figure | None:
-    """The certified gap on every instance, one dot each, with the median, per method.
-
-    `gap` (rows,) is measured to the best bound of the instance.
-    """
+def gap_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
+    """The certified gap on every instance, one dot each, with the median, per method."""
     shown = [v for v in lines if math.isfinite(v.gap)]
     if not shown:
         return None
     figure, ax = _rows_figure(len(shown))
     jitter = np.random.default_rng(0)
     for y, line in enumerate(reversed(shown)):
-        mine = (
-            rows.equals("method", line.method)
-            & (rows["budget_s"] == line.budget_s)
-            & np.isfinite(gap)
-        )
-        values = np.maximum(gap[mine], LEAST_GAP) * 100
+        gap = rows_of(line, scored)["gap"]
+        values = gap[np.isfinite(gap)].clip(lower=LEAST_GAP) * 100
         colour = style.FAMILIES.get(line.family, style.ORANGE)
         offset = jitter.uniform(-0.22, 0.22, len(values))
         ax.plot(values, y + offset, "o", ms=3.4, color=colour, alpha=0.45, mew=0)
@@ -85,7 +78,7 @@ def gap_chart(lines: Sequence[Line], rows: Rows, gap: Any) -> Figure | None:
     return figure
 
 
-def phase_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None:
+def phase_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
     """Mean latency and energy of every method, split into their phases."""
     lines = largest(lines)
     shown = [v for v in lines if v.plans and v.family != "bound"]
@@ -98,10 +91,10 @@ def phase_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None
         (right, "J", "energy per slot, J"),
     ):
         for y, line in enumerate(reversed(shown)):
-            mine = usable & rows.equals("method", line.method) & (rows["budget_s"] == line.budget_s)
+            mine = rows_of(line, scored)
             start = 0.0
             for phase in PHASES:
-                width = float(rows[f"{phase}_{unit}"][mine].mean())
+                width = mine[f"{phase}_{unit}"][mine["usable"]].mean()
                 ax.barh(y, width, left=start, height=0.62, color=_PHASE_COLOURS[phase], lw=0)
                 start += width
         ax.set(xlabel=axis_label)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from satedge.bench.report.figures import style
 from satedge.bench.report.figures.charts import LEAST_GAP
-from satedge.bench.run.rows import Rows
 from satedge.bench.score import stats
-from satedge.bench.score.summary import Line, label, largest
+from satedge.bench.score.summary import Line, label, largest, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Trace = Sequence[Sequence[float | None]]
+
+#: (method, budget) -> the (trace, best bound) of each cell.
+Traces = Mapping[tuple[str, float], list[tuple[Trace, float]]]
 
 #: Times at which curves are sampled, per decade.
 PER_DECADE = 40
@@ -44,14 +47,11 @@ def gap_at(trace: Trace, bound: float, times_s: Array) -> Array:
 
 
 def time_chart(
-    lines: Sequence[Line],
-    traces: Mapping[tuple[str, float], list[tuple[Trace, float]]],
-    training_s: Mapping[str, float],
+    lines: Sequence[Line], traces: Traces, training_s: Mapping[str, float]
 ) -> Figure | None:
     """Median certified gap against computing time, one line per method.
 
-    `traces` gives for (method, budget) the (trace, best bound) of each cell; `training_s` the
-    training time of learned methods, drawn as a mark of its own.
+    `training_s` is the training time of learned methods, drawn as a mark of its own.
     """
     lines = largest(lines)
     shown = [v for v in lines if traces.get((v.method, v.budget_s))]
@@ -109,9 +109,7 @@ def _clip_low(ax: Axes) -> None:
         ax.set_ylim(50 * LEAST_GAP, high)
 
 
-def solved_chart(
-    lines: Sequence[Line], traces: Mapping[tuple[str, float], list[tuple[Trace, float]]]
-) -> Figure | None:
+def solved_chart(lines: Sequence[Line], traces: Traces) -> Figure | None:
     """Data profile: share of instances that a method certifies to SOLVED within a time."""
     lines = largest(lines)
     shown = [v for v in lines if math.isfinite(v.own_gap) and (v.method, v.budget_s) in traces]
@@ -145,9 +143,9 @@ def _solved_s(cells: list[tuple[Trace, float]]) -> Array:
     return np.array(found)
 
 
-def profile_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | None:
+def profile_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
     """Performance profile on the part of the cost that decisions change (cost minus floor)."""
-    measure, names = _measure(lines, rows, usable)
+    measure, names = _measure(lines, scored)
     if measure.shape[1] < 2 or not np.isfinite(measure).any():
         return None
     ratios = np.logspace(0, 1, 400)
@@ -170,19 +168,16 @@ def profile_chart(lines: Sequence[Line], rows: Rows, usable: Any) -> Figure | No
     return figure
 
 
-def _measure(lines: Sequence[Line], rows: Rows, usable: Any) -> tuple[Array, list[str]]:
+def _measure(lines: Sequence[Line], scored: pd.DataFrame) -> tuple[Array, list[str]]:
     """(instances, methods) cost minus floor, the mean over seeds; inf without a plan."""
     lines = largest(lines)
     whole = max(v.instances for v in lines)
     shown = [v for v in lines if v.plans and v.family != "bound" and v.instances == whole]
-    _, instance = np.unique(rows["instance_sha256"], return_inverse=True)
-    columns = {(v.method, v.budget_s): j for j, v in enumerate(shown)}
-    total, count = np.zeros((2, int(instance.max(initial=-1)) + 1, len(columns)))
-    above = rows["cost"] - rows["floor"]
-    for (method, budget_s), column in columns.items():
-        mine = usable & rows.equals("method", method) & (rows["budget_s"] == budget_s)
-        np.add.at(total[:, column], instance[mine], above[mine])
-        np.add.at(count[:, column], instance[mine], 1)
-    with np.errstate(invalid="ignore"):
-        measure = np.where(count > 0, total / count, np.inf)
-    return measure, [label(v, lines) for v in shown]
+    columns = []
+    for line in shown:
+        plans = rows_of(line, scored)
+        plans = plans[plans["usable"]]
+        above = (plans["cost"] - plans["floor"]).groupby(plans["instance_sha256"]).mean()
+        columns.append(above.reindex(scored["instance_sha256"].unique()))
+    measure = np.array(columns, float).reshape(len(shown), -1).T
+    return np.where(np.isfinite(measure), measure, np.inf), [label(v, lines) for v in shown]

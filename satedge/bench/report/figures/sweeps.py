@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from satedge.bench.report.figures import style
-from satedge.bench.run.rows import Rows
 from satedge.bench.score.sweeps import PAPER_ENDS, Sweep, sweeps
 
 if TYPE_CHECKING:
@@ -61,23 +61,28 @@ def _leave_out_the_absurd(ax: Axes, data: Mapping[str, Array]) -> None:
         ax.set_ylim(low - room, high + room)
 
 
-def scaling_chart(rows: Rows, gap: Array) -> Figure | None:
-    """Median certified gap and time against the number of devices, one line per method."""
-    sizes = np.unique(rows["n_devices"])
-    if len(sizes) < 3 or sweeps(rows, np.isfinite(rows["cost"])):
+def scaling_chart(scored: pd.DataFrame) -> Figure | None:
+    """Median certified gap and time against the number of devices, one line per method.
+
+    Of methods that give bounds only the gap is their bound's to the best plan.
+    """
+    sizes = np.unique(scored["n_devices"])
+    if len(sizes) < 3 or sweeps(scored):
         return None
+    ran = scored[scored["status"] != "skipped"]
+    gap = ran["gap"].where(np.isfinite(ran["gap"]), ran["own_gap"])
+    points = ran.assign(gap=gap.where(np.isfinite(gap))).groupby(["method", "n_devices"])
+    names = list(scored["method"].unique())
+    looks = style.looks(names)
+    gaps, times = (points[n].median().unstack() for n in ("gap", "wall_s"))
     figure = style.new_figure(8.6, 3.7)
     left, right = figure.subplots(1, 2)
-    names = list(dict.fromkeys(rows.text("method")))
-    looks = style.looks(names)
     for method in names:
-        mine = rows.equals("method", method) & ~rows.equals("status", "skipped")
         colour, marker, dashes = looks[method]
-        look = {"color": colour, "marker": marker, "ls": dashes, "label": method}
-        gaps = [_median(gap[mine & (rows["n_devices"] == k)]) for k in sizes]
-        times = [_median(rows["wall_s"][mine & (rows["n_devices"] == k)]) for k in sizes]
-        left.plot(sizes, np.maximum(gaps, 1e-8) * 100, **look)
-        right.plot(sizes, times, **look)
+        look: dict[str, Any] = {"color": colour, "marker": marker, "ls": dashes, "label": method}
+        if method in gaps.index:
+            left.plot(sizes, gaps.loc[method].clip(lower=1e-8) * 100, **look)
+            right.plot(sizes, times.loc[method], **look)
     left.set(xlabel=LABELS["devices"], ylabel="median certified gap, %", yscale="log")
     right.set(xlabel=LABELS["devices"], ylabel="median time, s", yscale="log")
     for ax in (left, right):
@@ -85,8 +90,3 @@ def scaling_chart(rows: Rows, gap: Array) -> Figure | None:
         style.decades(ax.yaxis)
     right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
-
-
-def _median(values: Array) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else float("nan")
