@@ -54,16 +54,16 @@ def committed(quick: bool) -> list[Case]:
 
 def opened(quick: bool) -> list[Case]:
     """(name, slots, relative gap, budget s) of the open cases."""
-    many, some, few = (2, 2, 1) if quick else (20, 15, 5)
+    many = 2 if quick else 20
     loud = {"interference_leakage": 1.0}
     printed = {**loud, "requests": "as-printed"}
     return [
         ("leakage 1, K=10, to 1e-2", drawn("paper", many, **loud), 1e-2, 60),
         ("the same as printed, to 1e-2", drawn("paper", many, **printed), 1e-2, 60),
-        ("K=20 to 1e-3", drawn("paper", some, n_devices=20), 1e-3, 60),
-        ("K=20 balanced to 1e-2", drawn("balanced", some, n_devices=20), 1e-2, 60),
-        ("K=30 to 1e-3", drawn("paper", few, n_devices=30), 1e-3, 60),
-        ("K=30 balanced to 1e-2", drawn("balanced", few, n_devices=30), 1e-2, 60),
+        ("K=20 to 1e-3", drawn("paper", many, n_devices=20), 1e-3, 60),
+        ("K=20 balanced to 1e-2", drawn("balanced", many, n_devices=20), 1e-2, 60),
+        ("K=30 to 1e-3", drawn("paper", many, n_devices=30), 1e-3, 60),
+        ("K=30 balanced to 1e-2", drawn("balanced", many, n_devices=30), 1e-2, 60),
     ]
 
 
