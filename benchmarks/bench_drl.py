@@ -19,10 +19,9 @@ import torch
 from stable_baselines3 import SAC
 from stable_baselines3.common.logger import Logger
 
-from drl.agents.registry import build_learner
+from drl.agents.registry import build_learner, settings_of
 from drl.core.nets import Streams
 from drl.core.products import fast_products
-from drl.core.settings import settings_of
 from drl.env.spaces import Encoder
 from drl.training.policy import Policy, names, sizes_of, solve
 from drl.training.train import Plan, Trainer

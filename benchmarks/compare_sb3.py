@@ -27,14 +27,13 @@ import torch
 from stable_baselines3 import DDPG, PPO, SAC
 from stable_baselines3.common.noise import NormalActionNoise
 
-from drl.agents.ad_sac import AdSac
-from drl.agents.ddpg import Ddpg
-from drl.agents.ppo import Ppo
+from drl.agents.ad_sac import AdSac, AdSacSettings
+from drl.agents.ddpg import Ddpg, DdpgSettings
+from drl.agents.ppo import Ppo, PpoSettings
 from drl.core.layout import Layout, Sizes
 from drl.core.learner import Action, Transition, View
 from drl.core.nets import Streams
 from drl.core.products import fast_products
-from drl.core.settings import AdSacSettings, DdpgSettings, PpoSettings
 from satedge.bench.score.stats import mean_interval
 
 CONTROL = "Pendulum-v1"

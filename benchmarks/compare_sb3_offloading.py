@@ -31,10 +31,10 @@ from sb3_contrib import MaskablePPO
 
 import drl  # noqa: F401 (registers the environment)
 from drl.agents.ppo import Ppo
+from drl.agents.registry import settings_of
 from drl.core.layout import Layout, lift
 from drl.core.nets import Streams
 from drl.core.products import fast_products
-from drl.core.settings import settings_of
 from drl.env.pool import Pool
 from drl.env.wrappers import DiscreteActions, FlatObservation, ScoreActions
 from drl.training.policy import sizes_of

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from drl.core.settings import METHODS
+from drl.agents.registry import METHODS
 from drl.env.vector_env import OffloadingBatch
 from drl.training import checkpoint
 from drl.training.train import Plan, Trainer

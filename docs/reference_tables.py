@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 from typing import Any
+
+from satedge.problem.fields import allowed
 
 #: Scores as formulas, beside the sentences of `satedge.bench.score.score`; reference/scores.md
 #: explains the symbols.
@@ -88,7 +89,6 @@ def shown(value: object) -> str:
 
 def scenario() -> str:
     """Every field of a scenario."""
-    from satedge.problem.fields import allowed
     from satedge.problem.scenario import Scenario
 
     rows = [
@@ -156,7 +156,8 @@ def method_settings() -> str:
 
 def learner_settings() -> str:
     """Every setting of `satedge train --setting`, by learner; what all share comes first."""
-    from drl.core.settings import METHODS, Settings
+    from drl.agents.registry import METHODS
+    from drl.core.settings import Settings
 
     shared = [f.name for f in dataclasses.fields(Settings)]
     parts = [f"**All learners** (defaults of `adsac`)\n\n{_settings(METHODS['adsac'], shared)}"]
@@ -174,23 +175,13 @@ def learner_settings() -> str:
 
 
 def _settings(settings: Any, names: list[str]) -> str:
-    docs = _field_docs(type(settings))
-    rows = [(code(n), code(getattr(settings, n)), docs.get(n, "")) for n in names]
-    return table(("setting", "default", "meaning and source"), rows)
-
-
-def _field_docs(kind: type) -> dict[str, str]:
-    """The strings that follow the fields of a class and of those it is made from."""
-    import ast
-    import inspect
-
-    docs: dict[str, str] = {}
-    for part in reversed(kind.__mro__[:-1]):
-        body = ast.parse(inspect.getsource(part)).body[0].body  # type: ignore[attr-defined]
-        for field, text in pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-                docs[field.target.id] = " ".join(ast.literal_eval(text.value).split())  # type: ignore[union-attr]
-    return docs
+    fields = {f.name: f for f in dataclasses.fields(settings)}
+    rows = [
+        (code(n), code(getattr(settings, n)), fields[n].metadata["unit"], allowed(fields[n]),
+         fields[n].metadata["source"], fields[n].metadata["doc"])
+        for n in names
+    ]  # fmt: skip
+    return table(("setting", "default", "unit", "allowed", "source", "meaning"), rows)
 
 
 def scores() -> str:

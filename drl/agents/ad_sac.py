@@ -16,21 +16,109 @@ With layout "discrete" only mu is left (AD-SAC-D), with "continuous" only nu (AD
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from drl.agents.mpo import Fit, Integration
 from drl.core.actors import TwoAgents, no_choice, no_numbers
+from drl.core.agent import Agent
 from drl.core.distributions import Heads, TanhGaussian, entropy_ceiling
-from drl.core.layout import Layout
+from drl.core.layout import Kind, Layout
 from drl.core.learner import Action, Transition, View, cost_reward
 from drl.core.nets import Critic, Streams, adam, clone, follow
 from drl.core.replay import Batch, Replay, flat, learn_from, unavailable
-from drl.core.settings import AdSacSettings
+from drl.core.settings import CostSettings, SettingsError
+from satedge.problem.fields import declared, param
 
 Policies = tuple[Heads | None, TanhGaussian | None]
+
+
+@declared(SettingsError, "setting")
+class AdSacSettings(CostSettings):
+    """AD-SAC, section 4. Every ingredient can be switched off."""
+
+    layout: Kind = param(
+        "hybrid",
+        "-",
+        "section 5",
+        "hybrid is AD-SAC, discrete AD-SAC-D, continuous AD-SAC-C.",
+    )
+    entropy_rate: float = param(1e-3, "-", "Table 2", "Adam's rate for the temperatures.", above=0)
+    reward: Literal["inverse", "cost"] = param(
+        "inverse",
+        "-",
+        "open",
+        "inverse is (34); cost minus the mean of the devices' capped costs.",
+    )
+    automatic_temperature: bool = param(
+        True, "-", "open", "Tune the temperatures to the entropy targets; else keep them."
+    )
+    temperature: float = param(
+        0.02, "-", "open", "First temperature of both agents; rewards here are of order 1.", above=0
+    )
+    discrete_entropy: float = param(
+        0.3,
+        "-",
+        "open",
+        "Entropy target of a head as a share of log n, n its available options.",
+        low=0,
+        high=1,
+    )
+    continuous_entropy: float = param(
+        -1.0,
+        "nat",
+        "open; -1 is the habit of continuous SAC",
+        "Entropy target of a number in [-1, 1].",
+    )
+    relaxation: float = param(
+        1.0, "-", "open", "Temperature of the Gumbel-softmax relaxation.", above=0
+    )
+    synthetic: float = param(
+        0.1,
+        "1/slot",
+        "algorithm 1 line 6; open",
+        "Synthetic transitions for an unavailable server; 0 is off. With one a slot, half the "
+        "rewards in the replay are 0 and mu learns to shun the servers that are often "
+        "unavailable, which are the cheap ones (docs/learning.md).",
+        low=0,
+    )
+    mpo: bool = param(True, "-", "(51)-(55)", "The maximum a posteriori step.")
+    mpo_actions: int = param(16, "-", "open", "Joint actions drawn a state.", low=1)
+    mpo_precision: Literal["float32", "bfloat16"] = param(
+        "float32", "-", "open", "Of the products that value these actions; sums are float32."
+    )
+    mpo_bound: float = param(
+        0.1, "nat", "(52); open", "KL bound of the reweighted from the current policy.", above=0
+    )
+    mpo_discrete_bound: float = param(
+        0.005, "nat", "(54); open", "chi_mu, for all heads together.", above=0
+    )
+    mpo_continuous_bound: float = param(
+        0.005, "nat", "(55); open", "chi_nu, for all numbers together.", above=0
+    )
+    mpo_multiplier: float = param(
+        10.0, "-", "open", "First Lagrange multiplier of both policies' bounds.", above=0
+    )
+    mpo_rate: float = param(
+        1e-4,
+        "-",
+        "open",
+        "Adam's rate of the weighted-likelihood step. At the policies' own rate this step, which "
+        "knows no entropy, drives nu into the corners of its range.",
+        above=0,
+    )
+    mpo_dual_rate: float = param(
+        1e-2, "-", "open", "Adam's rate for eta and the multipliers.", above=0
+    )
+
+    def __post_init__(self) -> None:
+        # Algorithm 1 gives unavailable choices reward 0, the worst of (34) and the best of costs.
+        if self.reward == "cost" and self.synthetic != 0:
+            raise SettingsError(
+                f'synthetic = {self.synthetic}: allowed is only 0 with reward "cost"'
+            )
 
 
 class AdSac:
@@ -247,3 +335,15 @@ class AdSac:
 def soft_value(q: Tensor, log_prob: Tensor, temperature: Tensor) -> Tensor:
     """V = E[Q - alpha log pi], the target of (45), (46): entropy is worth something."""
     return q - temperature * log_prob
+
+
+AGENT = Agent(
+    methods={
+        "adsac": AdSacSettings(),
+        "adsac-d": AdSacSettings(layout="discrete"),
+        "adsac-c": AdSacSettings(layout="continuous"),
+    },
+    kind=lambda s: s.layout,
+    learner=AdSac,
+    actor=lambda s, layout, streams: TwoAgents(layout, s.hidden, streams),
+)

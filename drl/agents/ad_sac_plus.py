@@ -20,13 +20,54 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from drl.core.agent import Agent
 from drl.core.device_nets import DeviceActor, DeviceCritic
 from drl.core.distributions import NEVER, Heads, TanhGaussian, entropy_ceiling
 from drl.core.layout import Layout
 from drl.core.learner import Action, Transition, View, cost_reward
 from drl.core.nets import Streams, adam, clone, follow
 from drl.core.replay import Batch, Replay, flat, learn_from
-from drl.core.settings import AdSacPlusSettings
+from drl.core.settings import CostSettings, SettingsError
+from satedge.problem.fields import Widths, declared, param
+
+
+@declared(SettingsError, "setting")
+class AdSacPlusSettings(CostSettings):
+    """AD-SAC+."""
+
+    hidden: Widths = param((128, 128), "-", "open", "Widths of the layers that all devices share.")
+    gamma: float = param(
+        0.0, "-", "open", "Discount; slots couple through UAV motion only.", low=0, below=1
+    )
+    device_costs: bool = param(
+        True,
+        "-",
+        "open",
+        "Learn each device's own cost; else the reward (34), the same for all devices.",
+    )
+    own_mean: bool = param(
+        True,
+        "-",
+        "Christodoulou 2019",
+        "mu's gradient is the exact mean over a device's own options; else that of one draw.",
+    )
+    motion_first: bool = param(
+        True,
+        "-",
+        "open",
+        "mu chooses among the servers that stay in reach once nu has moved the UAVs.",
+    )
+    entropy_rate: float = param(1e-3, "-", "Table 2", "Adam's rate for the temperatures.", above=0)
+    temperature: float = param(0.05, "-", "open", "First temperature of both agents.", above=0)
+    discrete_entropy: float = param(
+        0.2,
+        "-",
+        "open",
+        "Entropy target of a head as a share of log n, n its available options.",
+        low=0,
+        high=1,
+    )
+    continuous_entropy: float = param(-1.0, "nat", "open", "Entropy target of a number in [-1, 1].")
 
 
 class AdSacPlus:
@@ -143,3 +184,11 @@ class AdSacPlus:
             "replay": self.replay,
             "streams": self.streams,
         }
+
+
+AGENT = Agent(
+    methods={"adsac+": AdSacPlusSettings()},
+    kind=lambda s: "hybrid",
+    learner=AdSacPlus,
+    actor=lambda s, layout, streams: DeviceActor(layout, s.hidden, streams, s.motion_first),
+)

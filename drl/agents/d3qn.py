@@ -13,11 +13,26 @@ import torch
 from torch import Tensor
 
 from drl.core.actors import BranchingQ, no_numbers
+from drl.core.agent import Agent
 from drl.core.layout import Layout
 from drl.core.learner import Action, Transition, View
 from drl.core.nets import Streams, adam, clone, follow
 from drl.core.replay import Batch, Replay, flat, learn_from
-from drl.core.settings import D3qnSettings
+from drl.core.settings import Settings, SettingsError
+from satedge.problem.fields import declared, param
+
+
+@declared(SettingsError, "setting")
+class D3qnSettings(Settings):
+    """Branching dueling double Q-network."""
+
+    epsilon_start: float = param(
+        1.0, "-", "open", "Share of branches that act at random in the first slot.", low=0, high=1
+    )
+    epsilon_end: float = param(0.02, "-", "open", "The share after `epsilon_slots`.", low=0, high=1)
+    epsilon_slots: int = param(
+        20_000, "slot", "open", "Slots over which the share falls linearly.", low=1
+    )
 
 
 class D3qn:
@@ -97,3 +112,11 @@ class D3qn:
             "streams": self.streams,
             "slots": self.slots,
         }
+
+
+AGENT = Agent(
+    methods={"d3qn": D3qnSettings()},
+    kind=lambda s: "discrete",
+    learner=D3qn,
+    actor=lambda s, layout, streams: BranchingQ(layout, s.hidden, streams),
+)

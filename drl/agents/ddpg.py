@@ -12,11 +12,33 @@ import torch
 from torch import Tensor
 
 from drl.core.actors import ScoringActor, no_choice
+from drl.core.agent import Agent
 from drl.core.layout import Layout
 from drl.core.learner import Action, Transition, View
 from drl.core.nets import Critic, Streams, adam, clone, follow
 from drl.core.replay import Batch, Replay, flat, learn_from
-from drl.core.settings import DdpgSettings
+from drl.core.settings import Settings, SettingsError
+from satedge.problem.fields import declared, param
+
+
+@declared(SettingsError, "setting")
+class DdpgSettings(Settings):
+    """DDPG on scores of servers."""
+
+    actor_rate: float = param(
+        1e-4,
+        "-",
+        "Lillicrap et al. 2016",
+        "Adam's rate for policies. At Table 2's 1e-3 the tanh saturates within ten epochs here.",
+        above=0,
+    )
+    noise: float = param(
+        0.2,
+        "-",
+        "open",
+        "Standard deviation of the Gaussian noise added while exploring.",
+        low=0,
+    )
 
 
 class Ddpg:
@@ -90,3 +112,11 @@ class Ddpg:
             "replay": self.replay,
             "streams": self.streams,
         }
+
+
+AGENT = Agent(
+    methods={"ddpg": DdpgSettings()},
+    kind=lambda s: "continuous",
+    learner=Ddpg,
+    actor=lambda s, layout, streams: ScoringActor(layout, s.hidden, streams),
+)

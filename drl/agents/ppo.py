@@ -1,10 +1,11 @@
 """PPO and Hybrid-PPO: clipped policy gradients on a rollout. Schulman et al. 2017.
 
-PPO takes servers as scores, so that its whole action is continuous; Hybrid-PPO has categorical
-heads for servers and a Gaussian for the numbers on one trunk (drl.agents.hybrid_ppo). Both have a
-value network beside the policy, advantages by generalised advantage estimation (Schulman et al.
-2016, arXiv:1506.02438) and, at an episode's end by time limit, the value of the state that
-followed.
+PPO takes servers as scores, so that its whole action is continuous. Hybrid-PPO (Fan et al. 2019,
+arXiv:1903.01344, as used for partial offloading) has categorical heads for servers and a Gaussian
+for the numbers on one trunk: one network has to learn both kinds of decision, and the probability
+ratio is that of the joint action. Both have a value network beside the policy, advantages by
+generalised advantage estimation (Schulman et al. 2016, arXiv:1506.02438) and, at an episode's end
+by time limit, the value of the state that followed.
 """
 
 from __future__ import annotations
@@ -15,14 +16,51 @@ import torch
 from torch import Tensor
 
 from drl.core.actors import Trunk, no_choice
+from drl.core.agent import Agent
 from drl.core.layout import Layout
 from drl.core.learner import Action, Transition, View
 from drl.core.nets import Critic, Streams, adam, clip_by_run
 from drl.core.replay import Batch, flat
-from drl.core.settings import PpoSettings
+from drl.core.settings import Settings, SettingsError
+from satedge.problem.fields import declared, param
 
 #: The squeezed Gaussian's numbers are kept this far from the ends, so that tanh can be undone.
 EDGE = 1e-6
+
+
+@declared(SettingsError, "setting")
+class PpoSettings(Settings):
+    """PPO; with `hybrid` categorical and Gaussian heads on one trunk."""
+
+    hybrid: bool = param(False, "-", "Fan et al. 2019", "Hybrid-PPO; else scores of servers.")
+    actor_rate: float = param(
+        3e-4, "-", "Schulman et al. 2017", "Adam's rate for the policy.", above=0
+    )
+    critic_rate: float = param(
+        3e-4, "-", "Schulman et al. 2017", "Adam's rate for the value network.", above=0
+    )
+    rollout_epochs: int = param(
+        10, "episode", "open", "Episodes of 100 slots between updates.", low=1
+    )
+    passes: int = param(10, "-", "open", "Passes over them.", low=1)
+    clip: float = param(0.2, "-", "Schulman et al. 2017", "Clip of the probability ratio.", above=0)
+    gae_lambda: float = param(
+        0.95,
+        "-",
+        "Schulman et al. 2016",
+        "Of generalised advantage estimation.",
+        low=0,
+        high=1,
+    )
+    entropy_bonus: float = param(0.0, "-", "open", "Weight of the entropy in the loss.", low=0)
+    value_weight: float = param(0.5, "-", "open", "Weight of the value loss.", low=0)
+    gradient_limit: float = param(0.5, "-", "open", "Greatest norm of a run's gradient.", above=0)
+    log_std: float = param(
+        -0.5,
+        "-",
+        "open",
+        "First log standard deviation of the Gaussian, the same in all states.",
+    )
 
 
 class Ppo:
@@ -168,3 +206,11 @@ def clipped_surrogate(log_prob: Tensor, old: Tensor, advantage: Tensor, clip: fl
     """min(ratio A, clip(ratio, 1 - clip, 1 + clip) A). Schulman et al. 2017, eq. (7)."""
     ratio = (log_prob - old).exp()
     return torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+
+
+AGENT = Agent(
+    methods={"ppo": PpoSettings(), "hybrid-ppo": PpoSettings(hybrid=True)},
+    kind=lambda s: "hybrid" if s.hybrid else "continuous",
+    learner=Ppo,
+    actor=lambda s, layout, streams: Trunk(layout, s.hidden, streams),
+)

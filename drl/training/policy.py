@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from drl.agents.registry import build_actor
+from drl.agents.registry import METHODS, build_actor
 from drl.core.layout import Sizes
 from drl.core.learner import Actor
 from drl.core.nets import Streams
-from drl.core.settings import METHODS, Settings
+from drl.core.settings import Settings
 from drl.env.spaces import Encoder, decode
 from drl.training.checkpoint import CheckpointError, read, write
 from satedge import paths

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drl.agents.registry import build_learner
+from drl.agents.registry import build_learner, settings_of
 from drl.core.learner import Actor, Learner
 from drl.core.nets import Streams
 from drl.core.products import fast_products
-from drl.core.settings import CostSettings, Settings, SettingsError, settings_of
+from drl.core.settings import CostSettings, Settings, SettingsError
 from drl.env.vector_env import OffloadingBatch
 from drl.training import checkpoint
 from drl.training.log import Log, Row
 from drl.training.play import FIGURES, Stage
 from drl.training.policy import save, sizes_of
 from drl.training.versions import versions
+from satedge.problem.fields import Declared, declared, param
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.scenario import Scenario, preset
@@ -45,25 +45,34 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says why and where the last good state is."""
 
 
-@dataclass(frozen=True)
-class Plan:
+@declared(SettingsError, "setting")
+class Plan(Declared):
     """What to train, on what, for how long."""
 
     method: str
     settings: Settings
     scenario: Scenario
     seeds: tuple[int, ...]
-    epochs: int = 1000
-    """Episodes a run. Table 2."""
-    updates_per_epoch: int = 5
-    """Gradient updates after each episode, the same for all off-policy learners. Open; chosen by
-    validation cost against time (docs/learning.md)."""
-    validate_every: int = 25
-    checkpoint_every: int = 50
+    epochs: int = param(1000, "episode", "Table 2", "Episodes a run.", low=1)
+    updates_per_epoch: int = param(
+        5,
+        "-",
+        "open",
+        "Gradient updates after each episode, the same for all off-policy learners; chosen by "
+        "validation cost against time (docs/learning.md).",
+        low=0,
+    )
+    validate_every: int = param(25, "episode", "open", "Between looks at policies.", low=1)
+    checkpoint_every: int = param(50, "episode", "open", "Between checkpoints.", low=1)
     train_seeds: range = TRAIN_SEEDS
     validation_seeds: range = VALIDATION_SEEDS
-    together: int = 1
-    """Episodes that every run plays at once between updates; a divisor of PPO's rollout."""
+    together: int = param(
+        1,
+        "episode",
+        "open",
+        "What every run plays at once between updates; a divisor of PPO's rollout.",
+        low=1,
+    )
     device: str = "cpu"
 
     def __post_init__(self) -> None:
@@ -72,7 +81,7 @@ class Plan:
             "rollout_epochs": getattr(self.settings, "rollout_epochs", 0),
         }
         for name, epochs in whole.items():
-            if self.together < 1 or epochs % self.together:
+            if epochs % self.together:
                 raise SettingsError(f"together = {self.together!r}: allowed is a divisor of {name}")
 
     def to_dict(self) -> dict[str, Any]:

@@ -165,9 +165,9 @@ def _told(
 
 def refusal(field: dataclasses.Field[Any], value: Any, rule: str = "") -> str:
     """What is said of a bad value: `rule`, or what the field allows."""
-    unit, text = field.metadata["unit"], repr(value)
+    unit, text = field.metadata.get("unit", "-"), repr(value)
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-    suffix = f" ({unit})" if unit not in ("", "-") else ""
+    suffix = "" if unit == "-" else f" ({unit})"
     return f"{field.name} = {text}: allowed is {rule or allowed(field)}{suffix}"
 
 
@@ -175,13 +175,14 @@ def unknown(name: str, known: list[str], noun: str, listing: str = "") -> str:
     """What is said of a name that is none of the known: the nearest, and where all are."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    every = f" (see {listing})" if listing else f"; allowed: {', '.join(known)}"
-    return f"unknown {noun} {name!r}{hint}{every}"
+    if listing:
+        return f"unknown {noun} {name!r}{hint} (see {listing})"
+    return f"unknown {noun} {name!r}; allowed: {', '.join(known)}{hint}"
 
 
 def written(field: dataclasses.Field[Any], value: Any) -> bool:
     """Whether a field of this value stands in files and hashes: later ones' defaults do not."""
-    return field.metadata["since"] == 1 or bool(value != field.default)
+    return field.metadata.get("since", 1) == 1 or bool(value != field.default)
 
 
 # --- types

@@ -59,7 +59,11 @@ class LongToy(Toy):
         ({"count": 2.0}, "count = 2.0: allowed is an integer >= 1"),
         ({"count": np.bool_(True)}, "count = True: allowed is an integer >= 1"),
         ({"most": "x" * 999}, f"most = '{'x' * 116}...: allowed is a number"),
-        ({"cuont": 2}, "unknown setting 'cuont'; did you mean count?; allowed: length_m, share"),
+        (
+            {"cuont": 2},
+            "unknown setting 'cuont'; allowed: length_m, share, kind, widths,",
+        ),
+        ({"n": 2}, "unknown setting 'n'; allowed: length_m"),
         ({"self": 2}, "unknown setting 'self'"),
     ],
 )

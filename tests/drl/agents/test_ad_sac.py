@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.agents.ad_sac import AdSac, soft_value
+from drl.agents.ad_sac import AdSac, AdSacSettings, soft_value
 from drl.core.distributions import Heads, TanhGaussian
 from drl.core.layout import Layout, Sizes
 from drl.core.learner import Action, Transition, View
 from drl.core.nets import Streams
 from drl.core.replay import Batch, Replay, learn_from, unavailable
-from drl.core.settings import AdSacSettings, SettingsError
+from drl.core.settings import SettingsError
 
 K, S, M, D, B = 3, 4, 1, 6, 5
 

@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.agents.ad_sac_plus import AdSacPlus
+from drl.agents.ad_sac_plus import AdSacPlus, AdSacPlusSettings
 from drl.core.device_nets import covered
 from drl.core.layout import Layout, Sizes
 from drl.core.nets import Streams
 from drl.core.replay import Batch
-from drl.core.settings import AdSacPlusSettings
 
 K, S, M, B = 3, 4, 1, 6
 D = K * 6 + K * (M + 1) + 3 * M + 2 * (S - M) + 1 + K + K * S

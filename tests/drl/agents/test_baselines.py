@@ -9,17 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.agents.d3qn import D3qn
-from drl.agents.ddpg import Ddpg
-from drl.agents.hybrid_ppo import hybrid_ppo
-from drl.agents.ppo import Ppo, advantages, clipped_surrogate
+from drl.agents.d3qn import D3qn, D3qnSettings
+from drl.agents.ddpg import Ddpg, DdpgSettings
+from drl.agents.ppo import Ppo, PpoSettings, advantages, clipped_surrogate
 from drl.core.actors import BranchingQ, Trunk
 from drl.core.distributions import NEVER
 from drl.core.layout import Layout, Sizes
 from drl.core.learner import Transition, View
 from drl.core.nets import Streams
 from drl.core.replay import Batch
-from drl.core.settings import D3qnSettings, DdpgSettings, PpoSettings
 
 K, S, M, D, B = 2, 3, 1, 4, 6
 SIZES = Sizes(K, S, M, D)
@@ -200,7 +198,7 @@ def test_ppo_losses_by_hand(kind: str) -> None:
 
 def test_ppo_log_probability_is_that_of_heads_and_gaussian() -> None:
     """Hand-computed for a trunk that answers zeros: log n per head, a Gaussian at atanh."""
-    learner = hybrid_ppo(PpoSettings(hidden=HIDDEN, log_std=-0.5), SIZES, Streams([0]))
+    learner = Ppo(PpoSettings(hidden=HIDDEN, log_std=-0.5), Layout("hybrid", SIZES), Streams([0]))
     assert isinstance(learner.actor, Trunk)
     constant(learner.actor.net, [0.0] * (K * S + K + 2 * M))
     data = batch("hybrid")

@@ -9,23 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.agents.ad_sac import AdSac
-from drl.agents.ad_sac_plus import AdSacPlus
-from drl.agents.d3qn import D3qn
-from drl.agents.ddpg import Ddpg
+from drl.agents.ad_sac import AdSac, AdSacSettings
+from drl.agents.ad_sac_plus import AdSacPlus, AdSacPlusSettings
+from drl.agents.d3qn import D3qn, D3qnSettings
+from drl.agents.ddpg import Ddpg, DdpgSettings
 from drl.agents.mpo import Fit
-from drl.agents.ppo import Ppo
+from drl.agents.ppo import Ppo, PpoSettings
 from drl.core.layout import Layout, Sizes
 from drl.core.learner import Transition, View, cost_reward
 from drl.core.nets import Streams
 from drl.core.replay import Batch
-from drl.core.settings import (
-    AdSacPlusSettings,
-    AdSacSettings,
-    D3qnSettings,
-    DdpgSettings,
-    PpoSettings,
-)
 
 K, S, M, B = 3, 4, 1, 5
 D = K * 6 + K * (M + 1) + 3 * M + 2 * (S - M) + 1 + K + K * S

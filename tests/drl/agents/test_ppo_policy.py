@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from drl.agents.hybrid_ppo import hybrid_ppo
-from drl.core.layout import Sizes
+from drl.agents.ppo import Ppo, PpoSettings
+from drl.core.layout import Layout, Sizes
 from drl.core.nets import Streams
-from drl.core.settings import PpoSettings
 
 K, S, M, D = 3, 4, 1, 6
 
@@ -17,7 +16,7 @@ K, S, M, D = 3, 4, 1, 6
 def test_ppos_probabilities_sum_to_one() -> None:
     """Over servers and the range of the number before its squeeze."""
     settings, sizes = PpoSettings(hidden=(8, 8)), Sizes(1, 3, 0, 4)
-    subject, n = hybrid_ppo(settings, sizes, Streams([0])), 2000
+    subject, n = Ppo(settings, Layout("hybrid", sizes), Streams([0])), 2000
     raw = torch.linspace(-5, 5, n)
     seen = torch.tensor([True, False, True]).expand(1, n, 1, 3)
     total = 0.0
@@ -35,7 +34,9 @@ def test_ppos_probabilities_sum_to_one() -> None:
 
 def test_ppos_entropy_by_hand() -> None:
     """log n of the servers of every device that acts, and that of each Gaussian."""
-    subject = hybrid_ppo(PpoSettings(hidden=(8, 8), log_std=-0.5), Sizes(K, S, M, D), Streams([0]))
+    subject = Ppo(
+        PpoSettings(hidden=(8, 8), log_std=-0.5), Layout("hybrid", Sizes(K, S, M, D)), Streams([0])
+    )
     with torch.no_grad():
         for p in subject.actor.net.parameters():
             p.zero_()

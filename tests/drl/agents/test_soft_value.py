@@ -9,10 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.agents.ad_sac import AdSac
+from drl.agents.ad_sac import AdSac, AdSacSettings
 from drl.core.layout import Layout, Sizes
 from drl.core.nets import Streams
-from drl.core.settings import AdSacSettings
 
 
 @pytest.mark.parametrize("n_devices", [2, 3])

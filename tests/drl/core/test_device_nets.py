@@ -7,12 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from drl.agents.ad_sac_plus import AdSacPlus
+from drl.agents.ad_sac_plus import AdSacPlus, AdSacPlusSettings
 from drl.core.device_nets import DeviceActor, DeviceCritic, covered, split
 from drl.core.layout import Layout
 from drl.core.nets import Streams
 from drl.core.replay import Batch
-from drl.core.settings import AdSacPlusSettings
 from drl.env.spaces import Encoder, decode
 from drl.training.policy import sizes_of
 from satedge.problem.generation.generate import generate

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from drl.agents.ppo import Ppo
-from drl.agents.registry import build_learner
+from drl.agents.registry import build_learner, settings_of
 from drl.core.learner import Learner
 from drl.core.nets import Streams
-from drl.core.settings import SettingsError, settings_of
+from drl.core.settings import SettingsError
 from drl.training.play import Stage
 from drl.training.policy import sizes_of
 from drl.training.train import Plan

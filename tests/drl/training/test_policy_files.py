@@ -13,9 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from drl.agents.registry import build_actor
+from drl.agents.registry import build_actor, settings_of
 from drl.core.nets import Streams
-from drl.core.settings import settings_of
 from drl.training.policy import PolicyError, find, load, save, sizes_of, solve
 from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
@@ -149,7 +148,7 @@ def test_a_seed_is_an_integer(policy: Path, value: Any) -> None:
         ({"method": "adsac"}, "device_costs"),
         ({"settings": {"hidden": [16, 16]}}, "size mismatch"),
         ({"settings": {"hidden": "wide"}}, "damaged or not one of ours"),
-        ({"settings": {"depth": 3}}, "depth = 3: allowed is one of hidden"),
+        ({"settings": {"depth": 3}}, "unknown setting 'depth'; allowed: hidden"),
         ({"scenario": {"n_devices": 3}}, "allowed is a complete scenario"),
         ({"scenario": TINY.replace(n_devices=4, n_uavs=2).to_dict()}, "size mismatch"),
     ],

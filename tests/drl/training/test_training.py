@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from drl.core.settings import METHODS, SettingsError, settings_of
+from drl.agents.registry import METHODS, settings_of
+from drl.core.settings import SettingsError
 from drl.training import checkpoint, train
 from drl.training.checkpoint import CheckpointError
 from drl.training.policy import PolicyError, load, solve, solve_random
@@ -122,10 +123,10 @@ def test_checkpoints_of_other_trainings_and_damaged_ones_are_refused(tmp_path: P
         ("hidden", [], "at least one width"),
         ("gamma", "high", "a number"),
         ("gamma", float("nan"), "a number"),
-        ("batch", 0.5, "a whole number"),
-        ("batch", True, "a whole number"),
+        ("batch", 0.5, "an integer >= 1"),
+        ("batch", True, "an integer >= 1"),
         ("centre", 1, "true or false"),
-        ("layout", 3, "a text"),
+        ("layout", 3, "one of hybrid, discrete, continuous"),
     ],
 )
 def test_settings_of_another_type_are_refused(name: str, value: Any, allowed: str) -> None:
@@ -145,9 +146,9 @@ def test_unknown_names_and_bad_values_are_refused() -> None:
     """The message names the setting and what is allowed."""
     with pytest.raises(SettingsError, match=r"method = 'sac': allowed is one of adsac"):
         settings_of("sac")
-    with pytest.raises(SettingsError, match=r"gamma = 1.0: allowed is 0 up to below 1"):
+    with pytest.raises(SettingsError, match=r"gamma = 1\.0: allowed is a number in \[0, 1\)"):
         settings_of("adsac", gamma=1.0)
-    with pytest.raises(SettingsError, match=r"gama = 0.9: allowed is one of hidden"):
+    with pytest.raises(SettingsError, match=r"unknown setting 'gama'; .*did you mean gamma\?"):
         settings_of("adsac", gama=0.9)
     assert settings_of("adsac", "section-5.1").batch == 128
 
