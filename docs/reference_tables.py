@@ -198,7 +198,7 @@ def rows() -> str:
 
     kinds = {"str": "text", "float64": "number", "bool": "true or false"}
     told = [(code(c.name), kinds[c.dtype], c.unit, c.doc) for c in SCHEMA]
-    return table(("column", "of", "unit", "what it is"), told)
+    return table(("column", "type", "unit", "meaning"), told)
 
 
 def suites() -> str:
