@@ -30,6 +30,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "explore", hypothesis.settings.get_profile("gate"), derandomize=False, print_blob=True
 )
+# Of a mutant it is enough to know that it fails.
+hypothesis.settings.register_profile(
+    "mutants",
+    hypothesis.settings.get_profile("gate"),
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
 PROFILE = "explore" if MORE else "gate"
 
 
