@@ -164,7 +164,8 @@ def _solve(program: _Program, problem: PowerProblem) -> Array | None:
     with warnings.catch_warnings():  # powers are judged by their true cost, not by the status
         warnings.filterwarnings("ignore", "Solution may be inaccurate")
         try:
-            program.problem.solve(solver=cp.CLARABEL, **accuracy)
+            # A solver kept from earlier problems would scale this one as it scaled them.
+            program.problem.solve(solver=cp.CLARABEL, warm_start=False, **accuracy)
         except cp.SolverError:
             return None
     if program.log_power.value is None:

@@ -12,6 +12,7 @@ from satedge.problem.generation.generate import generate
 from satedge.problem.plan import Plan
 from satedge.problem.referee import TOLERANCE, judge
 from satedge.problem.scenario import preset
+from support.randomised import seeds
 
 
 def test_more_options_than_a_mask_has_bits_are_refused_in_one_line():
@@ -24,7 +25,8 @@ def test_more_options_than_a_mask_has_bits_are_refused_in_one_line():
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.randomised
+@pytest.mark.parametrize("seed", seeds(5))
 def test_a_plan_that_uses_up_the_tolerance_is_not_below_the_bound(seed):
     """Where only latency counts, full power is best, and a billionth more is forgiven."""
     scenario = preset(
@@ -41,8 +43,9 @@ def test_a_plan_that_uses_up_the_tolerance_is_not_below_the_bound(seed):
     assert found.lower_bound <= verdict.cost
 
 
+@pytest.mark.randomised
 @pytest.mark.parametrize("scope", ["all", "tier", "server"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_a_search_cut_short_has_a_plan_and_the_best_bound_at_hand(scope, seed):
     """After one node the bound is at least that of every request by itself."""
     scenario = preset(
