@@ -225,6 +225,29 @@ def studies() -> str:
     return table(("study", "content", "parts", "runs"), rows)
 
 
+def study_keys() -> str:
+    """Every key of a study's file."""
+    from satedge.bench.study import study_file as file
+
+    tables = {
+        "top level": file.StudyTable,
+        "`[training]`, `train` of a method": file.TrainingPlan,
+        "`[defaults]`, part": file.DefaultsTable,
+        "part": file.PartTable,
+        "`generate`": file.GenerateTable,
+        "method": file.MethodTable,
+    }
+    rows, seen = [], set(dataclasses.fields(file.DefaultsTable))
+    for where, kind in tables.items():
+        for f in dataclasses.fields(kind):
+            if kind is file.DefaultsTable or f not in seen:
+                must = f.default is f.default_factory is dataclasses.MISSING
+                known = f.default not in (dataclasses.MISSING, None)
+                default = "required" if must else code(f.default) if known else ""
+                rows.append((code(f.name), where, default, allowed(f), f.metadata["doc"]))
+    return table(("key", "where", "default", "allowed", "meaning"), rows)
+
+
 def arrays() -> str:
     """Every array of an instance file."""
     from satedge.problem.instance import array_fields
@@ -296,6 +319,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "rows": rows,
     "suites": suites,
     "studies": studies,
+    "study-keys": study_keys,
     "arrays": arrays,
     "commands": commands,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from drl.core.settings import Settings
 from drl.env.spaces import Encoder, decode
 from drl.training.checkpoint import CheckpointError, read, write
 from satedge import paths
+from satedge.problem.fields import Declared, Extended, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import rollout
@@ -34,19 +35,21 @@ from satedge.problem.scenario import Scenario
 #: Raised by every change that makes older files useless.
 FORMAT = {"format": "satedge-policy", "version": 1}
 
-#: What a policy's JSON must say beside the format, and the type in which it says so.
-FIELDS: dict[str, type] = {
-    "sha256": str,
-    "method": str,
-    "settings": dict,
-    "scenario": dict,
-    "seed": int,
-    "validation_cost": float,
-}
-
 
 class PolicyError(ValueError):
     """A policy file is damaged, foreign, or made for another size; one line."""
+
+
+@declared(PolicyError)
+class Origin(Declared):
+    """What a policy's JSON must say beside the format."""
+
+    sha256: str = param(doc="Hash of the weights' file.")
+    method: str = param(doc="Name of the learner.")
+    settings: dict[str, Any] = param(doc="Its settings.")
+    scenario: dict[str, Any] = param(doc="The scenario it was trained in.")
+    seed: int = param(doc="Seed of its run.")
+    validation_cost: Extended = param(doc="Its mean cost in the validation episodes.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ class Policy:
 def save(path: Path, actor: nn.Module, run: int, provenance: dict[str, Any]) -> None:
     """Write the weights of one run of an actor, half precision, with their provenance.
 
-    `provenance` must hold the FIELDS but the hash; hash and format are added.
+    `provenance` must hold what `Origin` names but the hash; hash and format are added.
     """
     weights = {k: v[run : run + 1].half() for k, v in actor.state_dict().items()}
     write(path.with_suffix(".safetensors"), weights, FORMAT)
@@ -177,10 +180,10 @@ def _provenance(path: Path) -> dict[str, Any]:
         raise PolicyError(
             f"{path}: allowed is format {FORMAT['format']}, version {FORMAT['version']}"
         )
-    for name, kind in FIELDS.items():
-        value = text.get(name)
-        if not isinstance(value, kind) or value != value:
-            raise PolicyError(f"{path}: {name} = {value!r}: allowed is of type {kind.__name__}")
+    try:
+        Origin(**{field.name: text.get(field.name) for field in fields(Origin)})
+    except PolicyError as error:
+        raise PolicyError(f"{path}: {error}") from None
     provenance: dict[str, Any] = text
     return provenance
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import math
 import re
 import types
 from collections.abc import Callable, Mapping
@@ -63,20 +64,19 @@ def param(
     high: float | None = None,
     above: float | None = None,
     below: float | None = None,
-    infinite: bool = False,
     since: int = 1,
 ) -> Any:
     """Declare one field. `source` cites the paper, or says "open" where it has no value.
 
     Values lie in [low, high], or beyond `above` and `below`; choices are a Literal type. Numbers
-    are finite unless they may be `infinite`.
+    are finite, those of type Extended need not be.
 
     `since` counts the declarations: fields of the first stand in every file and every hash, later
     ones only where they differ from their default (`written`), so that what was there before them
     stays valid. A default must therefore leave the model as it was, and may never change: in files
     that leave the field out it would change the world silently.
     """
-    ends = {"ge": low, "le": high, "gt": above, "lt": below, "allow_inf_nan": infinite or None}
+    ends = {"ge": low, "le": high, "gt": above, "lt": below}
     meta = {"unit": unit, "source": source, "doc": doc, "since": since}
     meta |= {name: end for name, end in ends.items() if end is not None}
     if isinstance(default, (dict, list)):
@@ -195,7 +195,7 @@ class Wording:
     words: str
 
 
-def _as_tuple(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
     """Lists, as JSON and TOML have them, for tuples."""
     return tuple(value) if isinstance(value, list) else value
 
@@ -212,15 +212,24 @@ def _widths(value: tuple[int, ...]) -> tuple[int, ...]:
     return value
 
 
+def _real(value: float) -> float:
+    if math.isnan(value):
+        raise ValueError("a number")
+    return value
+
+
 DISTINCT = Wording("a comma-separated list of positive integers, without repeats")
 
 _Positive = Annotated[int, pydantic.Field(ge=1)]
+
+#: Numbers, and both infinities.
+Extended = Annotated[float, pydantic.Field(allow_inf_nan=True), pydantic.AfterValidator(_real)]
 
 #: Different positive integers, at least one.
 Distinct = Annotated[
     tuple[_Positive, ...],
     pydantic.Field(min_length=1),
-    pydantic.BeforeValidator(_as_tuple),
+    pydantic.BeforeValidator(as_tuple),
     pydantic.AfterValidator(_distinct),
     DISTINCT,
 ]
@@ -228,32 +237,40 @@ Distinct = Annotated[
 #: Widths of layers, at least one.
 Widths = Annotated[
     tuple[int, ...],
-    pydantic.BeforeValidator(_as_tuple),
+    pydantic.BeforeValidator(as_tuple),
     pydantic.AfterValidator(_widths),
     Wording("a list of whole numbers, such as [256, 256]"),
 ]
 
 
-def kind_of(field: dataclasses.Field[Any]) -> Any:
-    """The type of a field, without None and annotations: int, float, bool, str, tuple, Literal."""
-    kind: Any = field.type
+def _bare(kind: Any) -> tuple[Any, str]:
+    """A type without None and annotations, and its wording."""
+    if get_origin(kind) is Annotated:
+        inner, words = _bare(get_args(kind)[0])
+        own = [part.words for part in kind.__metadata__ if isinstance(part, Wording)]
+        return inner, own[-1] if own else words
     if get_origin(kind) in (Union, types.UnionType):
-        (kind,) = (part for part in get_args(kind) if part is not types.NoneType)
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
+        return _bare(next(part for part in get_args(kind) if part is not types.NoneType))
+    return kind, ""
+
+
+def kind_of(field: dataclasses.Field[Any]) -> Any:
+    """The type of a field in the plainest terms: int, float, bool, str, dict, tuple, Literal."""
+    kind, _ = _bare(field.type)
     return get_origin(kind) or kind
 
 
 def choices(field: dataclasses.Field[Any]) -> tuple[str, ...]:
     """The words that a field chooses from; empty where it is no choice."""
-    return get_args(field.type) if kind_of(field) is Literal else ()
+    kind, _ = _bare(field.type)
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def allowed(field: dataclasses.Field[Any]) -> str:
     """What a field accepts, in words: 'one of ...', 'an integer in [1, 200]', 'a number > 0'."""
-    words = [part.words for part in get_args(field.type) if isinstance(part, Wording)]
+    _, words = _bare(field.type)
     if words:
-        return words[0]
+        return words
     if choices(field):
         return "one of " + ", ".join(choices(field))
     kind = _KINDS.get(kind_of(field), "a value of another type")

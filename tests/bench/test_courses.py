@@ -128,7 +128,7 @@ def test_dry_run_trains_nothing(tmp_path: Path) -> None:
     ("old", "new", "words"),
     [
         ("epochs = 40", "epoch = 40", "unknown key 'epoch'; allowed: epochs, updates, settings"),
-        ("updates = 2", "updates = 'two'", "the type is wrong"),
+        ("updates = 2", "updates = 'two'", "updates = 'two': allowed is an integer >= 0"),
         ('"greedy",', '"greedy", "greedy",', "method 'greedy' is named twice"),
     ],
 )

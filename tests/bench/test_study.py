@@ -104,7 +104,21 @@ def test_equal_cells_run_once() -> None:
         (part("seeds = []\nmethods = ['greedy']"), "integers >= 0"),
         (part("budgets_s = [0]\nmethods = ['greedy']"), "numbers > 0"),
         (part("slots = [5, 5]\nmethods = ['greedy']"), "first, beyond the last"),
-        (part("memory_MB = 'much'\nmethods = ['greedy']"), "the type is wrong"),
+        (
+            part("memory_MB = 'much'\nmethods = ['greedy']"),
+            "memory_MB = 'much': allowed is a number > 0 (MB)",
+        ),
+        ("[defaults]\ntake = true", "defaults: take = True: allowed is an integer >= 1"),
+        (part("slots = [0, 5.0]\nmethods = ['greedy']"), "first, beyond the last"),
+        (part("clock = 'sun'\nmethods = ['greedy']"), "clock = 'sun': allowed is one of wall, cpu"),
+        ("[defaults]\ntaek = 3", "did you mean take?"),
+        ("part = [3]", "part 0 = 3: allowed is a table"),
+        ("[defaults]\nseeds = 'all'\n" + part("methods = ['greedy']"), "defaults: seeds = 'all'"),
+        (
+            "[[part]]\ngenerate = [{ seeds = '5-x' }]",
+            "seeds = '5-x': allowed is a list of integers",
+        ),
+        ("[[part]]\ngenerate = [{ preset = 'tiny' }]", "seeds is missing: allowed is a list of"),
         (
             part("methods = [{ name = 'greedy', settings = { speed = 9 } }]"),
             "unknown setting 'speed'",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from satedge.problem.catalogue import CATALOGUES
-from satedge.problem.fields import Declared, Widths, allowed, choices, declared, param
+from satedge.problem.fields import Declared, Extended, Widths, allowed, choices, declared, param
 from satedge.problem.scenario import Scenario, ScenarioError, preset
 
 
@@ -38,7 +38,7 @@ class LongToy(Toy):
 
     length_m: float = param(9.0, "m", "open", "A greater length.", above=0)
     count: int = param(1, "-", "open", "A number.", low=1)
-    most: float = param(np.inf, "-", "open", "May be infinite.", infinite=True)
+    most: Extended = param(np.inf, "-", "open", "May be infinite.", low=0)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,9 @@ class LongToy(Toy):
         ({"last": True, "kind": "b"}, "last = True: allowed is only false with kind 'b'"),
         ({"count": 2.0}, "count = 2.0: allowed is an integer >= 1"),
         ({"count": np.bool_(True)}, "count = True: allowed is an integer >= 1"),
-        ({"most": "x" * 999}, f"most = '{'x' * 116}...: allowed is a number"),
+        ({"most": "x" * 999}, f"most = '{'x' * 116}...: allowed is a number >= 0"),
+        ({"most": float("nan")}, "most = nan: allowed is a number"),
+        ({"most": -np.inf}, "most = -inf: allowed is a number >= 0"),
         (
             {"cuont": 2},
             "unknown setting 'cuont'; allowed: length_m, share, kind, widths,",

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from satedge.problem.fields import Declared, declared, param
 
 #: What a budget counts.
 Clock = Literal["wall", "cpu"]
 
 
-@dataclass(frozen=True)
-class Limits:
+class LimitError(ValueError):
+    """A limit is out of range."""
+
+
+@declared(LimitError, "limit")
+class Limits(Declared):
     """Limits that are kept from outside the method."""
 
-    grace_s: float = 2.0
-    memory_MB: float = 4096.0
-    startup_s: float = 900.0
-    """For imports and compilation, before the clock of the budget starts."""
-    clock: Clock = "wall"
-    """What budgets and times count: "wall" seconds, or "cpu" seconds of the worker's processes."""
+    grace_s: float = param(2.0, "s", "open", "Time after the budget until a run is killed.", low=0)
+    memory_MB: float = param(4096.0, "MB", "open", "Memory of a run.", above=0)
+    startup_s: float = param(
+        900.0,
+        "s",
+        "open",
+        "For imports and compilation, before the clock of the budget starts.",
+        above=0,
+    )
+    clock: Clock = param(
+        "wall",
+        "-",
+        "open",
+        "What budgets and times count: wall seconds, or cpu seconds of the run's processes, which "
+        "are comparable even on a shared machine.",
+    )

@@ -11,6 +11,7 @@ from satedge.bench.methods.table import Method, find
 from satedge.bench.study.cell import Cell
 from satedge.bench.study.limits import Limits
 from satedge.bench.study.suites import Recipe, build, load_suite
+from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
 
 _T = TypeVar("_T")
@@ -20,15 +21,15 @@ class StudyError(ValueError):
     """A study file is wrong: where, what, and what is allowed."""
 
 
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How a policy is trained where it is missing. Table 2 of the paper, but for the updates."""
+@declared(StudyError, "key")
+class TrainingPlan(Declared):
+    """How a policy is trained where it is missing."""
 
-    epochs: int = 1000
-    updates: int = 5
-    """Gradient updates after each epoch. Open."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of the learner that differ from its preset."""
+    epochs: int = param(1000, "episode", "Table 2", "Episodes of each training.", low=1)
+    updates: int = param(5, "-", "open", "Gradient updates after each episode.", low=0)
+    settings: dict[str, Any] = param(
+        {}, "-", "-", "Settings of the learner that differ from its preset."
+    )
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Entry:
     seeds: tuple[int, ...]
     budgets_s: tuple[float, ...]
     take: int | None = None
-    training: TrainingPlan = TrainingPlan()
+    training: TrainingPlan = field(default_factory=TrainingPlan)
 
 
 @dataclass(frozen=True)

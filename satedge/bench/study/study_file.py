@@ -30,45 +30,122 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from satedge.bench.methods.table import MethodError, find
-from satedge.bench.study.limits import Clock, Limits
+from satedge.bench.study.limits import Limits
 from satedge.bench.study.study import Entry, Part, Study, StudyError, TrainingPlan
 from satedge.bench.study.suites import Recipe
+from satedge.problem.fields import Declared, Wording, as_tuple, declared, param
 from satedge.problem.scenario import ScenarioError
 
-_PART_KEYS = {
-    "name": str,
-    "suites": list,
-    "generate": list,
-    "methods": list,
-    "take": int,
-    "slots": list,
-    "seeds": list,
-    "budgets_s": list,
-    "memory_MB": (int, float),
-    "grace_s": (int, float),
-    "clock": str,
-}
-_SHARED = ("take", "slots", "methods", "seeds", "budgets_s", "memory_MB", "grace_s", "clock")
-_DEFAULT_KEYS = {k: _PART_KEYS[k] for k in _SHARED}
-_RECIPE_KEYS = {"preset": str, "seeds": (list, str), "set": dict}
-_METHOD_KEYS = {
-    "name": str,
-    "label": str,
-    "settings": dict,
-    "seeds": list,
-    "budgets_s": list,
-    "take": int,
-    "train": dict,
-}
-_TRAINING_KEYS = {"epochs": int, "updates": int, "settings": dict}
-_TOP_KEYS = {"title": str, "defaults": dict, "part": list, "training": dict}
+T = TypeVar("T")
+
+
+def _range(given: Any) -> Any:
+    """The seeds of 'first-last'."""
+    ends = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", given) if isinstance(given, str) else None
+    return tuple(range(int(ends[1]), int(ends[2]) + 1)) if ends else given
+
+
+def _stretch(slots: tuple[int, int]) -> tuple[int, int]:
+    if not 0 <= slots[0] < slots[1]:
+        raise ValueError(_STRETCH.words)
+    return slots
+
+
+_STRETCH = Wording("[first, beyond the last]")
+_Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    Field(min_length=1),
+    BeforeValidator(as_tuple),
+    Wording("a list of integers >= 0"),
+]
+_SeedsOrRange = Annotated[
+    _Seeds, BeforeValidator(_range), Wording("a list of integers >= 0, or 'first-last'")
+]
+_Budgets = Annotated[
+    tuple[Annotated[float, Field(gt=0)], ...],
+    Field(min_length=1),
+    BeforeValidator(as_tuple),
+    Wording("a list of numbers > 0"),
+]
+_Stretch = Annotated[tuple[int, int], BeforeValidator(as_tuple), AfterValidator(_stretch), _STRETCH]
+_Tables = Annotated[tuple[Any, ...], BeforeValidator(as_tuple), Wording("a list of tables")]
+_Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple), Wording("a list of texts")]
+
+
+@declared(StudyError, "key")
+class StudyTable(Declared):
+    """The top of a file."""
+
+    title: str = param("", "-", "-", "A line for the report; the study's name by default.")
+    defaults: dict[str, Any] = param({}, "-", "-", "Keys of every part.")
+    part: _Tables = param((), "-", "-", "Instances, and methods compared on them.")
+    training: dict[str, Any] = param({}, "-", "-", "How missing policies are trained.")
+
+
+@declared(StudyError, "key")
+class DefaultsTable(Limits):
+    """What `[defaults]` and every part may say."""
+
+    take: int | None = param(
+        None,
+        "-",
+        "-",
+        "At most this many instances of each suite, evenly spread.",
+        low=1,
+    )
+    slots: _Stretch | None = param(
+        None, "-", "-", "Only these slots of each instance, the second left out."
+    )
+    methods: _Tables = param((), "-", "-", "Names, or tables with the keys of a method.")
+    seeds: _Seeds = param((0,), "-", "-", "A run for each seed.")
+    budgets_s: _Budgets = param((2.0,), "s", "-", "A run for each budget.")
+
+
+@declared(StudyError, "key")
+class PartTable(DefaultsTable):
+    """One `[[part]]`."""
+
+    name: str = param("", "-", "-", "Heading of the comparison; its suites' names by default.")
+    suites: _Names = param((), "-", "-", "Names of suites, or folders and files of instances.")
+    generate: _Tables = param((), "-", "-", "Instances made for the part: tables.")
+
+
+@declared(StudyError, "key")
+class GenerateTable(Declared):
+    """Instances to generate: a preset, changes to it, and seeds."""
+
+    seeds: _SeedsOrRange = param(doc="An instance for each seed.")
+    preset: str = param("paper", "-", "-", "The preset of the scenario.")
+    set: dict[str, Any] = param({}, "-", "-", "Fields of the scenario that differ from it.")
+
+
+@declared(StudyError, "key")
+class MethodTable(Declared):
+    """One of a part's `methods`."""
+
+    name: str = param(doc="A method's name, or module:function.")
+    label: str = param("", "-", "-", "What tables call it; its name by default.")
+    settings: dict[str, Any] = param(
+        {},
+        "-",
+        "-",
+        "Its settings; `{seed}` and `{n_devices}` are replaced by those of the run.",
+    )
+    seeds: _Seeds | None = param(None, "-", "-", "Instead of the part's.")
+    budgets_s: _Budgets | None = param(None, "s", "-", "Instead of the part's.")
+    take: int | None = param(None, "-", "-", "Only this many of the part's instances.", low=1)
+    train: dict[str, Any] = param({}, "-", "-", "Where its training differs from `[training]`.")
 
 
 def builtin() -> dict[str, str]:
@@ -103,19 +180,27 @@ def parse_study(text: str, name: str, where: str = "") -> Study:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{where}: {error}") from error
-    _check(raw, _TOP_KEYS, where)
-    defaults = raw.get("defaults", {})
-    _check(defaults, _DEFAULT_KEYS, f"{where}: defaults")
-    training = raw.get("training", {})
-    _check(training, _TRAINING_KEYS, f"{where}: training")
+    file = _table(StudyTable, raw, where)
+    _table(DefaultsTable, file.defaults, f"{where}: defaults")
+    _table(TrainingPlan, file.training, f"{where}: training")
     parts = []
-    for index, given in enumerate(raw.get("part", [])):
+    for index, given in enumerate(file.part):
         place = f"{where}: part {given.get('name', index) if isinstance(given, dict) else index}"
-        _check(given, _PART_KEYS, place)
-        parts.append(_part({**defaults, **given}, training, place))
+        whole = {**file.defaults, **given} if isinstance(given, dict) else given
+        parts.append(_part(_table(PartTable, whole, place), file.training, place))
     if not parts:
         raise StudyError(f"{where}: allowed is a study with at least one [[part]]")
-    return Study(name, raw.get("title", name), tuple(parts), text)
+    return Study(name, file.title or name, tuple(parts), text)
+
+
+def _table(kind: type[T], given: Any, place: str) -> T:
+    """A table of the file. Raises StudyError with its place."""
+    if not isinstance(given, dict):
+        raise StudyError(f"{place} = {given!r}: allowed is a table")
+    try:
+        return kind(**given)
+    except StudyError as error:
+        raise StudyError(f"{place}: {error}") from None
 
 
 def part_name(given: Mapping[str, Any]) -> str:
@@ -123,36 +208,23 @@ def part_name(given: Mapping[str, Any]) -> str:
     return given.get("name") or "+".join(given.get("suites", ())) or "generated"
 
 
-def _part(given: Mapping[str, Any], training: Mapping[str, Any], place: str) -> Part:
-    suites = given.get("suites", [])
-    made = tuple(r for g in given.get("generate", []) for r in _recipes(g, place))
-    if not suites and not made:
+def _part(given: PartTable, training: Mapping[str, Any], place: str) -> Part:
+    made = tuple(r for table in given.generate for r in _recipes(table, place))
+    if not given.suites and not made:
         raise StudyError(f"{place}: suites is missing: allowed is a list of suites or folders")
-    clock = given.get("clock", "wall")
-    if clock not in get_args(Clock):
-        allowed = ", ".join(get_args(Clock))
-        raise StudyError(f"{place}: clock = {clock!r}: allowed is one of {allowed}")
-    limits = Limits(
-        clock=clock,
-        grace_s=float(given.get("grace_s", Limits.grace_s)),
-        memory_MB=float(given.get("memory_MB", Limits.memory_MB)),
-    )
-    slots = given.get("slots")
-    if slots is not None and (len(slots) != 2 or not 0 <= slots[0] < slots[1]):
-        raise StudyError(f"{place}: slots = {slots}: allowed is [first, beyond the last]")
     return Part(
-        name=part_name(given),
-        suites=tuple(suites),
+        name=part_name(vars(given)),
+        suites=given.suites,
         entries=_entries(given, training, place),
-        limits=limits,
+        limits=Limits(**{f.name: getattr(given, f.name) for f in fields(Limits)}),
         made=made,
-        take=given.get("take"),
-        slots=tuple(slots) if slots else None,
+        take=given.take,
+        slots=given.slots,
     )
 
 
-def _entries(part: Mapping[str, Any], training: Mapping[str, Any], place: str) -> tuple[Entry, ...]:
-    entries = tuple(_entry(m, part, training, place) for m in part.get("methods", []))
+def _entries(part: PartTable, training: Mapping[str, Any], place: str) -> tuple[Entry, ...]:
+    entries = tuple(_entry(method, part, training, place) for method in part.methods)
     labels = [e.label for e in entries]
     for label in labels:
         if labels.count(label) > 1:
@@ -160,15 +232,10 @@ def _entries(part: Mapping[str, Any], training: Mapping[str, Any], place: str) -
     return entries
 
 
-def _recipes(given: Any, place: str) -> list[Recipe]:
-    """Instances to generate: a preset, changes to it, and seeds."""
-    _check(given, _RECIPE_KEYS, f"{place}: generate")
-    changes = given.get("set", {})
-    world = "-".join([given.get("preset", "paper"), *(f"{k}={v}" for k, v in changes.items())])
-    recipes = [
-        Recipe(f"{world}-{seed}", given.get("preset", "paper"), seed, changes)
-        for seed in _seeds(given.get("seeds", []), place)
-    ]
+def _recipes(table: Any, place: str) -> list[Recipe]:
+    given = _table(GenerateTable, table, f"{place}: generate")
+    world = "-".join([given.preset, *(f"{k}={v}" for k, v in given.set.items())])
+    recipes = [Recipe(f"{world}-{seed}", given.preset, seed, given.set) for seed in given.seeds]
     try:
         for recipe in recipes:
             recipe.scenario()
@@ -177,42 +244,24 @@ def _recipes(given: Any, place: str) -> list[Recipe]:
     return recipes
 
 
-def _seeds(given: list[int] | str, place: str) -> Sequence[int]:
-    if isinstance(given, list):
-        return given
-    first, dash, last = given.partition("-")
-    if not (dash and first.isdigit() and last.isdigit() and int(first) <= int(last)):
-        raise StudyError(f"{place}: seeds = {given!r}: allowed is a list, or 'first-last'")
-    return range(int(first), int(last) + 1)
-
-
-def _entry(given: Any, part: Mapping[str, Any], training: Mapping[str, Any], place: str) -> Entry:
-    if isinstance(given, str):
-        given = {"name": given}
-    _check(given, _METHOD_KEYS, f"{place}: method {given}")
-    if "name" not in given:
-        raise StudyError(f"{place}: method {given}: name is missing")
-    seeds = given.get("seeds", part.get("seeds", [0]))
-    budgets = given.get("budgets_s", part.get("budgets_s", [2.0]))
-    if not seeds or not all(type(s) is int and s >= 0 for s in seeds):
-        raise StudyError(f"{place}: seeds = {seeds}: allowed is a list of integers >= 0")
-    if not budgets or not all(type(b) in (int, float) and b > 0 for b in budgets):
-        raise StudyError(f"{place}: budgets_s = {budgets}: allowed is a list of numbers > 0")
+def _entry(table: Any, part: PartTable, training: Mapping[str, Any], place: str) -> Entry:
+    given = _table(
+        MethodTable,
+        {"name": table} if isinstance(table, str) else table,
+        f"{place}: method {table}",
+    )
     try:
-        method = find(given["name"]).with_settings(**given.get("settings", {}))
+        method = find(given.name).with_settings(**given.settings)
     except MethodError as error:
         raise StudyError(f"{place}: {error}") from error
-    label, own = given.get("label", given["name"]), given.get("train", {})
-    _check(own, _TRAINING_KEYS, f"{place}: method {label}: train")
-    plan = TrainingPlan(**{**training, **own})
-    return Entry(method, label, tuple(seeds), tuple(map(float, budgets)), given.get("take"), plan)
-
-
-def _check(given: Any, allowed: Mapping[str, Any], place: str) -> None:
-    if not isinstance(given, Mapping):
-        raise StudyError(f"{place}: allowed is a table with {', '.join(allowed)}")
-    for key, value in given.items():
-        if key not in allowed:
-            raise StudyError(f"{place}: unknown key {key!r}; allowed: {', '.join(allowed)}")
-        if not isinstance(value, allowed[key]) or isinstance(value, bool):
-            raise StudyError(f"{place}: {key} = {value!r}: the type is wrong")
+    label = given.label or given.name
+    return Entry(
+        method=method,
+        label=label,
+        seeds=given.seeds or part.seeds,
+        budgets_s=given.budgets_s or part.budgets_s,
+        take=given.take,
+        training=_table(
+            TrainingPlan, {**training, **given.train}, f"{place}: method {label}: train"
+        ),
+    )
