@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -326,7 +327,10 @@ def test_a_manifest_that_does_not_fit_is_found(monkeypatch, copied):
 
 
 def test_writing_gives_what_is_committed(monkeypatch, tmp_path):
-    """`write_suites` writes the manifest, the constellation and the files that lie here."""
+    """`write_suites` writes the manifest, the constellation and the files that lie here.
+
+    Those were written before files had a hash of all they hold.
+    """
     package = Path(suites.__file__).parent / "data"
     (tmp_path / "data").mkdir()
     shutil.copy(package / "walker.tle", tmp_path / "data")
@@ -336,7 +340,8 @@ def test_writing_gives_what_is_committed(monkeypatch, tmp_path):
     for path in written:
         part = path.relative_to(tmp_path)
         original = package / path.name if part.parts[0] == "data" else COMMITTED.parent / part
-        assert path.read_bytes() == original.read_bytes()
+        sealless = re.sub(rb',\n  "file_sha256": "[0-9a-f]{64}"', b"", path.read_bytes())
+        assert sealless == original.read_bytes()
 
 
 def test_building_slots_of_an_episode_in_any_order_is_the_same():

@@ -34,6 +34,7 @@ from satedge.paths import INSTANCES
 from satedge.problem.generation.generate import generate, slot_times_s, stream
 from satedge.problem.instance import GENERATOR_VERSION, Instance
 from satedge.problem.io.files import FileError, read_instance, write_instance
+from satedge.problem.io.folder import write_atomically
 from satedge.problem.satellites.elements import read_elements, sgp4_passes, write_walker_tle
 from satedge.problem.satellites.orbit import Passes
 from satedge.problem.scenario import Scenario
@@ -180,7 +181,7 @@ def write_suites(root: str | Path | None = None) -> list[Path]:
             write_instance(instance, path)
             written.append(path)
     lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
-    written[1].write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    write_atomically(written[1], ("{\n" + ",\n".join(lines) + "\n}\n").encode())
     return written
 
 

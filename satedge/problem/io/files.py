@@ -1,10 +1,12 @@
 """Instances and plans as JSON files: exact in both directions, and refused when damaged.
 
 An instance file is one object: `format`, `schema_version`, `generator_version`, `name`, `seed`,
-`content_sha256`, `scenario` (its fields, later ones only where they differ from their default) and
-`arrays` (every declared array as nested lists); `instance.schema.json` beside this module describes
-it, `plan.schema.json` the plans. Floats are written with the shortest digits that give the same
-bits back. A name that ends in .json.gz is compressed, always to the same bytes.
+`content_sha256`, `scenario` (its fields, later ones only where they differ from their default),
+`arrays` (every declared array as nested lists) and `file_sha256`; `instance.schema.json` beside
+this module describes it, `plan.schema.json` the plans. `content_sha256` covers what the instance
+means (scenario, seed, arrays), `file_sha256` its name too; older files lack the latter. Floats are
+written with the shortest digits that give the same bits back. A name that ends in .json.gz is
+compressed, always to the same bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from satedge.problem.instance import GENERATOR_VERSION, Instance, InstanceError, array_fields
+from satedge.problem.io.folder import SEAL, is_sealed, sealed
 from satedge.problem.io.jsonfile import (
     FileError,
     check_all,
@@ -65,7 +68,7 @@ def write_instance(instance: Instance, path: str | Path) -> None:
     }
     try:
         _instance(document)
-        store(document, Path(path))
+        store(sealed(document), Path(path))
     except (FileError, ScenarioError, InstanceError) as error:
         raise FileError(f"{path}: {error}") from None
 
@@ -103,7 +106,7 @@ def _instance(document: Any) -> Instance:
     """A parsed instance document as an Instance, every part of it checked."""
     check_head(document, INSTANCE_FORMAT, SCHEMA_VERSION)
     required = (*_HEAD, "generator_version", "name", "seed", "scenario", "arrays")
-    check_keys(document, required, ("content_sha256",))
+    check_keys(document, required, ("content_sha256", SEAL))
     whole("generator_version", document["generator_version"], 1)
     seed = whole("seed", document["seed"], 0)
     if not isinstance(document["name"], str):
@@ -116,6 +119,11 @@ def _instance(document: Any) -> Instance:
         raise FileError(
             f"content_sha256 = {shown(stored)}: allowed is {instance.content_sha256}, the hash of "
             "what the file holds; remove content_sha256 to accept an edited file"
+        )
+    if "content_sha256" in document and SEAL in document and not is_sealed(document):
+        raise FileError(
+            f"{SEAL} = {shown(document[SEAL])}: allowed is the hash of all else in the file; "
+            "remove content_sha256 to accept an edited file"
         )
     return instance
 

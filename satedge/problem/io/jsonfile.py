@@ -9,15 +9,15 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import reprlib
-import secrets
 import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from satedge.problem.io.folder import write_atomically
 
 #: More than this many bytes (after decompression) is no file of ours.
 MAX_BYTES = 1 << 30
@@ -60,19 +60,12 @@ def store(document: dict[str, Any], path: Path) -> None:
         with gzip.GzipFile("", "wb", 9, buffer, mtime=0) as stream:
             stream.write(data)
         data = buffer.getvalue()
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with beside.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        write_atomically(path, data)
     except OSError as error:
         raise FileError(
             f"cannot be written ({reason(error)}): allowed is a writable place"
         ) from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def reason(error: BaseException) -> str:

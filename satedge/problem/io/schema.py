@@ -15,6 +15,7 @@ from typing import Any
 from satedge.problem.fields import choices
 from satedge.problem.instance import array_fields
 from satedge.problem.io.files import INSTANCE_FORMAT, PLAN_FORMAT, SCHEMA_VERSION
+from satedge.problem.io.folder import SEAL, write_atomically
 from satedge.problem.scenario import Scenario, ScenarioError
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -36,9 +37,14 @@ def instance_schema() -> dict[str, Any]:
         "content_sha256": _HASH,
         "scenario": _object(scenario, optional=later),
         "arrays": _object(arrays),
+        SEAL: _HASH,
     }
     title = "A satedge instance: P1 over T slots, K devices, M UAVs, N satellites, S = M + N"
-    return {"$schema": _DIALECT, "title": title, **_object(fields, optional=("content_sha256",))}
+    return {
+        "$schema": _DIALECT,
+        "title": title,
+        **_object(fields, optional=("content_sha256", SEAL)),
+    }
 
 
 def plan_schema() -> dict[str, Any]:
@@ -66,7 +72,8 @@ def write_schemas(folder: Path = Path(__file__).parent) -> None:
     if published.exists():
         _check_defaults(json.loads(published.read_text()), schemas["instance"])
     for name, schema in schemas.items():
-        (folder / f"{name}.schema.json").write_text(json.dumps(schema, indent=2) + "\n")
+        text = json.dumps(schema, indent=2) + "\n"
+        write_atomically(folder / f"{name}.schema.json", text.encode())
 
 
 def _check_defaults(published: dict[str, Any], today: dict[str, Any]) -> None:

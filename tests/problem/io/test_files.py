@@ -233,14 +233,26 @@ def test_damage_is_named(path, value, expected, document, tmp_path):
         assert part in message
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("name", "another"), ("generator_version", 9), ("file_sha256", "0" * 64)]
+)
+def test_what_the_hash_of_the_content_leaves_out_is_under_one_too(name, value, document, tmp_path):
+    """A file passed off under another name is refused; a file from before that hash is read."""
+    damaged = edited(document, name, value)
+    assert refusal(tmp_path, damaged).startswith("file_sha256 = ")
+    del damaged["file_sha256"]
+    (tmp_path / "x.json").write_text(json.dumps(damaged))
+    assert read_instance(tmp_path / "x.json").name == damaged["name"]
+
+
 @pytest.mark.parametrize("where", [(), ("scenario",), ("arrays",)])
 def test_a_missing_field_is_named(where, document, tmp_path):
-    """Every field but the hash must be there."""
+    """Every field but the hashes must be there."""
     fields = document
     for step in where:
         fields = fields[step]
     for name in fields:
-        if name != "content_sha256":
+        if name not in ("content_sha256", "file_sha256"):
             damaged = edited(document, *where, name, None)
             parent = damaged
             for step in where:
@@ -439,7 +451,7 @@ def test_the_schema_sees_damage(document):
 
 
 def test_the_schema_sees_missing_fields(document):
-    """All but the hash are required."""
+    """All but the hashes are required."""
     for where in ((), ("scenario",), ("arrays",)):
         whole = copy.deepcopy(document)
         fields = whole
@@ -447,7 +459,7 @@ def test_the_schema_sees_missing_fields(document):
             fields = fields[step]
         for name in list(fields):
             kept = fields.pop(name)
-            assert INSTANCE_VALIDATOR.is_valid(whole) == (name == "content_sha256")
+            assert INSTANCE_VALIDATOR.is_valid(whole) == (name in ("content_sha256", "file_sha256"))
             fields[name] = kept
 
 
