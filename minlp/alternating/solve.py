@@ -37,6 +37,7 @@ from minlp.slot.data import Array, SlotData, slot_data
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import Point, copy_point, new_point, plan_at, point_of
+from satedge.problem.fields import Declared, declared, param
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
@@ -53,16 +54,21 @@ HOPE_STEPS = 8
 SEARCH_M = 0.5
 
 
-@dataclass(frozen=True)
-class Settings:
+@declared(noun="setting")
+class Settings(Declared):
     """How hard a slot is searched."""
 
-    rounds: int = 6
-    """Most turns of the blocks from each start."""
-    hope: float = 0.003
-    """A neighbour this much above the incumbent still has its positions polished."""
-    kicks: int = 5
-    """Restarts from the best point with a few devices sent elsewhere."""
+    rounds: int = param(6, "-", "open", "Most turns of the blocks from each start.", low=0)
+    hope: float = param(
+        0.003,
+        "-",
+        "open",
+        "A neighbour this much above the incumbent still has its positions polished.",
+        low=0,
+    )
+    kicks: int = param(
+        5, "-", "open", "Restarts from the best point with a few devices sent elsewhere.", low=0
+    )
 
 
 def alternate(
@@ -71,9 +77,9 @@ def alternate(
     budget_s: float,
     seed: int,
     report: Report = ignore,
-    rounds: int = 6,
-    hope: float = 0.003,
-    kicks: int = 5,
+    rounds: int = Settings.rounds,
+    hope: float = Settings.hope,
+    kicks: int = Settings.kicks,
 ) -> Outcome:
     """Servers, powers and positions in turn, then neighbourhoods. See `Settings`."""
     settings = Settings(rounds, hope, kicks)

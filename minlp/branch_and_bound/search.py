@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from minlp.slot.data import Array, IntArray, SlotData, forgiving, plan_of, slot_
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import Point
+from satedge.problem.fields import Declared, Extended, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint
 from satedge.problem.referee import judge
@@ -38,22 +38,32 @@ def _silent(_line: str) -> None:
     """Nobody listens."""
 
 
-@dataclass(frozen=True)
-class Limits:
+@declared(noun="limit")
+class Limits(Declared):
     """When to stop."""
 
-    gap: float = 1e-5
-    """Relative gap (incumbent - bound) / incumbent at which a slot counts as solved."""
-    budget_s: float = 60.0
-    max_nodes: int = 1_000_000
-    max_open: int = 400_000
-    """Open nodes kept in memory, about a kilobyte each."""
-    hard: bool = False
-    """Deadlines as constraints, instead of priced overruns."""
-    clock: Callable[[], float] = time.perf_counter
-    """What the budget counts; `time.process_time` for measurements beside other work."""
-    say: Callable[[str], object] = _silent
-    """Gets every line of the log when it is written."""
+    gap: float = param(
+        1e-5,
+        "-",
+        "open",
+        "Relative gap (incumbent - bound) / incumbent at which a slot counts as solved.",
+        low=0,
+    )
+    budget_s: Extended = param(60.0, "s", "open", "Time for the search.", low=0)
+    max_nodes: int = param(1_000_000, "-", "open", "Nodes after which it stops.", low=0)
+    max_open: int = param(
+        400_000, "-", "open", "Open nodes kept in memory, about a kilobyte each.", low=0
+    )
+    hard: bool = param(False, "-", "open", "Deadlines as constraints, instead of priced overruns.")
+    clock: Callable[[], float] = param(
+        time.perf_counter,
+        "s",
+        "open",
+        "What the budget counts; `time.process_time` for measurements beside other work.",
+    )
+    say: Callable[[str], object] = param(
+        _silent, "-", "open", "Gets every line of the log when it is written."
+    )
 
 
 class Search:

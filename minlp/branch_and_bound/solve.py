@@ -43,9 +43,9 @@ def solve(
     budget_s: float,
     seed: int = 0,
     report: Report = ignore,
-    gap: float = 1e-5,
-    hard: bool = False,
-    max_nodes: int = 1_000_000,
+    gap: float = Limits.gap,
+    hard: bool = Limits.hard,
+    max_nodes: int = Limits.max_nodes,
 ) -> Outcome:
     """One slot to a certified relative gap; several slots one after the other (`rolling`).
 

@@ -54,6 +54,10 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LONGEST = 120
 
 
+class FieldError(ValueError):
+    """A field is unknown, or its value is not allowed."""
+
+
 def param(
     default: Any = dataclasses.MISSING,
     unit: str = "-",
@@ -108,7 +112,7 @@ class Declared:
 
 @dataclass_transform(frozen_default=True)
 def declared(
-    error: type[ValueError], noun: str = "field", listing: str = ""
+    error: type[ValueError] = FieldError, noun: str = "field", listing: str = ""
 ) -> Callable[[type[T]], type[T]]:
     """A frozen dataclass of declared fields that raises `error` for what it does not allow.
 

@@ -10,11 +10,7 @@ from satedge.problem.fields import Declared, declared, param
 Clock = Literal["wall", "cpu"]
 
 
-class LimitError(ValueError):
-    """A limit is out of range."""
-
-
-@declared(LimitError, "limit")
+@declared(noun="limit")
 class Limits(Declared):
     """Limits that are kept from outside the method."""
 
