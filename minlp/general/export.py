@@ -8,7 +8,9 @@ names of variables in the file's own order, so that a solution is understood wit
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from minlp.p1 import model as p1
 from minlp.p1.data import slot_terms
 from minlp.p1.start import start_plan
 from satedge.problem.instance import Instance
+from satedge.problem.io.folder import write_atomically
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.referee import judge
 
@@ -51,12 +54,15 @@ def export(
     model = _model(instance, slot, format, uav_xy_m, formulation)
     target = Path(path)
     options = {"symbolic_solver_labels": True}
-    _, symbols = model.write(str(target), format=WRITERS[format], io_options=options)
-    names = _names(model, format, target, symbols)
-    head = {"format": format, "slot": slot, "formulation": formulation}
-    names_path(target).write_text(json.dumps({**head, "names": names}, indent=1) + "\n")
-    for end in (".row", ".col"):
-        target.with_suffix(end).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / target.name
+        _, symbols = model.write(str(made), format=WRITERS[format], io_options=options)
+        names, content = _names(model, format, made, symbols), made.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    head = {"format": format, "slot": slot, "formulation": formulation, "sha256": digest}
+    text = json.dumps({**head, "names": names}, indent=1) + "\n"
+    write_atomically(target, content)
+    write_atomically(names_path(target), text.encode())
 
 
 def names_path(path: Path) -> Path:
@@ -104,9 +110,12 @@ def read_solution(
     """
     try:
         meta = json.loads(names_path(Path(exported)).read_text())
+        digest = hashlib.sha256(Path(exported).read_bytes()).hexdigest()
         text = Path(path).read_text()
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise SolutionError(f"{path}: {error}") from None
+    if meta.get("sha256", digest) != digest:
+        raise SolutionError(f"{exported}: is not the file whose names lie beside it: export anew")
     if meta["format"] == "nl" and Path(path).suffix == ".sol":
         values = _ampl(path, text, list(meta["names"]))
     else:

@@ -68,6 +68,7 @@ def benchmark(
     from satedge.bench.run.runner import sort_out
     from satedge.bench.run.store import Store
     from satedge.bench.study.study_file import load_study
+    from satedge.problem.io.folder import only_one
 
     sys.path.append(os.getcwd())
     chosen = load_study(study).with_methods(method or [])
@@ -82,14 +83,15 @@ def benchmark(
             _say_missing(work, study)
         return
     backend = _backend(jobs, cluster, scheduler_file)
-    work = sort_out(chosen, store.make(), frozenset(again or []), labels)
-    if not as_json:
-        _say_missing(work, study)
-    try:
-        _run(chosen, work, store, backend, quiet=as_json)
-    except KeyboardInterrupt:
-        _say_how_to_go_on(work, store)
-        raise typer.Exit(130) from None
+    with only_one(store.make().root):
+        work = sort_out(chosen, store, frozenset(again or []), labels)
+        if not as_json:
+            _say_missing(work, study)
+        try:
+            _run(chosen, work, store, backend, quiet=as_json)
+        except KeyboardInterrupt:
+            _say_how_to_go_on(work, store)
+            raise typer.Exit(130) from None
     _finish(store, work, report, as_json)
 
 
@@ -152,6 +154,8 @@ def _say_missing(work: Work, study: str) -> None:
     from satedge.bench.methods.table import UNTRAINED
 
     out = common.console()
+    for line in work.damaged:
+        out.print(f"[yellow]again[/] {escape(line)}")
     if work.done:
         out.print(f"{len(work.done)} cells are finished already, {len(work.todo)} to do")
     for name, reason in work.missing.items():

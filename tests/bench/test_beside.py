@@ -14,6 +14,7 @@ from satedge.bench.run.rows import from_records
 from satedge.bench.run.store import Store
 from satedge.bench.score.stats import Interval
 from satedge.bench.score.summary import Line
+from satedge.bench.study.provenance import digest
 
 NAN = float("nan")
 
@@ -82,10 +83,11 @@ def test_punctual_plans_are_counted_by_cause(tmp_path: Path) -> None:
     rows = []
     for i, (status, feasible, certificate) in enumerate(ends):
         row = {
-            "key": f"{i:032x}", "group": "g", "method": "hard", "settings": '{"hard": true}',
+            "key": digest({"serial": i}),
+            "group": "g", "method": "hard", "settings": '{"hard": true}',
             "method_status": status, "status": "done", "feasible": feasible,
         }  # fmt: skip
-        store.write({"row": row, "certificate": certificate})
+        store.write({"row": row, "identity": {"serial": i}, "certificate": certificate})
         rows.append(row)
     rows.append({**rows[0], "key": "soft", "settings": "{}"})
     (table,) = punctual_tables(store, from_records(rows))

@@ -12,13 +12,15 @@ import psutil
 import pytest
 
 from satedge.bench.run.local import local
-from satedge.bench.run.runner import carry_out, only_one, sort_out
+from satedge.bench.run.runner import carry_out, sort_out
 from satedge.bench.run.store import Store, StoreError
 from satedge.bench.study.cell import Cell
+from satedge.bench.study.provenance import digest
 from satedge.bench.study.study import cells
 from satedge.bench.study.study_file import parse_study
 from satedge.problem.generation.generate import generate
 from satedge.problem.io.files import write_instance
+from satedge.problem.io.folder import BusyError, only_one
 from satedge.problem.scenario import preset
 from support import TESTS
 from support.waiting import PATIENCE_S, wait_for
@@ -143,11 +145,10 @@ def test_failures_do_not_stop_others(folder: Path, tmp_path: Path) -> None:
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     """A folder belongs to one run at a time; the second is told."""
-    store = Store(tmp_path).make()
-    refused = pytest.raises(StoreError, match="another run is at work")
-    with only_one(store), refused, only_one(store):
+    refused = pytest.raises(BusyError, match="another run is at work")
+    with only_one(tmp_path), refused, only_one(tmp_path):
         pass
-    with only_one(store):
+    with only_one(tmp_path):
         pass
 
 
@@ -168,11 +169,13 @@ def cells_of(text: str) -> list[Cell]:
 def test_damaged_cell_is_named(tmp_path: Path) -> None:
     """A cell whose file was damaged is refused with its path and the remedy."""
     store = Store(tmp_path).make()
-    store.write({"row": {"key": "ab" * 16}})
-    path = store._path("ab" * 16)
+    key = digest({})
+    store.write({"row": {"key": key}, "identity": {}})
+    assert store.read(key)["row"]["key"] == key
+    path = store._path(key)
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(StoreError, match=r"damaged .* delete it and the cell runs again"):
-        store.read("ab" * 16)
+    with pytest.raises(StoreError, match=r"damaged .* the same study does the run again"):
+        store.read(key)
 
 
 def test_dry_run_tells_what_would_happen(folder: Path, tmp_path: Path) -> None:

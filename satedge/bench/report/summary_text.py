@@ -20,11 +20,11 @@ def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -
         "themselves in time or failed, and are rows of their own."
     )
     if broken:
-        said.append(f"The gate does not hold: {len(broken)} contradictions, listed under failures.")
+        said.append(f"The gate does not hold: {len(broken)} findings, listed under failures.")
     else:
         said.append(
-            "The gate holds: no certified bound lies above any judged cost, and every stored "
-            "plan was judged again with the same result."
+            "The gate holds: no certified bound lies above any judged cost, every row follows from "
+            "its run file, and every stored plan was judged again with the same result."
         )
     if versions > 1:
         said.append(

@@ -15,11 +15,11 @@ from satedge.bench.report.supplementary import Extra
 from satedge.bench.run.store import Store, slug
 from satedge.bench.score.pairwise import pairs
 from satedge.bench.score.paper_claims import Claim, claims
-from satedge.bench.score.score import gate, score
+from satedge.bench.score.score import score
 from satedge.bench.score.summary import Line, summarise
 from satedge.bench.score.sweeps import sweeps
 from satedge.bench.score.training_logs import trainings
-from satedge.bench.score.verify import primal_integrals, rejudge
+from satedge.bench.score.verify import findings, primal_integrals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ class WriteUp:
     lines: list[Line]
     claims: list[Claim]
     broken: list[str]
-    """Bounds above judged costs, and plans that judged otherwise than recorded."""
+    """What the check of the run found, as `satedge check` says it."""
     files: list[Path] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class WriteUp:
 def write(store: Store, report: bool = True) -> WriteUp:
     """Gather, judge again, score, and write tables; with `report` figures and the page too."""
     rows = store.gather()
-    broken = [str(breach) for breach in gate(rows)] + rejudge(store, rows)
+    broken = findings(store, rows)
     scored = score(rows)
     scored["primal_s"] = primal_integrals(store, scored)
     lines = summarise(scored)

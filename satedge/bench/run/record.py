@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,18 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan, PlanError
 from satedge.problem.referee import Verdict, judge
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Share of a run spent waiting for a core beyond which its time counts as contended.
 CONTENDED = 0.05
 
 PHASES = ("upload", "execute", "relay", "download")
+
+#: What the referee says of a plan; unknown without one.
+JUDGED = (
+    "cost", "admissible", "feasible", "latency_s", "energy_J", "deadline_misses", "overrun_s",
+    "reward", "unserved", *(f"{p}_{u}" for p in PHASES for u in ("s", "J")), "violations",
+)  # fmt: skip
 
 
 def floor(instance: Instance) -> float:
@@ -145,7 +152,7 @@ def skipped(cell: Cell, reason: str) -> dict[str, Any]:
 
 
 def _identity(cell: Cell) -> dict[str, Any]:
-    s, method = cell.instance.scenario, cell.method
+    method = cell.method
     return {
         "key": cell.key,
         "group": cell.group,
@@ -153,18 +160,66 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "entry": method.entry,
         "family": method.family,
         "hindsight": method.hindsight and cell.instance.n_slots > 1,
-        "settings": json.dumps(plain(dict(method.settings)), sort_keys=True),
+        "settings": _settings_text(method.settings),
         "instance": cell.instance.name,
-        "instance_sha256": cell.instance.content_sha256,
-        "n_slots": cell.instance.n_slots,
-        "n_devices": s.n_devices,
-        "n_uavs": s.n_uavs,
-        "n_satellites": s.n_satellites,
-        "requests": int(cell.instance.active.sum()),
-        "floor": floor(cell.instance),
+        **_about(cell.instance),
         "seed": cell.seed,
         "budget_s": cell.budget_s,
     }
+
+
+def _settings_text(settings: Mapping[str, Any]) -> str:
+    return json.dumps(plain(dict(settings)), sort_keys=True)
+
+
+def _about(instance: Instance) -> dict[str, Any]:
+    """What a row says of its instance, but for the name: equal instances may have several."""
+    s = instance.scenario
+    return {
+        "instance_sha256": instance.content_sha256,
+        "n_slots": instance.n_slots,
+        "n_devices": s.n_devices,
+        "n_uavs": s.n_uavs,
+        "n_satellites": s.n_satellites,
+        "requests": int(instance.active.sum()),
+        "floor": floor(instance),
+    }
+
+
+def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
+    """What the row of a record must say by its other parts: identity, plan, trace, info.
+
+    Raises PlanError when the plan does not fit the instance.
+    """
+    identity, plan, trace = record["identity"], plan_of(record), record["trace"]
+    row = {
+        "key": provenance.digest(identity),
+        "method": identity["label"],
+        "entry": identity["entry"],
+        "settings": _settings_text(identity["settings"]),
+        "seed": identity["seed"],
+        "budget_s": identity["budget_s"],
+        "cpu_clock": identity.get("clock") == "cpu",
+        "redrawn": _redrawn(record["info"]),
+        "certificate": certificate_kind(record["certificate"]),
+        **_about(instance),
+    }
+    if trace and trace[-1][1:] != [None, None]:
+        row |= {"wall_s": trace[-1][0], "lower_bound": trace[-1][2]}
+    judged: dict[str, Any] = dict.fromkeys(JUDGED)
+    if plan is not None:
+        judged = numbers(instance, plan)
+    if plan is not None and "kept_cost" in record["row"]:
+        row["kept_cost"] = kept_cost(instance, plan, record["info"].get("redrawn", ()))
+    row |= judged | {"violations": json.dumps(judged["violations"] or {})}
+    if plan is not None and not judged["admissible"]:
+        row["status"] = "failed"
+    return {name: plain(value) for name, value in row.items()}
+
+
+def certificate_kind(certificate: Mapping[str, Any]) -> str:
+    """What a bound rests on; "none" without a certificate, as of a run that was killed."""
+    return str(certificate.get("kind", "unnamed")) if certificate else "none"
 
 
 def _ending(cell: Cell, run: Run) -> dict[str, Any]:
@@ -183,6 +238,7 @@ def _ending(cell: Cell, run: Run) -> dict[str, Any]:
         "status": status,
         "reason": reason,
         "method_status": outcome.status if outcome else "",
+        "certificate": certificate_kind(outcome.certificate if outcome else {}),
         "lower_bound": max(bounds, default=math.nan),
         "wall_s": timing.wall_s,
         "cpu_s": timing.cpu_s,

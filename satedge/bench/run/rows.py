@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
@@ -44,6 +44,7 @@ SCHEMA: tuple[Column, ...] = (
     Column("status", TEXT, "", "how the run ended: done, timeout, killed-memory, crashed, failed"),
     Column("reason", TEXT, "", "why it ended otherwise than done"),
     Column("method_status", TEXT, "", "what the method says: optimal, feasible, infeasible ..."),
+    Column("certificate", TEXT, "", "what its bound rests on; none: it counts for no gap"),
     Column("violations", TEXT, "JSON", "broken constraints with the greatest amount"),
     Column("host", TEXT, "", "machine"),
     Column("cpu", TEXT, "", "processor"),
@@ -109,7 +110,7 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path | BinaryIO) -> pd.DataFrame:
     """The rows of a Parquet file; columns it lacks are unknown."""
     return _typed(pd.read_parquet(path))
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import get_args
 
 from satedge.bench.methods.table import missing
 from satedge.bench.run.local import Backend, Record
 from satedge.bench.run.record import skipped
 from satedge.bench.run.runtime_estimate import Typical
-from satedge.bench.run.store import Store, StoreError
+from satedge.bench.run.store import Store
+from satedge.bench.run.supervisor import RunStatus
 from satedge.bench.study.cell import Cell
-from satedge.bench.study.study import Study, cells
+from satedge.bench.study.study import Study, StudyError, cells
+
+#: Endings whose runs can be repeated; skipped ones are tried anew anyway.
+AGAIN = (*(s for s in get_args(RunStatus) if s != "skipped"), "all")
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,11 @@ class Work:
     done: list[Cell]
     skipped: list[tuple[Cell, str]]
     """Cells that cannot run here, with the reason."""
-    keys: set[str] = field(default_factory=set)
-    """All cells of the study, those left aside included: what its tables show."""
+    parts: dict[str, str] = field(default_factory=dict)
+    """All cells of the study by key, with their part; those left aside too: what its tables show.
+    """
+    damaged: list[str] = field(default_factory=list)
+    """What is wrong with files of cells to do again, a line each."""
 
     @property
     def missing(self) -> dict[str, str]:
@@ -56,24 +62,30 @@ def sort_out(
 ) -> Work:
     """Which cells are to do: those of the labels in `only`, if any are named.
 
-    Of these, finished ones whose status is in `again` ("all" for any) are dropped first.
+    Of these, finished ones whose status is in `again` ("all" for any) are dropped first, so the
+    folder must be held (`only_one`). Those whose file is not to be believed are to do. Raises
+    StudyError for a status that there is not.
     """
-    finished = store.finished() if store is not None else set()
+    for status in again:
+        if status not in AGAIN:
+            raise StudyError(f"status {status!r}: allowed is one of {', '.join(AGAIN)}")
+    statuses, damaged = store.endings() if store is not None else ({}, {})
+    wanted = cells(study)
     if store is not None and again:
-        rows = store.gather()
-        wanted = [c.key for c in cells(study) if not only or c.name in only]
-        ended = rows["status"].isin(again) | ("all" in again)
-        stale = rows["key"][ended & rows["key"].isin(wanted)]
+        chosen = {c.key for c in wanted if not only or c.name in only}
+        stale = {k for k in chosen & statuses.keys() if {statuses[k], "all"} & again}
         store.drop(stale)
-        finished -= set(stale)
+        statuses = {k: v for k, v in statuses.items() if k not in stale}
     reasons: dict[str, str] = {}
     work = Work([], [], [])
-    for cell in cells(study):
-        work.keys.add(cell.key)
+    for cell in wanted:
+        work.parts[cell.key] = cell.group
         if only and cell.name not in only:
             continue
+        if cell.key in damaged:
+            work.damaged.append(damaged[cell.key])
         known = f"{cell.method.entry} {sorted(cell.method.settings.items())}"
-        if cell.key in finished:
+        if cell.key in statuses:
             work.done.append(cell)
         elif reasons.setdefault(known, missing(cell.method)):
             work.skipped.append((cell, reasons[known]))
@@ -83,25 +95,14 @@ def sort_out(
 
 
 def carry_out(study: Study, work: Work, store: Store, backend: Backend) -> Iterator[Record]:
-    """Do what is to do, storing every record before it is given out."""
-    with only_one(store):
-        store.write_text("study.toml", study.source)
-        store.write_text("skipped.json", json.dumps([skipped(c, why) for c, why in work.skipped]))
-        store.write_text("keys.json", json.dumps(sorted(work.keys)))
-        for cell in (*work.todo, *work.done):
-            store.keep_instance(cell.instance)
-        for record in backend(work.todo):
-            store.write(record)
-            yield record
-
-
-@contextmanager
-def only_one(store: Store) -> Iterator[None]:
-    """Hold the folder: two runs in one folder would do everything twice."""
-    path = store.root / ".lock"
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(f"{store.root}: another run is at work in this folder") from None
-        yield
+    """Do what is to do, storing every record before it is given out. The folder must be held."""
+    store.write_study(study.source, work.parts, [skipped(c, why) for c, why in work.skipped])
+    kept = {c.instance.content_sha256: c.instance for c in (*work.todo, *work.done)}
+    for instance in kept.values():
+        store.keep_instance(instance)
+    identities = {c.key: c.identity for c in work.todo}
+    for record in backend(work.todo):
+        identity = json.dumps(identities[record["row"]["key"]], default=str)
+        record |= {"study": study.name, "identity": json.loads(identity)}
+        store.write(record)
+        yield record

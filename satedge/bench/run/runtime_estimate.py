@@ -41,7 +41,7 @@ def typical_times(store: Store, committed: Path = PUBLISHED) -> Typical:
     """From the rows of a run's folder, and of every committed run."""
     tables = [from_records([]), *map(read_parquet, sorted(committed.glob("*/rows.parquet")))]
     if store.cells.is_dir():
-        tables.append(store.gather())
+        tables.append(store.look().rows)
     rows = pd.concat(tables, ignore_index=True)
     rows = rows[rows["status"] != "skipped"]
     # Learners share an entry and differ by name.

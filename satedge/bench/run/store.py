@@ -1,11 +1,12 @@
-"""A run's folder: one atomic file per finished cell, the instances, the gathered table.
+"""A run's folder: one sealed file per finished run, the instances, the gathered table.
 
     study.toml              the study as it was run
-    cells/ab/abcd....json.gz    one record per cell, written beside and renamed
+    cells/ab/abcd....json.gz    one record per run, under a hash and the name of what was run
     instances/<sha>.json.gz     what was solved, so that the folder explains itself
-    keys.json               the cells of the study
-    skipped.json            cells that cannot run here, and why
-    rows.parquet            all rows, gathered
+    keys.json               the runs of the study and their parts, the hash of study.toml
+    skipped.json            runs that cannot be done here, and why
+    rows.parquet            all rows, gathered; made anew whenever it is not what the files say
+    index.json              the hashes of the files that rows.parquet was made of
 
 A process killed at any moment leaves whole files only, so a run resumes where it stopped.
 """
@@ -13,25 +14,50 @@ A process killed at any moment leaves whole files only, so a run resumes where i
 from __future__ import annotations
 
 import gzip
+import hashlib
+import io
 import json
-import os
 import re
-import secrets
 import tomllib
+import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from satedge.bench.run.rows import from_records, ordered, read_parquet, write_parquet
+from satedge.bench.study import provenance
 from satedge.bench.study.study_file import part_name
 from satedge.problem.instance import Instance
-from satedge.problem.io.files import read_instance, write_instance
+from satedge.problem.io.files import FileError, read_instance, write_instance
+from satedge.problem.io.folder import is_sealed, sealed, write_atomically
+
+#: What is told of a file of a run that is not to be believed.
+REMEDY = "`satedge benchmark` with the same study does the run again"
 
 
 class StoreError(ValueError):
-    """A file of a run's folder is missing or damaged."""
+    """A file of a run's folder is missing, damaged, or not what its name says."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What the files of a run's folder say."""
+
+    rows: pd.DataFrame
+    """Rows of the study's runs whose files are sound, and of those that were skipped."""
+    damaged: dict[str, str]
+    """By key: what is wrong with the other files of the study, a line each."""
+    unfinished: int
+    """Runs of the study without a file."""
+    gathered: pd.DataFrame
+    """Rows of all sound files, of earlier forms of the study too."""
+    files: dict[str, str]
+    """SHA-256 of the sound files by key."""
+    current: bool
+    """rows.parquet holds just these rows, or is not there."""
 
 
 class Store:
@@ -52,31 +78,26 @@ class Store:
         return self
 
     def finished(self) -> set[str]:
-        """Keys of the cells that are done. Files appear whole, so a name is proof enough."""
+        """Keys of the runs that have a file, sound or not."""
         return {path.name.removesuffix(".json.gz") for path in self.cells.glob("??/*.json.gz")}
 
     def write(self, record: dict[str, Any]) -> None:
-        """Keep a record: it appears whole or not at all."""
-        text = json.dumps(record, separators=(",", ":")).encode()
-        write_atomically(self._path(record["row"]["key"]), gzip.compress(text, 5, mtime=0))
+        """Keep a record under its hash: it appears whole or not at all."""
+        text = json.dumps(sealed(record), separators=(",", ":")).encode()
+        path = self._path(record["row"]["key"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, gzip.compress(text, 5, mtime=0))
 
     def read(self, key: str) -> dict[str, Any]:
-        """One record. Raises StoreError."""
+        """One record. Raises StoreError unless it is whole, unaltered and the run of its name."""
         path = self._path(key)
         try:
-            record: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
-            record["row"]["key"]
+            return _record(path, path.read_bytes())
         except FileNotFoundError:
-            raise StoreError(f"{path}: no such cell") from None
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path}: damaged ({error}); delete it and the cell runs again"
-            ) from None
-        return record
+            raise StoreError(f"{path}: no such run") from None
 
     def drop(self, keys: Iterable[str]) -> None:
-        """Forget cells, so that they run again; the gathered table forgets them too."""
-        (self.root / "rows.parquet").unlink(missing_ok=True)
+        """Forget runs, so that they are done again."""
         for key in keys:
             self._path(key).unlink(missing_ok=True)
 
@@ -86,44 +107,104 @@ class Store:
             yield self.read(key)
 
     def keep_instance(self, instance: Instance) -> None:
-        """Store an instance once."""
-        path = self._instance_path(instance.content_sha256)
-        if not path.exists():
-            write_instance(instance, path)
+        """Store an instance, unless it is there and sound."""
+        try:
+            self.instance(instance.content_sha256)
+        except (FileError, StoreError):
+            write_instance(instance, self._instance_path(instance.content_sha256))
 
     def instance(self, sha256: str) -> Instance:
-        """A stored instance by its hash. Raises FileError."""
-        return read_instance(self._instance_path(sha256))
+        """A stored instance by its hash. Raises FileError, or StoreError for another one."""
+        path = self._instance_path(sha256)
+        instance = read_instance(path)
+        if instance.content_sha256 != sha256:
+            raise StoreError(f"{path}: holds the instance {instance.content_sha256}, not {sha256}")
+        return instance
 
     def write_text(self, name: str, text: str) -> Path:
-        """A text file at the top of the folder, atomically."""
+        """A text file in the folder, atomically."""
         path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.encode())
         return path
 
-    def skipped(self) -> list[dict[str, Any]]:
-        """Rows of the cells that could not run when the study ran last."""
-        path = self.root / "skipped.json"
-        return list(json.loads(path.read_text())) if path.exists() else []
+    def write_study(
+        self, source: str, parts: dict[str, str], skipped: list[dict[str, Any]]
+    ) -> None:
+        """The study's text, the keys of its runs with their parts, the rows of skipped ones."""
+        self.write_text("study.toml", source)
+        keys = {"study_sha256": _sha256(source.encode()), "parts": parts}
+        self.write_text("skipped.json", json.dumps(sealed({"rows": skipped})))
+        self.write_text("keys.json", json.dumps(sealed(keys)))
+
+    def study_is_altered(self) -> bool:
+        """Whether study.toml is another text than that of the run."""
+        told, path = self._sealed("keys.json"), self.root / "study.toml"
+        text = path.read_bytes() if path.exists() else b""
+        return told is not None and _sha256(text) != told["study_sha256"]
+
+    def look(self) -> Contents:
+        """What the run files say of the study's runs. Raises StoreError where the study is unknown.
+
+        Files that rows.parquet was made of are hashed, not parsed.
+        """
+        gathered, files, damaged, current = self._sound()
+        skipped = self._sealed("skipped.json") or {"rows": []}
+        rows = pd.concat([gathered, from_records(skipped["rows"])], ignore_index=True)
+        unfinished, told = 0, self._sealed("keys.json")
+        if told is not None:
+            parts = told["parts"]
+            rows = rows[rows["key"].isin(parts)]
+            rows = rows.assign(group=rows["key"].map(parts).astype(rows["group"].dtype))
+            damaged = {key: line for key, line in damaged.items() if key in parts}
+            unfinished = len(parts.keys() - set(rows["key"]) - damaged.keys())
+        rows = ordered(rows, self.parts())
+        return Contents(rows, damaged, unfinished, gathered, files, current)
+
+    def _sound(self) -> tuple[pd.DataFrame, dict[str, str], dict[str, str], bool]:
+        """Rows of all sound files, their hashes, what is wrong with others, is the table current.
+
+        Hashes and complaints are by key.
+        """
+        known, hashes, current = self._index()
+        files, found, damaged = {}, [], {}
+        for key in sorted(self.finished()):
+            data = self._path(key).read_bytes()
+            digest = _sha256(data)
+            try:
+                if hashes.get(key) != digest:
+                    found.append(_record(self._path(key), data)["row"])
+                files[key] = digest
+            except StoreError as error:
+                damaged[key] = str(error)
+        kept = known[known["key"].isin(k for k, v in files.items() if hashes.get(k) == v)]
+        rows = pd.concat([kept, from_records(found)], ignore_index=True)
+        return rows, files, damaged, current and files == hashes
+
+    def endings(self) -> tuple[dict[str, str], dict[str, str]]:
+        """By key: the status of every run whose file is sound, what is wrong with the others."""
+        rows, _, damaged, _ = self._sound()
+        return dict(zip(rows["key"], rows["status"], strict=True)), damaged
 
     def gather(self) -> pd.DataFrame:
-        """Rows of the study's cells; only new cells are read, the rest is gathered.
+        """Rows of the study's runs; rows.parquet is made anew where it differs from their files.
 
-        Cells of earlier forms of the study stay in the folder and are left out.
+        Runs of earlier forms of the study stay in the folder and are left out. A folder without
+        run files, as published, has its table alone. Raises StoreError for a damaged run file.
         """
-        path = self.root / "rows.parquet"
-        known = read_parquet(path) if path.exists() else from_records([])
-        keys = self.finished()
-        rows = known[known["key"].isin(keys)]
-        new = sorted(keys - set(rows["key"]))
-        if new or len(rows) < len(known):
-            rows = pd.concat([rows, from_records([self.read(key)["row"] for key in new])])
-            write_atomically(path, write_parquet(rows))
-        rows = pd.concat([rows, from_records(self.skipped())])
-        wanted = self.root / "keys.json"
-        if wanted.exists():
-            rows = rows[rows["key"].isin(json.loads(wanted.read_text()))]
-        return ordered(rows, self.parts())
+        table = self.root / "rows.parquet"
+        if not self.cells.is_dir() and table.exists():
+            return ordered(read_parquet(table), self.parts())
+        found = self.look()
+        for line in found.damaged.values():
+            more = f" (and {len(found.damaged) - 1} more)" if len(found.damaged) > 1 else ""
+            raise StoreError(line + more)
+        if not (found.current and table.exists()):
+            content = write_parquet(found.gathered)
+            write_atomically(table, content)
+            index = {"rows_sha256": _sha256(content), "cells": found.files}
+            self.write_text("index.json", json.dumps(sealed(index)))
+        return found.rows
 
     def parts(self) -> list[str]:
         """Names of the study's parts, in its order."""
@@ -133,6 +214,33 @@ class Store:
         study = tomllib.loads(path.read_text("utf-8"))
         return [part_name(part) for part in study.get("part", ())]
 
+    def _index(self) -> tuple[pd.DataFrame, dict[str, str], bool]:
+        """Gathered rows, hashes of the files they are of, and whether both are to be believed."""
+        table, nothing = self.root / "rows.parquet", from_records([])
+        try:
+            index = self._sealed("index.json")
+            content = table.read_bytes()
+        except FileNotFoundError:
+            return nothing, {}, True
+        except StoreError:
+            return nothing, {}, False
+        if index is None or index["rows_sha256"] != _sha256(content):
+            return nothing, {}, False
+        return read_parquet(io.BytesIO(content)), index["cells"], True
+
+    def _sealed(self, name: str) -> dict[str, Any] | None:
+        """A sealed JSON file of the folder; None where there is none. Raises StoreError."""
+        path = self.root / name
+        try:
+            told: dict[str, Any] = json.loads(path.read_bytes())
+            if not is_sealed(told):
+                raise ValueError("it was altered after it was written")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, AttributeError, RecursionError) as error:
+            raise StoreError(f"{path}: damaged ({error}); {REMEDY}") from None
+        return told
+
     def _path(self, key: str) -> Path:
         return self.cells / key[:2] / f"{key}.json.gz"
 
@@ -140,19 +248,26 @@ class Store:
         return self.instances / f"{sha256[:32]}.json.gz"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, flush to disk, rename: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _record(path: Path, data: bytes) -> dict[str, Any]:
+    """The record in a run file's bytes. Raises StoreError."""
     try:
-        with beside.open("xb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+        record: dict[str, Any] = json.loads(gzip.decompress(data))
+        if not is_sealed(record):
+            raise ValueError("it was altered after it was written")
+        key, made = record["row"]["key"], provenance.digest(record["identity"])
+    except (
+        OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError,
+        RecursionError,
+    ) as error:  # fmt: skip
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise StoreError(f"{path}: damaged ({reason}); {REMEDY}") from None
+    if not key == made == path.name.removesuffix(".json.gz"):
+        raise StoreError(f"{path}: holds another run, {made}; {REMEDY}")
+    return record
 
 
 def slug(text: str) -> str:

@@ -13,7 +13,6 @@ import datetime
 import importlib
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import numpy as np
 from satedge.paths import INSTANCES
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
+from satedge.problem.io.folder import write_atomically
 from satedge.problem.plan import Outcome, Plan
 from satedge.problem.referee import judge
 
@@ -173,9 +173,8 @@ def write_records(suite: str, records: dict[str, Record], root: Path = INSTANCES
     path = root / "records" / f"{suite}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.dumps(dataclasses.asdict(records[name])) for name in sorted(records)]
-    partial = path.with_suffix(".part")
-    partial.write_text('{"records": [\n' + ",\n".join(rows) + "\n]}\n")
-    os.replace(partial, path)
+    text = '{"records": [\n' + ",\n".join(rows) + "\n]}\n"
+    write_atomically(path, text.encode())
 
 
 def verify_records(suites: tuple[str, ...] = SUITES, root: Path = INSTANCES) -> dict[str, int]:

@@ -120,10 +120,13 @@ def score(rows: pd.DataFrame) -> pd.DataFrame:
 def _believed(rows: pd.DataFrame, of_instance: Callable[..., pd.Series]) -> pd.Series:
     """The certified bounds, without those that a judged plan disproves: the gate tells of them.
 
-    One method's false bound must not spoil the gaps of the others.
+    One method's false bound must not spoil the gaps of the others, nor may the claim of a run that
+    failed or that left no certificate. Rows of before certificates were told have "" there.
     """
+    certified = ~rows["status"].isin(("failed", "crashed")) & (rows["certificate"] != "none")
+    bound = rows["lower_bound"].where(certified)
     least = of_instance(rows["cost"].where(rows["admissible"]), "min")
-    return rows["lower_bound"].mask(rows["lower_bound"] > least + GATE * least.abs())
+    return bound.mask(bound > least + GATE * least.abs())
 
 
 def _gap(cost: pd.Series, bound: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""What needs every stored record: judging all plans again, and integrals of their traces.
+"""What needs every stored record: checking that a run tells the truth, and integrals of traces.
 
 A table must not rest on numbers that nobody can repeat.
 """
@@ -6,35 +6,50 @@ A table must not rest on numbers that nobody can repeat.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from satedge.bench.run.record import numbers, plan_of
-from satedge.bench.run.store import Store
+from satedge.bench.run.record import recomputed
+from satedge.bench.run.rows import NAMES, from_records
+from satedge.bench.run.store import Store, StoreError
+from satedge.bench.score.best_known import SUITES, Record, read_records
+from satedge.bench.score.score import GATE, gate
 from satedge.bench.score.stats import primal_integral
 from satedge.problem.instance import Instance
+from satedge.problem.io.files import FileError
 from satedge.problem.plan import PlanError
 
-#: Judged numbers that must come out the same, to this relative tolerance.
-NUMBERS = ("cost", "latency_s", "energy_J", "overrun_s", "deadline_misses", "unserved")
+#: Recomputed numbers must come out the same, to this relative tolerance.
 TOLERANCE = 1e-9
 
 
-def rejudge(store: Store, rows: pd.DataFrame) -> list[str]:
-    """Lines saying which stored plans judge otherwise than their rows say; none when all agree."""
+def findings(store: Store, rows: pd.DataFrame) -> list[str]:
+    """What is wrong with the rows of a study, a line each; none when all is as it says.
 
-    @lru_cache(maxsize=64)
-    def instance(sha256: str) -> Instance:
-        return store.instance(sha256)
-
-    problems = []
+    Every row is compared with its run file and recomputed from it, every plan judged again; no
+    bound of any run may lie above a cost that any run has seen on the same instance, nor may
+    either contradict the best known values of the suites.
+    """
+    instance = lru_cache(maxsize=64)(store.instance)
+    found = [f"{store.root / 'study.toml'}: altered since the run"] * store.study_is_altered()
+    records, seen = [], []
     ran = rows[rows["status"] != "skipped"].sort_values("instance_sha256", kind="stable")
     for row in ran.itertuples():
-        problems += _compare(store.read(row.key), instance(row.instance_sha256))
-    return problems
+        try:
+            record = store.read(row.key)
+            found += _compare(record, instance(row.instance_sha256))
+        except (StoreError, FileError) as error:
+            found.append(str(error))
+            continue
+        records.append(record["row"])
+        seen.append(row._asdict() | _extremes(record))
+    found += _differences(ran, from_records(records))
+    extremes = from_records(seen)
+    return found + [str(b) for b in gate(extremes)] + list(_against_best_known(extremes))
 
 
 def primal_integrals(store: Store, scored: pd.DataFrame) -> pd.Series:
@@ -49,22 +64,70 @@ def primal_integrals(store: Store, scored: pd.DataFrame) -> pd.Series:
 
 
 def _compare(record: dict[str, Any], instance: Instance) -> list[str]:
-    row, plan = record["row"], plan_of(record)
-    if plan is None:
-        return []
-    name = f"{row['method']} on {row['instance']}, seed {row['seed']:g}"
+    """Where a record's row says other than its plan, trace, identity and instance."""
+    row, trace = record["row"], record["trace"]
+    name = _name(row)
     try:
-        again = numbers(instance, plan)
+        again = recomputed(record, instance)
     except PlanError as error:
         return [f"{name}: its stored plan does not fit: {error}"]
-    return [
-        f"{name}: {key} is recorded as {row[key]!r}, judged again as {again[key]!r}"
-        for key in NUMBERS
-        if not _same(row[key], again[key])
+    lines = [
+        f"{name}: {key} is recorded as {row.get(key)!r}, judged again as {value!r}"
+        for key, value in again.items()
+        if not _same(row.get(key), value)
     ]
+    if again["admissible"] and not (trace and _same(trace[-1][1], again["cost"])):
+        lines.append(f"{name}: its trace does not end with the cost of its plan, {again['cost']!r}")
+    return lines
 
 
-def _same(recorded: float | None, judged: float) -> bool:
-    if recorded is None:
-        return not math.isfinite(judged)
-    return math.isclose(recorded, judged, rel_tol=TOLERANCE, abs_tol=1e-12)
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['method']} on {row['instance']}, seed {row['seed']:g}"
+
+
+def _same(recorded: Any, again: Any) -> bool:
+    numbers = (int, float)
+    if not isinstance(recorded, numbers) or not isinstance(again, numbers):
+        return bool(recorded == again)
+    return math.isclose(recorded, again, rel_tol=TOLERANCE, abs_tol=1e-12)
+
+
+def _differences(rows: pd.DataFrame, told: pd.DataFrame) -> Iterator[str]:
+    """Where the table says other than the run files; the part of a run is the study's to say."""
+    here = rows.set_index("key").reindex(told["key"])
+    there = told.set_index("key")
+    for column in (n for n in NAMES if n not in ("key", "group")):
+        equal = (here[column] == there[column]) | (here[column].isna() & there[column].isna())
+        for key in equal.index[~equal]:
+            yield (
+                f"{_name(there.loc[key])}: {column} is {there.at[key, column]!r} in its file, "
+                f"{here.at[key, column]!r} in the table"
+            )
+
+
+def _extremes(record: dict[str, Any]) -> dict[str, Any]:
+    """The least admissible cost and the greatest bound that a run has ever seen."""
+    row = record["row"]
+    costs = [cost for _, cost, _ in record["trace"] if cost is not None]
+    bounds = [bound for _, _, bound in record["trace"] if bound is not None]
+    if row.get("admissible"):
+        costs.append(row["cost"])
+    if row["lower_bound"] is not None:
+        bounds.append(row["lower_bound"])
+    return {
+        "admissible": bool(costs),
+        "cost": min(costs, default=None),
+        "lower_bound": max(bounds, default=None),
+    }
+
+
+def _against_best_known(extremes: pd.DataFrame) -> Iterator[str]:
+    """Bounds above the best known cost of an instance, costs below the best known bound."""
+    known: dict[str, Record] = {r.sha256: r for s in SUITES for r in read_records(s).values()}
+    for row in extremes[extremes["instance_sha256"].isin(known)].itertuples():
+        best, bound = known[row.instance_sha256].best, known[row.instance_sha256].bound
+        name = _name(row._asdict())
+        if best is not None and row.lower_bound > best.value + GATE * abs(best.value):
+            yield f"{name}: bound {row.lower_bound!r} above the best known cost {best.value!r}"
+        if bound is not None and row.cost < bound.value - GATE * abs(bound.value):
+            yield f"{name}: cost {row.cost!r} below the best known bound {bound.value!r}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from satedge.bench.methods.table import Method, policy_files
 from satedge.bench.study import provenance
@@ -31,23 +32,25 @@ class Cell:
         return self.label or self.method.name
 
     @cached_property
-    def key(self) -> str:
-        """Identity of the cell's result: what is run, on what, within which limits."""
+    def identity(self) -> dict[str, Any]:
+        """Of the cell's result: what is run, on what, within which limits."""
         clock = {} if self.limits.clock == "wall" else {"clock": self.limits.clock}
-        return provenance.digest(
-            clock
-            | {
-                "label": self.name,
-                "entry": self.method.entry,
-                "settings": dict(self.method.settings),
-                "policy": self._policy(),
-                "instance": self.instance.content_sha256,
-                "seed": self.seed,
-                "budget_s": self.budget_s,
-                "grace_s": self.limits.grace_s,
-                "memory_MB": self.limits.memory_MB,
-            }
-        )
+        return clock | {
+            "label": self.name,
+            "entry": self.method.entry,
+            "settings": dict(self.method.settings),
+            "policy": self._policy(),
+            "instance": self.instance.content_sha256,
+            "seed": self.seed,
+            "budget_s": self.budget_s,
+            "grace_s": self.limits.grace_s,
+            "memory_MB": self.limits.memory_MB,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of the identity: the name of the cell's file."""
+        return provenance.digest(self.identity)
 
     def _policy(self) -> str:
         """Hash of the files behind the setting `policy`: retrained weights are another cell."""

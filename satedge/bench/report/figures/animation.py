@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ import numpy as np
 
 from satedge.bench.report.figures import maps, style
 from satedge.problem.instance import Instance
+from satedge.problem.io.folder import write_atomically
 from satedge.problem.plan import Plan
 
 #: Dots per inch of a frame: 6.4 x 7.6 inches, divisible by two as video wants it.
@@ -60,9 +62,10 @@ def _gif(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
 
     palette = Image.Palette.ADAPTIVE
     images = [Image.fromarray(f).convert("P", palette=palette, colors=256) for f in frames]
-    images[0].save(
-        path, save_all=True, append_images=images[1:], duration=1000 / frames_per_s, loop=0
-    )
+    film = io.BytesIO()
+    more = {"append_images": images[1:], "duration": 1000 / frames_per_s, "loop": 0}
+    images[0].save(film, "gif", save_all=True, **more)
+    write_atomically(path, film.getvalue())
 
 
 def _mp4(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
@@ -72,7 +75,8 @@ def _mp4(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
         for i, frame in enumerate(frames):
             Image.fromarray(frame).save(Path(folder) / f"{i:05d}.png")
         command = ["ffmpeg", "-y", "-loglevel", "error", "-framerate", str(frames_per_s)]
-        command += ["-i", f"{folder}/%05d.png", "-pix_fmt", "yuv420p", str(path)]
+        command += ["-i", f"{folder}/%05d.png", "-pix_fmt", "yuv420p", f"{folder}/film.mp4"]
         done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise FilmError(f"{path}: ffmpeg failed: {done.stderr.strip()}")
+        if done.returncode:
+            raise FilmError(f"{path}: ffmpeg failed: {done.stderr.strip()}")
+        write_atomically(path, (Path(folder) / "film.mp4").read_bytes())

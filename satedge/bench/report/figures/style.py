@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from satedge.problem.io.folder import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,7 +97,9 @@ def save(figure: Figure, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     kind = path.suffix.removeprefix(".")
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    figure.savefig(path, metadata=metadata)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=kind, metadata=metadata)
+    write_atomically(path, drawn.getvalue())
     return path
 
 
