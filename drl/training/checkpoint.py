@@ -1,25 +1,30 @@
 """Checkpoints: everything that changes while training, as one safetensors file without pickle.
 
-A file is written beside its place and moved there, so that a kill leaves the old one or the new
-one, never half of one. Text (JSON) travels in the header.
+A kill leaves the old file or the new one, never half of one. Text (JSON) travels in the header,
+and with it the hash of the whole file in which the hash's own place holds zeros: whatever bit is
+altered, the file is refused.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from drl.core.nets import Streams
 from drl.core.replay import Replay
+from satedge.problem.io.folder import write_atomically
 
 Tensors = dict[str, Tensor]
+
+#: Before the hash in the header's text, and what stands for the hash while it is taken.
+MARK, BLANK = "satedge-sha256:", "0" * 64
 
 
 class CheckpointError(ValueError):
@@ -27,22 +32,39 @@ class CheckpointError(ValueError):
 
 
 def write(path: Path, tensors: Tensors, text: dict[str, Any]) -> None:
-    """Write atomically."""
+    """Write atomically, under a hash."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
+    data = packed(tensors, MARK + BLANK + json.dumps(text))
+    digest = hashlib.sha256(data).hexdigest()
+    place = data.index((MARK + BLANK).encode())
+    write_atomically(path, _with_hash(data, place, digest))
+
+
+def packed(tensors: Tensors, text: str) -> bytes:
+    """The bytes of a safetensors file."""
     plain = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
-    save_file(plain, beside, metadata={"json": json.dumps(text)})
-    with open(beside, "rb") as file:
-        os.fsync(file.fileno())
-    beside.replace(path)
+    packed: bytes = save(plain, metadata={"json": text})
+    return packed
+
+
+def _with_hash(data: bytes, place: int, digest: str) -> bytes:
+    """The same file with another hash behind the mark at a place."""
+    start = place + len(MARK)
+    return data[:start] + digest.encode() + data[start + len(digest) :]
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Read what `write` wrote. Raises CheckpointError."""
     try:
-        with safe_open(path, framework="pt") as file:
-            text = json.loads((file.metadata() or {})["json"])
-            return {name: file.get_tensor(name) for name in file.keys()}, text  # noqa: SIM118
+        data = path.read_bytes()
+        place = data.index(MARK.encode())
+        blank = _with_hash(data, place, BLANK)
+        told = data[place + len(MARK) :][: len(BLANK)]
+        if hashlib.sha256(blank).hexdigest().encode() != told:
+            raise ValueError("it was altered after it was written")
+        size = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + size])["__metadata__"]["json"]
+        return load(data), json.loads(header[len(MARK) + len(BLANK) :])
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such file") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:

@@ -9,14 +9,15 @@ epochs of validation, and prints the last validation of each method.
 from __future__ import annotations
 
 import csv
-import shutil
+import io
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-from drl.training.policy import load
+from drl.training.policy import files, keep, load
+from satedge.problem.io.folder import write_atomically
 
 Curve = dict[str, dict[int, list[float]]]
 
@@ -40,8 +41,7 @@ def collect_one(folder: Path, place: Path) -> str:
     best = []
     for path in sorted(folder.glob("policies/*/*.json")):
         best.append(float(load(str(path)).provenance["validation_cost"]))
-        for source in (path, path.with_suffix(".safetensors")):
-            shutil.copyfile(source, place / source.name)
+        keep(place / path.stem, files(path.with_suffix(""))[1], path.read_bytes())
     curve = thinned(folder / "curve.csv", place / "curve.csv")
     return _line(place.name, curve, best)
 
@@ -63,14 +63,15 @@ def thinned(source: Path, target: Path) -> Curve:
             groups[int(marks[place]), seed, figure].append(value)
     curve: Curve = defaultdict(lambda: defaultdict(list))
     others = _of_other_seeds(target, {seed for _, seed, _, _ in rows})
-    with open(target, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("epoch", "seed", "figure", "value"))
-        writer.writerows(others)
-        for (epoch, seed, figure), values in groups.items():
-            value = float(np.sum(values) if figure == "seconds" else np.mean(values))
-            curve[figure][epoch].append(value)
-            writer.writerow((epoch, seed, figure, f"{value:.6g}"))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("epoch", "seed", "figure", "value"))
+    writer.writerows(others)
+    for (epoch, seed, figure), values in groups.items():
+        value = float(np.sum(values) if figure == "seconds" else np.mean(values))
+        curve[figure][epoch].append(value)
+        writer.writerow((epoch, seed, figure, f"{value:.6g}"))
+    write_atomically(target, text.getvalue().encode())
     return curve
 
 

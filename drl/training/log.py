@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from satedge.problem.io.folder import write_atomically
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ class Log:
     def flush(self) -> None:
         """Make sure that what was written is on disk."""
         self._file.flush()
+        os.fsync(self._file.fileno())
 
     def _headline(self, rows: list[Row]) -> str:
         def mean(name: str) -> float:
@@ -98,10 +103,9 @@ def _cut(path: Path, epoch: int) -> None:
     if epoch > 0 and path.exists():
         with open(path, newline="") as file:
             rows = [r for r in list(csv.reader(file))[1:] if len(r) == 4 and int(r[0]) <= epoch]
-    beside = path.with_name(path.name + ".part")
-    with open(beside, "w", newline="") as file:
-        csv.writer(file).writerows([("epoch", "seed", "figure", "value"), *rows])
-    beside.replace(path)
+    text = io.StringIO()
+    csv.writer(text).writerows([("epoch", "seed", "figure", "value"), *rows])
+    write_atomically(path, text.getvalue().encode())
 
 
 def _summary_writer(folder: Path) -> Any:

@@ -1,8 +1,10 @@
 """Trained policies: files, and playing them.
 
 A policy is two files: NAME.safetensors holds the actor's weights, NAME.json says what they are and
-where they come from, and carries the weights' hash. Names like "adsac" or "adsac/seed-3" are looked
-up under results/policies/<preset>; anything else is a path.
+where they come from, and carries the weights' hash and one of all else that it says. Files of
+version 1 have the former only: what they say of settings and scenario is taken as it stands. Names
+like "adsac" or "adsac/seed-3" are looked up under results/policies/<preset>; anything else is a
+path.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as unpacked
 from torch import nn
 
 from drl.agents.registry import METHODS, build_actor
@@ -24,16 +28,19 @@ from drl.core.learner import Actor
 from drl.core.nets import Streams
 from drl.core.settings import Settings
 from drl.env.spaces import Encoder, decode
-from drl.training.checkpoint import CheckpointError, read, write
+from drl.training.checkpoint import packed
 from satedge import paths
 from satedge.problem.fields import Declared, Extended, declared, param
 from satedge.problem.instance import Instance
+from satedge.problem.io.folder import SEAL, is_sealed, sealed, write_atomically
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import rollout
 from satedge.problem.scenario import Scenario
 
-#: Raised by every change that makes older files useless.
-FORMAT = {"format": "satedge-policy", "version": 1}
+FORMAT = {"format": "satedge-policy", "version": 2}
+
+#: Versions that are read; from 2 on the JSON holds its own hash.
+VERSIONS = (1, 2)
 
 
 class PolicyError(ValueError):
@@ -75,32 +82,58 @@ class Policy:
 def save(path: Path, actor: nn.Module, run: int, provenance: dict[str, Any]) -> None:
     """Write the weights of one run of an actor, half precision, with their provenance.
 
-    `provenance` must hold what `Origin` names but the hash; hash and format are added.
+    `provenance` must hold what `Origin` names but the hash; hashes and format are added.
     """
     weights = {k: v[run : run + 1].half() for k, v in actor.state_dict().items()}
-    write(path.with_suffix(".safetensors"), weights, FORMAT)
-    digest = hashlib.sha256(path.with_suffix(".safetensors").read_bytes()).hexdigest()
-    text = FORMAT | {"sha256": digest} | provenance
-    path.with_suffix(".json").write_text(json.dumps(text, indent=1) + "\n")
+    data = packed(weights, json.dumps(FORMAT))
+    text = FORMAT | {"sha256": _sha256(data)} | provenance
+    keep(path, data, (json.dumps(sealed(text), indent=1) + "\n").encode())
+
+
+def keep(path: Path, weights: bytes, text: bytes) -> None:
+    """Put both files of a policy in place so that at any moment one policy can be read there.
+
+    The weights wait under another name until the JSON, which has their hash, is in place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(_waiting(path), weights)
+    write_atomically(path.with_suffix(".json"), text)
+    write_atomically(path.with_suffix(".safetensors"), weights)
+    _waiting(path).unlink()
+
+
+def _waiting(path: Path) -> Path:
+    return path.with_name(f".{path.name}.next.safetensors")
+
+
+def files(path: Path) -> tuple[dict[str, Any], bytes]:
+    """What the JSON of a policy says, and the bytes of its weights. Raises PolicyError."""
+    text, place = _provenance(path.with_suffix(".json")), path.with_suffix(".safetensors")
+    found = [p.read_bytes() for p in (place, _waiting(path)) if p.is_file()]
+    if not found:
+        place.read_bytes()
+    for data in found:
+        if _sha256(data) == text["sha256"]:
+            return text, data
+    raise PolicyError(f"{place}: does not match the hash in its JSON file")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 @lru_cache(maxsize=32)
 def load(name: str, preset: str = "paper") -> Policy:
     """A policy by name or path. Raises PolicyError."""
     path = find(name, preset)
-    provenance = _provenance(path.with_suffix(".json"))
     weights_path = path.with_suffix(".safetensors")
     try:
-        data = weights_path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != provenance["sha256"]:
-            raise PolicyError(f"{weights_path}: does not match the hash in its JSON file")
-        weights, _ = read(weights_path)
+        provenance, data = files(path)
+        weights = unpacked(data)
         scenario = Scenario.from_dict(provenance["scenario"])
         actor = restore_actor(provenance, scenario)
         actor.load_state_dict(_checked(weights, weights_path))
-    except CheckpointError as error:
-        raise PolicyError(str(error)) from None
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, PolicyError):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -172,18 +205,22 @@ def names(preset: str = "paper") -> list[str]:
 def _provenance(path: Path) -> dict[str, Any]:
     try:
         text = json.loads(path.read_text())
-        fine = {key: text.get(key) for key in FORMAT} == FORMAT
+        version = text.get("version")
+        fine = text.get("format") == FORMAT["format"] and version in VERSIONS
+        altered = fine and not is_sealed(text) and (version != 1 or SEAL in text)
     except (OSError, ValueError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise PolicyError(f"{path}: damaged or not one of ours ({reason})") from None
     if not fine:
         raise PolicyError(
-            f"{path}: allowed is format {FORMAT['format']}, version {FORMAT['version']}"
+            f"{path}: allowed is format {FORMAT['format']}, version {FORMAT['version']} or before"
         )
     try:
         Origin(**{field.name: text.get(field.name) for field in fields(Origin)})
     except PolicyError as error:
         raise PolicyError(f"{path}: {error}") from None
+    if altered:
+        raise PolicyError(f"{path}: {SEAL} is not the hash of what it says: altered since written")
     provenance: dict[str, Any] = text
     return provenance
 

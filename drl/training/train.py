@@ -30,6 +30,7 @@ from drl.training.versions import versions
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
+from satedge.problem.io.folder import only_one
 from satedge.problem.scenario import Scenario, preset
 
 #: Episodes to train on and to choose policies by; those of tests are never generated here.
@@ -119,19 +120,21 @@ def train(
 
     `limits` are the numbers of `Plan` (epochs, updates_per_epoch, ...). With `resume` a stopped
     training goes on from its checkpoint, bit by bit as if it had not stopped. Raises
-    SettingsError, ScenarioError, CheckpointError and, on divergence, TrainingError.
+    SettingsError, ScenarioError, CheckpointError, BusyError for a folder in which another training
+    is at work and, on divergence, TrainingError.
     """
     world = preset(scenario) if isinstance(scenario, str) else scenario
     chosen = settings_of(method, settings_preset, **(settings or {}))
     _check_device(limits.get("device", "cpu"))
     plan = Plan(method, chosen, world, tuple(int(s) for s in seeds), **limits)
     folder = Path(out_dir)
-    trainer = Trainer(plan, folder)
-    if resume and trainer.checkpoint.exists():
-        trainer.resume()
-    start, slots = trainer.epoch, world.n_slots
-    with Log(folder, plan.epochs, method, start, progress, tensorboard, slots) as log:
-        trainer.run(log)
+    with only_one(folder):
+        trainer = Trainer(plan, folder)
+        if resume and trainer.checkpoint.exists():
+            trainer.resume()
+        start, slots = trainer.epoch, world.n_slots
+        with Log(folder, plan.epochs, method, start, progress, tensorboard, slots) as log:
+            trainer.run(log)
     return folder
 
 

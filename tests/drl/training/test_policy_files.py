@@ -17,6 +17,7 @@ from drl.agents.registry import build_actor, settings_of
 from drl.core.nets import Streams
 from drl.training.policy import PolicyError, find, load, save, sizes_of, solve
 from satedge.problem.generation.generate import generate
+from satedge.problem.io.folder import sealed
 from satedge.problem.scenario import preset
 
 TINY = preset("tiny", n_slots=2)
@@ -48,10 +49,10 @@ def refused(path: Path, told: str) -> None:
 
 
 def change(path: Path, **values: Any) -> None:
-    """Other values in the JSON; `...` takes one out."""
+    """Other values in the JSON, under a hash that fits; `...` takes one out."""
     text = json.loads(path.with_suffix(".json").read_text()) | values
     text = {name: value for name, value in text.items() if value is not ...}
-    path.with_suffix(".json").write_text(json.dumps(text))
+    path.with_suffix(".json").write_text(json.dumps(sealed(text)))
 
 
 def weights(path: Path, data: bytes) -> None:
