@@ -127,7 +127,7 @@ def _scenario(values: Any) -> Scenario:
     return Scenario.from_dict(values)
 
 
-def _arrays(values: Any, scenario: Scenario) -> dict[str, NDArray[Any]]:
+def _arrays(values: Any, scenario: Scenario) -> dict[str, Any]:
     """The declared arrays, by name. T is the length of `active`."""
     if not isinstance(values, dict):
         raise refused("arrays", values, "an object")
