@@ -93,7 +93,7 @@ TABLE: tuple[Method, ...] = (
     ),
     _row(
         "local-search",
-        "minlp.heuristics.simple:local_search",
+        "minlp.heuristics.local_search:local_search",
         "heuristic",
         "numba",
         "Moves and swaps of servers, powers and positions until none helps.",

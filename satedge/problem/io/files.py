@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from satedge.problem.instance import GENERATOR_VERSION, Instance, InstanceError, array_fields
 from satedge.problem.io.jsonfile import (
