@@ -276,6 +276,9 @@ def load(method: Method) -> Callable[..., Any]:
 def load_entry(entry: str) -> Callable[..., Any]:
     """Import what 'module:function' names. Raises MethodError."""
     module, _, name = entry.partition(":")
+    reason = lookup.stranger(module)
+    if reason:
+        raise MethodError(f"{entry}: {reason}")
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
