@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from minlp.alternating.solve import alternate, warm_up
-from minlp.heuristics.simple import greedy, local_search
+from minlp.heuristics.local_search import local_search
+from minlp.heuristics.simple import greedy
 from minlp.horizon.solve import hindsight, rolling
 from satedge.bench.study.suites import load_suite
 from satedge.problem.generation.generate import generate

@@ -20,7 +20,7 @@ import numpy as np
 from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from minlp.general import solve as general
-from minlp.general.solvers import GAP, availability
+from minlp.p1.solvers import GAP, availability
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.referee import judge

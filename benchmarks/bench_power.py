@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from minlp.convex.solve import convex_problem, minimise, minimise_kernel
-from minlp.power.power import PowerProblem, solve_power, solve_power_cvxpy
+from minlp.power.cvxpy_check import solve_power_cvxpy
+from minlp.power.problem import PowerProblem
+from minlp.power.solve import solve_power
 
 SLOTS = 50
 TURNS = 7

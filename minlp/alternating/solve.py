@@ -4,7 +4,7 @@ The paper's decomposition of P1 (servers, powers, trajectories in turn), grown u
 
 - servers: the MILP of `assignment`, with interference linearised at the incumbent
   (`improvement.prices`) and a local-branching radius that halves when the linear model misleads;
-- powers: the convex problem of `power.power`, to its global optimum (the kernel of `convex.solve`);
+- powers: the convex problem of `power.solve`, to its global optimum (the kernel of `convex.solve`);
 - positions: a planar global search UAV by UAV (`planar`), then descent of all UAVs at once
   with powers re-solved at every step (`improvement.positions`), where plain alternation would
   creep;

@@ -79,6 +79,11 @@ class Search:
         if limits.hard:
             self.data, self.local = hard_data(self.data)
         self.reach = start_reach(self.data)
+        #: (M, 4) where UAVs may be, (n, O) what options cost without interference there, and (n,)
+        #: least log-powers of plans that may still win: known better once there is an incumbent.
+        self.boxes = outer_boxes(self.data)
+        self.lone = lone_costs(self.data, self.boxes)
+        self.floor = np.full(len(self.data.n_options), self.data.log_power_min)
         self.scale = 1.0 / instance.scenario.n_devices
         self.upper = np.inf
         self.plan: Plan | None = None
@@ -128,10 +133,7 @@ class Search:
         return late or self.nodes >= limits.max_nodes or len(self.heap) > limits.max_open
 
     def _root(self) -> None:
-        data = self.data
-        boxes = outer_boxes(data)
-        self.lone = lone_costs(data, boxes)
-        self.boxes = boxes
+        data, boxes = self.data, self.boxes
         staying = staying_options(data, self.lone)
         powers = np.full(len(staying), data.log_power_max)
         xy = data.start_xy_m.copy()

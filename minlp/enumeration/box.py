@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minlp.enumeration.point import Combination, Point, point_at
-from minlp.power.power import PowerSolution
+from minlp.power.problem import PowerSolution
 from satedge.problem.plan import Plan
 from satedge.problem.referee import TOLERANCE
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minlp.p1.data import SlotTerms
-from minlp.power.power import PowerProblem, PowerSolution, solve_power
+from minlp.power.problem import PowerProblem, PowerSolution
+from minlp.power.solve import solve_power
 from satedge.problem.referee import TOLERANCE, uav_gains
 
 Array = NDArray[np.float64]

@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from minlp.general.solvers import CONTINUOUS, Claim, SolverMissing, call
 from minlp.p1 import model as p1
+from minlp.p1.solvers import CONTINUOUS, Claim, SolverMissing, call
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge

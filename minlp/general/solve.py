@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minlp.general.child import Job
 from minlp.p1.start import start_plan
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
@@ -194,8 +195,6 @@ class Child:
         settings: dict[str, Any],
     ) -> dict[str, Any]:
         """The answer to a job within `share_s` and a little, or {"error": why there is none}."""
-        from minlp.general.child import Job
-
         # starting the process and building the model come out of the share, within reason
         end, least_s = time.time() + share_s, 0.2 * share_s
         process = self._running()

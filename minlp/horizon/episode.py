@@ -31,6 +31,9 @@ HOPE, HOPE_STEPS = 0.003, 8
 #: Targets beyond the reach by no more than this share of it count as on its edge.
 EDGE_SHARE = 1e-5
 
+#: Speed that a scenario may have at most.
+FASTEST_MPS = 300.0
+
 #: Cells of a route's grid along each side of the area.
 GRID_CELLS = 20
 
@@ -158,11 +161,10 @@ def widened(instance: Instance, t: int) -> Instance:
     diagonal = 1.001 * np.sqrt(2) * s.area_side_m
     reach_m = min((t + 1) * s.uav_reach_m, diagonal)
     slot = instance.rows(slice(t, t + 1), name=f"{instance.name}@{t} from 0")
-    if reach_m > s.uav_reach_m:
-        speed = min(300.0, reach_m)
-        wide = s.replace(uav_speed_max_mps=speed, slot_s=reach_m / speed)
-        slot.__dict__["scenario"] = wide
-    return slot
+    if reach_m <= s.uav_reach_m:
+        return slot
+    speed_mps = min(FASTEST_MPS, reach_m)
+    return slot.with_scenario(s.replace(uav_speed_max_mps=speed_mps, slot_s=reach_m / speed_mps))
 
 
 def wide_data(instance: Instance, t: int) -> SlotData:
@@ -253,6 +255,3 @@ def _stretches(flags: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
     """Runs of consecutive true entries."""
     slots = np.flatnonzero(flags)
     return [run for run in np.split(slots, np.flatnonzero(np.diff(slots) > 1) + 1) if len(run)]
-
-
-__all__ = ["Tour", "tour_of", "wide_data", "widened"]

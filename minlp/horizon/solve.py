@@ -18,12 +18,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from minlp.alternating.assignment import Assignment
 from minlp.alternating.solve import Search, Settings
+from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.solve import solve_slot
+from minlp.branch_and_bound.solve import warm_up as warm_up_search
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import greedy
 from minlp.horizon.episode import Tour, free_point, tour_of, widened
@@ -164,30 +168,36 @@ def improvements(
             return
 
 
-def _alone(tour: Tour, rng: np.random.Generator, kicks: int, stop_at: float) -> list[Array | None]:
-    """Where the UAVs of each slot would be if no other slot mattered, and what it then costs.
+@dataclass(frozen=True, eq=False)
+class Alone:
+    """What was found for a slot as if no other mattered."""
 
-    Entries (M, 3): x, y and, in every row, the slot's cost; None where nothing was sought.
-    """
-    wanted: list[Array | None] = []
+    uav_xy_m: Array
+    """(M, 2) Where its UAVs would be."""
+    cost: float
+    """What it would cost there, sum over devices."""
+
+
+def _alone(tour: Tour, rng: np.random.Generator, kicks: int, stop_at: float) -> list[Alone | None]:
+    """Every slot by itself; None where nothing was sought."""
+    wanted: list[Alone | None] = []
     for data, point in zip(tour.data, tour.points, strict=True):
         if not len(point.choice) or time.perf_counter() > stop_at:
             wanted.append(None)
             continue
         best = free_point(data, start_reach(data), point, rng, kicks)
-        cost = np.full((len(best.uav_xy_m), 1), best.value[0])
-        wanted.append(np.hstack([best.uav_xy_m, cost]))
+        wanted.append(Alone(best.uav_xy_m, float(best.value[0])))
     return wanted
 
 
-def _reroute(tour: Tour, _: list[Array | None], rng: np.random.Generator, stop_at: float) -> None:
+def _reroute(tour: Tour, _: list[Alone | None], rng: np.random.Generator, stop_at: float) -> None:
     for m in range(tour.instance.scenario.n_uavs):
         if time.perf_counter() < stop_at:
             tour.reroute(m, rng)
 
 
 def _improve_slots(
-    tour: Tour, _: list[Array | None], rng: np.random.Generator, stop_at: float
+    tour: Tour, _: list[Alone | None], rng: np.random.Generator, stop_at: float
 ) -> None:
     """Forwards and backwards, so that gains of position can travel both ways."""
     order = [*range(len(tour.points)), *reversed(range(len(tour.points)))]
@@ -196,17 +206,19 @@ def _improve_slots(
             tour.improve_slot(t, rng)
 
 
-def _pull(tour: Tour, alone: list[Array | None], rng: np.random.Generator, stop_at: float) -> None:
+def _pull(tour: Tour, alone: list[Alone | None], rng: np.random.Generator, stop_at: float) -> None:
     """Bend the path towards the places where slots would be cheapest, the greatest regret first."""
     values = tour.values
     known = zip(values, alone, strict=True)
-    target = np.array([v if w is None or not len(w) else w[0, 2] for v, w in known])
+    target = np.array([value if slot is None else slot.cost for value, slot in known])
     for t in np.argsort(target - values):
         wanted = alone[t]
-        if wanted is None or tour.values[t] - target[t] <= REGRET * tour.values[t]:
+        if wanted is None or not len(wanted.uav_xy_m):
+            continue
+        if tour.values[t] - target[t] <= REGRET * tour.values[t]:
             continue
         here = tour.points[t].uav_xy_m
-        for target_xy in _targets(here, wanted[:, :2]):
+        for target_xy in _targets(here, wanted.uav_xy_m):
             if time.perf_counter() > stop_at or tour.pull(int(t), target_xy, rng):
                 break
 
@@ -221,7 +233,7 @@ def _targets(here_xy_m: Array, wanted_xy_m: Array) -> Iterator[Array]:
         yield alone
 
 
-def _smooth(tour: Tour, _: list[Array | None], __: np.random.Generator, stop_at: float) -> None:
+def _smooth(tour: Tour, _: list[Alone | None], __: np.random.Generator, stop_at: float) -> None:
     smooth(tour)
 
 
@@ -263,10 +275,7 @@ def slot_bound(
 
     Both are per device. The second says how much of a gap is due to motion.
     """
-    from minlp.branch_and_bound.search import Limits
-    from minlp.branch_and_bound.solve import solve_slot, warm_up
-
-    warm_up()
+    warm_up_search()
     slot = widened(instance, t)
     outcome = solve_slot(slot, 0, Limits(gap=gap, budget_s=budget_s))
     cost = None if outcome.plan is None else float(judge(slot, outcome.plan).cost)

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy import sparse
 
+from minlp.p1.solvers import call
+
 Array = NDArray[np.float64]
 
 UNIT_ROUNDOFF = 2.0**-53
@@ -186,7 +188,5 @@ def milp_claim(model: Any, limit_s: float) -> tuple[float | None, float | None]:
 
     None where it claims nothing. Recorded only.
     """
-    from minlp.general.solvers import call
-
     claim = call(model, "highs", limit_s, 0, {})
     return claim.cost, claim.bound

@@ -1,4 +1,4 @@
-"""The power problem by successive convex approximation in CVXPY: the check on `minlp.power.power`.
+"""The power problem by successive convex approximation in CVXPY: the check on `minlp.power.solve`.
 
 1 / log(1 + e^s) is no atom of disciplined convex programming. As in SCALE (Papandreou and Evans,
 IEEE Trans. Commun. 57(11), 2009) the rate log(1 + e^s) is replaced by its tangent in the log-SINR
@@ -22,7 +22,7 @@ import cvxpy
 import numpy as np
 
 from minlp.power.feasibility import infeasibility, least_powers
-from minlp.power.power import Array, PowerProblem, PowerSolution
+from minlp.power.problem import Array, PowerProblem, PowerSolution, infeasible
 
 cp: Any = cvxpy  # its atoms are gathered at import, where type checkers do not see them
 
@@ -82,9 +82,21 @@ def _program(n: int, hard: bool) -> _Program:
         cost += penalty * cp.sum(overrun)
     program = cp.Problem(cp.Minimize(cost), constraints)
     return _Program(
-        program, log_power, interference, log_noise, value, inverse, load, log_load,
-        propagation, deadline, latency_weight, energy_weight, penalty, box,
-    )  # fmt: skip
+        problem=program,
+        log_power=log_power,
+        interference=interference,
+        log_noise=log_noise,
+        tangent_value=value,
+        tangent_inverse=inverse,
+        load_s=load,
+        log_load=log_load,
+        propagation=propagation,
+        deadline=deadline,
+        latency_weight=latency_weight,
+        energy_weight=energy_weight,
+        penalty=penalty,
+        box=box,
+    )
 
 
 def _fill(program: _Program, problem: PowerProblem) -> None:
@@ -124,7 +136,7 @@ def _start(problem: PowerProblem) -> Array:
     return np.minimum(least, problem.power_max_W)
 
 
-def successive_convex(
+def solve_power_cvxpy(
     problem: PowerProblem, *, tol: float = 1e-9, max_iter: int = 100
 ) -> PowerSolution:
     """Powers after the cost fell by less than `tol`, relatively, between two programs.
@@ -132,10 +144,9 @@ def successive_convex(
     Raises RuntimeError when the conic solver gives no answer to the first program.
     """
     certificate = infeasibility(problem) if problem.hard else None
-    n = len(problem.slack_s)
     if certificate is not None:
-        none = np.full(n, np.nan)
-        return PowerSolution(none, none, np.inf, np.inf, "infeasible", certificate, 0, none)
+        return infeasible(problem, certificate)
+    n = len(problem.slack_s)
     program = _program(n, problem.hard)
     _fill(program, problem)
     power_W, status, step = _start(problem), "stopped", 0
@@ -155,7 +166,16 @@ def successive_convex(
     if step == 1 and status == "stopped":
         raise RuntimeError(f"the conic solver stopped with status {program.problem.status!r}")
     upload_s = problem.upload_s(power_W)
-    return PowerSolution(power_W, upload_s, best, -np.inf, status, None, step, np.zeros(n))
+    return PowerSolution(
+        power_W=power_W,
+        upload_s=upload_s,
+        objective=best,
+        lower_bound=-np.inf,
+        status=status,
+        certificate=None,
+        iterations=step,
+        multiplier=np.zeros(n),
+    )
 
 
 def _solve(program: _Program, problem: PowerProblem) -> Array | None:

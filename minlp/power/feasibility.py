@@ -12,33 +12,12 @@ none in any limits: interference alone forbids it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from minlp.power.power import PowerProblem
-
-Array = NDArray[np.float64]
+from minlp.power.problem import Array, Certificate, PowerProblem
 
 # relative rounding in gamma is below 600 * 3 * 2^-53, in sums of n products below (n + 4) 2^-53
 CERTIFICATE_MARGIN = 1e-12
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """Why no powers meet all deadlines; `verify_certificate` checks it in a few lines.
-
-    execution: no time is left for the upload of `device`.
-    spectral: `weight` proves that the spectral radius of A is at least 1: interference alone.
-    power: `weight` proves that the least powers exceed the limit.
-    """
-
-    cause: str
-    device: int  # the one without time, or whose least power exceeds the limit; -1 otherwise
-    weight: Array  # (n,) w, empty for "execution"
 
 
 def _combination(problem: PowerProblem, weight: Array) -> tuple[Array, Array, Array]:

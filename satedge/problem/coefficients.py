@@ -9,13 +9,12 @@ referee and for every solver.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from satedge.problem.instance import Instance
+from satedge.problem.arrays import Arrays
 
 SPEED_OF_LIGHT_MPS = 299_792_458.0
 
@@ -57,7 +56,7 @@ class Coefficients:
         )
 
 
-def coefficients(instance: Instance) -> Coefficients:
+def coefficients(instance: Arrays) -> Coefficients:
     """Tabulate an instance. Entries of unlinked satellites and idle devices are 0."""
     s = instance.scenario
     m, n = s.n_uavs, s.n_satellites
@@ -101,7 +100,7 @@ def coefficients(instance: Instance) -> Coefficients:
     )
 
 
-def _access_link(instance: Instance) -> tuple[Array, Array, Array]:
+def _access_link(instance: Arrays) -> tuple[Array, Array, Array]:
     """Propagation (T,), download (T, K) and remaining window (T,) of the accessible satellite."""
     s = instance.scenario
     seen = instance.access >= 0

@@ -1,5 +1,6 @@
 """The methods table: lazy, open to users, and clear about what is missing."""
 
+import json
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
@@ -53,6 +54,31 @@ def test_broken_source_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert lookup.definition("half_written:solve").missing == (
         "half_written.py does not parse: line 1"
     )
+
+
+@pytest.mark.parametrize("file", ["drl.py", "drl/__init__.py"])
+def test_another_package_of_our_name_is_told(file: str, tmp_path: Path) -> None:
+    """A file of the user's that hides `drl` is named with the package that is meant, not run."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("raise SystemExit('it ran')\n")
+    told = f"the module drl is {tmp_path / file}: allowed is the package {paths.PACKAGE.parent}/drl"
+    command = [sys.executable, "-m", "satedge", "train", "ppo"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"satedge: drl.training.train:train: {told}")
+    assert len(done.stderr.splitlines()) == 1
+    command = [sys.executable, "-m", "satedge", "methods", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    reasons = {m["name"]: m["missing"] for m in json.loads(done.stdout)}
+    assert reasons["ppo"].startswith(told)
+    assert reasons["greedy"] == ""
+
+
+def test_our_own_packages_are_no_strangers() -> None:
+    """Wherever they lie beside each other; names of others are not looked at."""
+    assert [lookup.stranger(m) for m in ("minlp", "drl.training.train", "numpy", "no_such")] == [
+        ""
+    ] * 4
 
 
 def test_settings_are_read_from_the_source() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
-from minlp.heuristics.simple import greedy, local_search, nearest
+from minlp.heuristics.local_search import local_search
+from minlp.heuristics.simple import greedy, nearest
 from minlp.horizon.solve import hindsight
 from minlp.milp import solve as relax
 from minlp.slot.interference_free import independent_bound

@@ -322,13 +322,6 @@ def test_overruns_are_counted_beyond_rounding_only():
     latency = judge(instance, plan).latency_s
     for change, late in ((1 + 0.1 * TOLERANCE, False), (1 + 1e-6, True)):
         deadlines = latency / change
-        same = instance.rows(slice(0, 1))
-        same.__dict__.update(
-            coefficients=type(same.coefficients)(
-                **{
-                    **vars(same.coefficients),
-                    "overrun_from_s": np.repeat(deadlines[..., None], 3, axis=-1),
-                }
-            )
-        )
+        beyond = np.repeat(deadlines[..., None], 3, axis=-1)
+        same = replace(instance, tabulated=replace(instance.coefficients, overrun_from_s=beyond))
         assert judge(same, plan).missed.all() == late

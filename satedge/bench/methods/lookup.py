@@ -15,6 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from satedge.paths import PACKAGE
+
+#: Packages that are installed beside this one, and reached by name only.
+SIBLINGS = ("minlp", "drl")
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -35,11 +40,33 @@ def importable(module: str) -> bool:
     return _spec(module) is not None
 
 
+def stranger(module: str) -> str:
+    """Why a module of this project cannot be had: another `minlp` or `drl` comes before ours.
+
+    Empty where it is ours, or of no package of this project. Imports nothing.
+    """
+    top = module.partition(".")[0]
+    spec = _spec(top) if top in SIBLINGS else None
+    if spec is None:
+        return ""
+    ours = PACKAGE.parent / top
+    found = Path(spec.origin or next(iter(spec.submodule_search_locations or ()), ""))
+    if found.resolve() == ours / "__init__.py":
+        return ""
+    return (
+        f"the module {top} is {found}: allowed is the package {ours}; rename that file, or start "
+        "from another folder"
+    )
+
+
 def definition(entry: str) -> Definition:
     """The callable behind 'module:function', from its source."""
     module, colon, name = entry.partition(":")
     if not (colon and module and name):
         return Definition(missing=f"{entry!r} is not of the form module:function")
+    reason = stranger(module)
+    if reason:
+        return Definition(missing=reason)
     spec = _spec(module)
     if spec is None:
         return Definition(missing=f"the module {module} is not there")

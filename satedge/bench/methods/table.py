@@ -93,7 +93,7 @@ TABLE: tuple[Method, ...] = (
     ),
     _row(
         "local-search",
-        "minlp.heuristics.simple:local_search",
+        "minlp.heuristics.local_search:local_search",
         "heuristic",
         "numba",
         "Moves and swaps of servers, powers and positions until none helps.",
@@ -276,6 +276,9 @@ def load(method: Method) -> Callable[..., Any]:
 def load_entry(entry: str) -> Callable[..., Any]:
     """Import what 'module:function' names. Raises MethodError."""
     module, _, name = entry.partition(":")
+    reason = lookup.stranger(module)
+    if reason:
+        raise MethodError(f"{entry}: {reason}")
     try:
         function = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from satedge.problem.instance import GENERATOR_VERSION, Instance, InstanceError, array_fields
 from satedge.problem.io.folder import SEAL, is_sealed, sealed
@@ -135,7 +134,7 @@ def _scenario(values: Any) -> Scenario:
     return Scenario.from_dict(values)
 
 
-def _arrays(values: Any, scenario: Scenario) -> dict[str, NDArray[Any]]:
+def _arrays(values: Any, scenario: Scenario) -> dict[str, Any]:
     """The declared arrays, by name. T is the length of `active`."""
     if not isinstance(values, dict):
         raise refused("arrays", values, "an object")

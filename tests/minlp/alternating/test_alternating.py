@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from minlp.alternating.assignment import Assignment, Costs
 from minlp.alternating.planar import planar_search
 from minlp.alternating.solve import Search, Settings, alternate, linearised
-from minlp.heuristics.simple import greedy, greedy_decision, local_search
+from minlp.heuristics.local_search import local_search
+from minlp.heuristics.simple import greedy, greedy_decision
 from minlp.improvement.neighbourhood import change, neighbour_count, place
 from minlp.improvement.positions import polish
 from minlp.improvement.prices import conflicts, disturbance_prices, option_costs

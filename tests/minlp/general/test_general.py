@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minlp.general import solve as general
-from minlp.general import solvers as general_solvers
+from minlp.p1 import solvers as general_solvers
 from minlp.p1.start import start_plan
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge

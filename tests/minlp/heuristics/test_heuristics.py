@@ -5,14 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minlp.heuristics import simple as heuristics
-from minlp.heuristics.simple import disturbance_W, neighbours, random_decision, towards_requests
+from minlp.heuristics.local_search import disturbance_W, local_search, neighbours
+from minlp.heuristics.simple import (
+    greedy,
+    greedy_decision,
+    nearest,
+    random,
+    random_decision,
+    towards_requests,
+)
 from satedge.problem.referee import available, judge, uav_gains, uplink_sinr
 from satedge.problem.scenario import PRESETS
 from support.randomised import examples, seeds
 from support.worlds import ODD_WORLDS, printed
 
-METHODS = ("random", "nearest", "greedy", "local_search")
+METHODS = (random, nearest, greedy, local_search)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -20,9 +27,8 @@ METHODS = ("random", "nearest", "greedy", "local_search")
 def test_every_plan_is_admissible_and_repeatable(method, changes):
     """Whatever the fleet, scope or compute mode; nothing is left to the projector's draws."""
     instance = printed("paper", 7, n_slots=3, **changes)
-    run = getattr(heuristics, method)
-    first = run(instance, budget_s=np.inf, seed=3)
-    again = run(instance, budget_s=np.inf, seed=3)
+    first = method(instance, budget_s=np.inf, seed=3)
+    again = method(instance, budget_s=np.inf, seed=3)
     assert judge(instance, first.plan).admissible
     assert not first.info["redrawn"]
     assert np.array_equal(first.plan.server, again.plan.server)
@@ -33,9 +39,8 @@ def test_every_plan_is_admissible_and_repeatable(method, changes):
 def test_decisions_do_not_depend_on_the_future(method):
     """Causal: the first slots of an episode are decided as if no others followed."""
     instance = printed("paper", 2, n_slots=4)
-    run = getattr(heuristics, method)
-    whole = run(instance, budget_s=np.inf, seed=1).plan
-    start = run(instance.window(0, 2), budget_s=np.inf, seed=1).plan
+    whole = method(instance, budget_s=np.inf, seed=1).plan
+    start = method(instance.window(0, 2), budget_s=np.inf, seed=1).plan
     assert np.array_equal(whole.server[:2], start.server)
     assert np.array_equal(whole.uav_xy_m[:2], start.uav_xy_m)
 
@@ -67,7 +72,7 @@ def test_random_uses_the_whole_reach_disc():
 def test_nearest_takes_the_nearest_available_uav():
     """No available UAV is nearer than the one taken, and a satellite only stands in for none."""
     instance = printed("paper", 11, n_slots=5)
-    plan = heuristics.nearest(instance, budget_s=np.inf, seed=0).plan
+    plan = nearest(instance, budget_s=np.inf, seed=0).plan
     s = instance.scenario
     mask = available(instance, plan.uav_xy_m)[..., : s.n_uavs]
     away = instance.device_xy_m[:, :, None] - plan.uav_xy_m[:, None]
@@ -85,7 +90,7 @@ def test_nearest_takes_the_nearest_available_uav():
 def test_greedy_flies_towards_its_requests_and_loses_none(name, seed):
     """After the flight all of a UAV's requests are covered and their centroid is no farther."""
     slot = printed(name, seed)
-    server = heuristics.greedy_decision(slot).server
+    server = greedy_decision(slot).server
     reached = towards_requests(slot, server)[0]
     for m in range(slot.scenario.n_uavs):
         own = slot.device_xy_m[0, server[0] == m]
@@ -115,7 +120,7 @@ def test_disturbance_is_what_the_sinr_divides_by(scope, seed):
 def test_neighbours_are_all_moves_all_swaps_and_sixteen_flights_a_uav():
     """Each changes what it should and nothing else."""
     slot = printed("paper", 5)
-    plan = heuristics.greedy_decision(slot)
+    plan = greedy_decision(slot)
     near = neighbours(slot, plan)
     mask = available(slot, plan.uav_xy_m)[0]
     sends = plan.server[0] >= 0
@@ -141,10 +146,10 @@ def test_local_search_never_loses_to_greedy_and_streams_falling_costs():
     for seed in seeds(6):
         slot = printed("paper", seed)
         plans = []
-        found = heuristics.local_search(slot, budget_s=np.inf, seed=0, report=plans.append)
+        found = local_search(slot, budget_s=np.inf, seed=0, report=plans.append)
         costs = [judge(slot, progress.plan).cost for progress in plans]
-        greedy = judge(slot, heuristics.greedy(slot, budget_s=np.inf, seed=0).plan).cost
-        assert costs[0] == pytest.approx(greedy)
+        start = judge(slot, greedy(slot, budget_s=np.inf, seed=0).plan).cost
+        assert costs[0] == pytest.approx(start)
         assert (np.diff(costs) <= 1e-12).all()
         assert judge(slot, found.plan).cost == pytest.approx(min(costs))
 
@@ -152,6 +157,6 @@ def test_local_search_never_loses_to_greedy_and_streams_falling_costs():
 def test_no_time_still_gives_a_plan():
     """A budget of nothing: the plan is greedy's, and the status says so."""
     instance = printed("paper", 1, n_slots=3)
-    found = heuristics.local_search(instance, budget_s=0.0, seed=0)
+    found = local_search(instance, budget_s=0.0, seed=0)
     assert found.status == "stopped"
     assert judge(instance, found.plan).admissible

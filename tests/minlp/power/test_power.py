@@ -8,14 +8,10 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize_scalar
 
-from minlp.power.feasibility import infeasibility, least_powers
-from minlp.power.power import (
-    Certificate,
-    PowerProblem,
-    solve_power,
-    solve_power_cvxpy,
-    verify_certificate,
-)
+from minlp.power.cvxpy_check import solve_power_cvxpy
+from minlp.power.feasibility import infeasibility, least_powers, verify_certificate
+from minlp.power.problem import Certificate, PowerProblem
+from minlp.power.solve import solve_power
 from support.randomised import seeds
 
 LIGHT_M_S = 299_792_458.0
