@@ -15,6 +15,7 @@ import pytest
 
 from satedge.cli import main
 from satedge.problem.io.files import read_instance, read_plan, write_plan
+from satedge.problem.io.folder import only_one
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 from satedge.problem.satellites.walker import write_walker_tle
@@ -308,6 +309,18 @@ def test_benchmark_and_report(folder: Path, tmp_path: Path) -> None:
     told = json.loads(fine(*words, "--json"))
     assert {line["method"] for line in told["lines"]} == {"greedy", "support.toys:good"}
     assert "report.html" in fine("report", tmp_path / "run")
+    assert "2 runs checked; no findings" in fine("check", tmp_path / "run")
+    refused = call(*words, "--again", "bogus")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    with only_one(tmp_path / "run"):
+        busy = call(*words, "--again", "all")
+    assert (busy.returncode, "another run is at work" in busy.stderr) == (2, True)
+    assert "2 runs checked; no findings" in fine("check", tmp_path / "run"), "nothing was removed"
+    (cell, *_) = sorted((tmp_path / "run").glob("cells/*/*.json.gz"))
+    cell.write_bytes(cell.read_bytes()[:-20])
+    damaged = call("check", tmp_path / "run")
+    assert (damaged.returncode, f"{cell}: damaged" in damaged.stdout) == (1, True)
+    assert f"again {cell}: damaged" in fine(*words).replace("\n", " ")
     assert (tmp_path / "run" / "report.html").exists()
 
 
@@ -333,6 +346,7 @@ def test_gate_is_exit_code_1(folder: Path, tmp_path: Path) -> None:
         (("generate", "--out", "x", "--set", "n_devices=-3"), "an integer in [1, 200]"),
         (("benchmark", "quik"), "did you mean quick?"),
         (("report", "nowhere"), "nowhere: no run is kept there"),
+        (("check", "nowhere"), "nowhere: no run is kept there"),
         (("train", "nothing"), "method = 'nothing'"),
     ],
 )

@@ -41,7 +41,7 @@ def findings(store: Store, rows: pd.DataFrame) -> list[str]:
     for row in ran.itertuples():
         try:
             record = store.read(row.key)
-            found += _compare(record, instance(row.instance_sha256))
+            found += contradictions(record, instance(row.instance_sha256))
         except (StoreError, FileError) as error:
             found.append(str(error))
             continue
@@ -63,7 +63,7 @@ def primal_integrals(store: Store, scored: pd.DataFrame) -> pd.Series:
     return pd.Series(found, dtype=float)
 
 
-def _compare(record: dict[str, Any], instance: Instance) -> list[str]:
+def contradictions(record: dict[str, Any], instance: Instance) -> list[str]:
     """Where a record's row says other than its plan, trace, identity and instance."""
     row, trace = record["row"], record["trace"]
     name = _name(row)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import itertools
 import json
+import os
 import pickle
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from drl.agents.registry import build_actor, settings_of
 from drl.core.nets import Streams
-from drl.training.policy import PolicyError, find, load, save, sizes_of, solve
+from drl.training.policy import PolicyError, files, find, keep, load, save, sizes_of, solve
 from satedge.problem.generation.generate import generate
 from satedge.problem.io.folder import sealed
 from satedge.problem.scenario import preset
@@ -169,3 +173,77 @@ def test_missing_halves(policy: Path) -> None:
     policy.with_suffix(".json").unlink()
     with pytest.raises(PolicyError, match="or a path"):
         find(str(policy))
+
+
+def numbers(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where the numbers and words of a JSON value are."""
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        inside = isinstance(item, dict | list)
+        yield from numbers(item, (*place, name)) if inside else [(*place, name)]
+
+
+def test_no_edited_json_plays(policy: Path) -> None:
+    """Of all numbers and words of the JSON, and of 160 bits flipped in it, none can be changed."""
+    place, rng = policy.with_suffix(".json"), random.Random(1)
+    data = place.read_bytes()
+    for where in numbers(json.loads(data)):
+        text = inner = json.loads(data)
+        for name in where[:-1]:
+            inner = inner[name]
+        old = inner[where[-1]]
+        inner[where[-1]] = f"{old}x" if isinstance(old, str) else not old
+        if inner[where[-1]] == old:
+            inner[where[-1]] = 3
+        place.write_text(json.dumps(text))
+        with pytest.raises(PolicyError):
+            load(str(policy))
+    for _ in range(160):
+        flipped = bytearray(data)
+        flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        place.write_bytes(flipped)
+        try:
+            same = json.loads(flipped) == json.loads(data)
+        except ValueError:
+            same = False
+        if not same:
+            with pytest.raises(PolicyError):
+                load(str(policy))
+
+
+def test_a_policy_of_before_the_hash_plays(policy: Path) -> None:
+    """Version 1 has the hash of the weights alone; with a hash that does not fit it is refused."""
+    text = json.loads(policy.with_suffix(".json").read_text()) | {"version": 1}
+    policy.with_suffix(".json").write_text(json.dumps(text))
+    refused(policy, "altered since written")
+    del text["file_sha256"]
+    policy.with_suffix(".json").write_text(json.dumps(text))
+    assert load(str(policy)).provenance["version"] == 1
+
+
+def test_a_policy_is_replaced_as_a_pair(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever flush or rename fails, the old policy is read or the new one."""
+    old = files(policy)
+    weights = policy.with_suffix(".safetensors").read_bytes()
+    new_weights = weights[:-1] + bytes([weights[-1] ^ 1])
+    told = json.loads(policy.with_suffix(".json").read_text())
+    told = sealed(told | {"seed": 7, "sha256": hashlib.sha256(new_weights).hexdigest()})
+    new = json.dumps(told).encode()
+    seen, n, real = set(), 0, {name: getattr(os, name) for name in ("fsync", "replace")}
+    while 7 not in seen or n < 9:
+        n, calls = n + 1, itertools.count(1)
+        keep(policy, weights, json.dumps(old[0]).encode())
+        for name, do in real.items():
+
+            def failing(*a: Any, n: int = n, do: Any = do, calls: Any = calls) -> Any:
+                if next(calls) == n:
+                    raise OSError(errno.ENOSPC, "No space left")
+                return do(*a)
+
+            monkeypatch.setattr(os, name, failing)
+        with pytest.raises(OSError, match="No space left"):
+            keep(policy, new_weights, new)
+        monkeypatch.undo()
+        text, data = files(policy)
+        assert (text["seed"], data) in ((0, weights), (7, new_weights))
+        seen.add(text["seed"])
+    assert seen == {0, 7}

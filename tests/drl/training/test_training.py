@@ -17,6 +17,7 @@ from drl.training.checkpoint import CheckpointError
 from drl.training.policy import PolicyError, load, solve, solve_random
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
+from satedge.problem.io.folder import BusyError, only_one
 from satedge.problem.plan import Plan
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import Scenario, preset
@@ -113,6 +114,38 @@ def test_checkpoints_of_other_trainings_and_damaged_ones_are_refused(tmp_path: P
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="damaged or not one of ours"):
         run("ddpg", tmp_path, 4)
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_taken(tmp_path: Path) -> None:
+    """Of 300 bits flipped anywhere, 100 of them in the header, all are refused."""
+    path, rng = tmp_path / "checkpoint.safetensors", np.random.default_rng(1)
+    tensors = {"a": torch.arange(40.0), "b/c": torch.ones(2, 3, dtype=torch.int64)}
+    checkpoint.write(path, tensors, {"epoch": 3, "curve": [[1, 2.5]]})
+    data = path.read_bytes()
+    found, text = checkpoint.read(path)
+    assert text == {"epoch": 3, "curve": [[1, 2.5]]}
+    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+    header = 8 + int.from_bytes(data[:8], "little")
+    for place in [*rng.integers(header, size=100), *rng.integers(len(data), size=200)]:
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(flipped)
+        with pytest.raises(CheckpointError, match="damaged or not one of ours"):
+            checkpoint.read(path)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    """The second is told in one line; leftovers of killed writers are gone at the next start."""
+    with only_one(tmp_path):
+        for resume in (True, False):
+            with pytest.raises(BusyError, match="another run is at work in this folder"):
+                run("ddpg", tmp_path, 2, resume=resume)
+    left, foreign = tmp_path / ".curve.csv.0123abcd.part", tmp_path / "film.part"
+    left.touch()
+    foreign.touch()
+    run("ddpg", tmp_path, 2)
+    assert not left.exists()
+    assert foreign.exists()
 
 
 @pytest.mark.parametrize(
