@@ -18,12 +18,14 @@ from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 
+#: Seeds of these episodes; their floors are those of the paper's figure 7.
 FIRST_SEED = 700_000
 FLOORS = (0.3, 0.4, 0.5, 0.6, 0.7)
 
 #: What the paper prints of figure 7: mean latency s, energy of a slot J. The rest is drawn only.
 PRINTED = {0.3: (1.41, 377.0), 0.7: (2.19, 782.0)}
 FITTED = tuple(PRINTED)
+#: Relative distance to what is printed that counts as met. Open.
 TOLERANCE = 0.10
 
 

@@ -18,6 +18,8 @@ from torch.nn import functional as F
 #: Logit of an option that is not allowed: exp of it is exactly 0, and gradients stay finite.
 NEVER = -1e9
 
+#: Range of log standard deviations: the habit of soft actor-critics (Yarats and Kostrikov,
+#: pytorch_sac, 2020), narrower than the [-20, 2] of Haarnoja et al. 2018.
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 
 

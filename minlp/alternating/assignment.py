@@ -32,6 +32,8 @@ Array = NDArray[np.float64]
 
 #: Slowest a solve may be before the best servers found so far are taken.
 TIME_LIMIT_S = 1.0
+
+#: Gap at which HiGHS stops: what the linear model misses of the cost is greater.
 RELATIVE_GAP = 1e-4
 
 #: HiGHS drops smaller coefficients with a warning; here they are dropped without.

@@ -43,7 +43,7 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
 from satedge.problem.scenario import preset
 
-#: Accuracy, relative to the cost, of positions that are kept.
+#: Accuracy, relative to the cost, of positions that are kept, and a guard on the steps to it.
 POSITION_GAP = 1e-6
 POSITION_STEPS = 40
 

@@ -30,8 +30,21 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint
 from satedge.problem.referee import judge
 
-#: A candidate this much above the incumbent is still worth polishing.
-HOPE = 5e-3
+#: A candidate this much above the incumbent is still worth polishing, by so many steps.
+HOPE, POLISH_STEPS = 5e-3, 12
+
+#: Rounds of local search at the root: it ends by itself, long before, where no step helps.
+ROOT_ROUNDS = 50
+
+#: Accuracy as shares of the gap wanted: of a node's bound, and of plans that are improved.
+NODE_SHARE, FINE = 0.1, 0.01
+
+#: Levels that a dive goes down at most; beyond DOUBT levels it stops where its bound lies more
+#: than half-way from the best open one to the target.
+DEEPEST, DOUBT = 12, 3
+
+#: Seconds between points of the trace.
+NOTE_S = 0.1
 
 
 def _silent(_line: str) -> None:
@@ -138,9 +151,9 @@ class Search:
         powers = np.full(len(staying), data.log_power_max)
         xy = data.start_xy_m.copy()
         choice = inserted_options(data, self.reach, self.lone, staying, xy)
-        self._search_from(point_at(choice, powers, xy), rounds=50)
+        self._search_from(point_at(choice, powers, xy), ROOT_ROUNDS)
         if self.plan is None:
-            self._search_from(point_at(staying, powers, data.start_xy_m), rounds=0)
+            self._search_from(point_at(staying, powers, data.start_xy_m), 0)
         budget = min(self.upper, self.ceiling) * (1 + 1e-9)
         self.floor = least_powers(data, self.lone, boxes, budget)
         allowed = (1 << data.n_options) - 1
@@ -171,7 +184,7 @@ class Search:
             return None
         self.nodes += 1
         cutoff = self._target()
-        gap = 0.1 * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
+        gap = NODE_SHARE * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
         found = evaluate_node(self.data, allowed, boxes, self.floor, start, cutoff, gap)
         bound = max(found.lower_bound, parent_bound)
         self.closed_bound = min(self.closed_bound, found.dropped_bound)
@@ -197,12 +210,12 @@ class Search:
             ]
             children.sort()
             node = None
-            if children and depth < 12 and children[0].lower_bound < self._target():
+            if children and depth < DEEPEST and children[0].lower_bound < self._target():
                 node = children.pop(0)
                 depth += 1
             for child in children:
                 heapq.heappush(self.heap, child)
-            if node is not None and self.heap and depth > 3:
+            if node is not None and self.heap and depth > DOUBT:
                 best = self.heap[0].lower_bound
                 if node.lower_bound > best + 0.5 * (self._target() - best):
                     heapq.heappush(self.heap, node)
@@ -217,12 +230,12 @@ class Search:
         if key in self.polished and cost >= self.upper:
             return
         self.polished.add(key)
-        improve(self.local, self.reach, point, 12, 0.01 * self.limits.gap)
+        improve(self.local, self.reach, point, POLISH_STEPS, FINE * self.limits.gap)
         if point.value[0] < self.upper * (1 - 1e-12):
             self._accept(point)
 
     def _search_from(self, point: Point, rounds: int) -> None:
-        local_search(self.local, self.reach, point, rounds, 0.01 * self.limits.gap)
+        local_search(self.local, self.reach, point, rounds, FINE * self.limits.gap)
         self.polished.add(point.choice.tobytes())
         self._accept(point)
 
@@ -251,7 +264,7 @@ class Search:
         last = self.trace[-1] if self.trace else None
         scaled = (self.upper * self.scale, bound * self.scale)
         now = self.elapsed_s()
-        if last and not force and now < last.wall_s + 0.1:
+        if last and not force and now < last.wall_s + NOTE_S:
             return
         self.trace.append(TracePoint(now, *scaled))
         if not self.log:

@@ -18,8 +18,9 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
-from minlp.milp.model import UNIT_M, build_relaxation
+from minlp.milp.model import build_relaxation
 from minlp.p1 import model as p1
+from minlp.p1.common import UNIT_M
 from minlp.p1.data import slot_terms
 from minlp.p1.start import start_plan
 from satedge.problem.instance import Instance

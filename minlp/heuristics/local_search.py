@@ -23,6 +23,12 @@ from satedge.problem.referee import available, judge, uav_gains
 
 Array = NDArray[np.float64]
 
+#: A UAV flies in so many directions, the whole reach or a fifth of it: far and fine steps.
+N_TURNS, SHARES = 8, (1, 0.2)
+
+#: Relative accuracy of optimal powers.
+POWER_GAP = 1e-8
+
 
 def local_search(
     instance: Instance, *, budget_s: float, seed: int, report: Report = ignore, tries: int = 6
@@ -70,7 +76,7 @@ def neighbours(slot: Instance, plan: Plan) -> Plan:
     changes = [{k: i} for k, i in zip(*np.nonzero(mask), strict=True) if i != server[k]]
     pairs = itertools.combinations(np.flatnonzero(server >= 0), 2)
     changes += [{j: server[k], k: server[j]} for j, k in pairs if server[j] != server[k]]
-    flights = [(m, turn, share) for m in range(s.n_uavs) for turn in range(8) for share in (1, 0.2)]
+    flights = list(itertools.product(range(s.n_uavs), range(N_TURNS), SHARES))
     size = len(changes) + len(flights)
     near = Plan(
         np.repeat(plan.server[None], size, 0),
@@ -81,9 +87,8 @@ def neighbours(slot: Instance, plan: Plan) -> Plan:
         for k, i in change.items():
             near.server[row, 0, k], near.power_W[row, 0, k] = i, power_W[k, i]
     for row, (m, turn, share) in enumerate(flights, len(changes)):
-        step = (
-            share * s.uav_reach_m * np.array([np.cos(turn * np.pi / 4), np.sin(turn * np.pi / 4)])
-        )
+        angle = 2 * np.pi * turn / N_TURNS
+        step = share * s.uav_reach_m * np.array([np.cos(angle), np.sin(angle)])
         wanted = np.clip(plan.uav_xy_m[0, m] + step, 0.0, s.area_side_m) - slot.uav_xy_m[m]
         wanted *= min(1.0, s.uav_reach_m / max(float(np.hypot(*wanted)), 1e-12))
         near.uav_xy_m[row, 0, m] = slot.uav_xy_m[m] + wanted
@@ -110,6 +115,6 @@ def with_best_powers(slot: Instance, plan: Plan) -> Plan:
     """The plan of one slot with the optimal powers for its servers and positions."""
     data = slot_data(slot)
     point = point_of(data, slot, plan)
-    if not np.isfinite(settle_powers(data, point, 1e-8, np.inf)):
+    if not np.isfinite(settle_powers(data, point, POWER_GAP, np.inf)):
         return plan
     return plan_at(slot, data, point)

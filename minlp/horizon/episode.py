@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from minlp.alternating.solve import HOPE_STEPS, POSITION_GAP, POSITION_STEPS, Settings
 from minlp.horizon.uav_routes import best_route, place_costs
 from minlp.improvement.neighbourhood import kick, neighbour_count, place, sweep
 from minlp.improvement.positions import polish
@@ -23,13 +24,14 @@ from minlp.slot.value import Point, copied, point_of, settle_powers
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan, concatenate
 
+#: Relative accuracy of powers.
 POWER_GAP = 1e-8
-POSITION_GAP = 1e-6
-POSITION_STEPS = 40
-HOPE, HOPE_STEPS = 0.003, 8
 
 #: Targets beyond the reach by no more than this share of it count as on its edge.
 EDGE_SHARE = 1e-5
+
+#: Turns of neighbourhoods and positions at most: each gains, so that few are ever needed.
+MAX_TURNS = 50
 
 #: Speed that a scenario may have at most.
 FASTEST_MPS = 300.0
@@ -158,7 +160,7 @@ def widened(instance: Instance, t: int) -> Instance:
     Reach beyond the diagonal of the area adds nothing.
     """
     s = instance.scenario
-    diagonal = 1.001 * np.sqrt(2) * s.area_side_m
+    diagonal = 1.001 * np.sqrt(2) * s.area_side_m  # and a little, for rounding
     reach_m = min((t + 1) * s.uav_reach_m, diagonal)
     slot = instance.rows(slice(t, t + 1), name=f"{instance.name}@{t} from 0")
     if reach_m <= s.uav_reach_m:
@@ -175,9 +177,9 @@ def wide_data(instance: Instance, t: int) -> SlotData:
 def descend(data: SlotData, reach: Array, point: Point, rng: np.random.Generator) -> None:
     """Neighbourhoods and positions of a placed point until nothing improves."""
     count = neighbour_count(data)
-    for _ in range(50):
+    for _ in range(MAX_TURNS):
         polish(data, reach, point, POSITION_GAP, POSITION_STEPS)
-        if not sweep(data, reach, point, rng.permutation(count), HOPE, HOPE_STEPS, count):
+        if not sweep(data, reach, point, rng.permutation(count), Settings.hope, HOPE_STEPS, count):
             break
 
 

@@ -31,9 +31,14 @@ cp: Any = cvxpy  # its atoms are gathered at import, where type checkers do not 
 #: Radii are kept this much short, so that the solver's tolerance stays inside the referee's.
 SHORT = 1 - 1e-7
 
+#: Convex steps at most, each a conic program of all slots; most gains come with the first few.
 STEPS = 8
 #: The trust region's first radius, as a share of the reach, and where it gives up.
 TRUST, LEAST_TRUST = 0.5, 0.01
+#: What is left of the region after a step that did not gain: three such and it gives up.
+SHRINK = 0.25
+#: Relative gain of a step below which it is the last.
+LEAST_GAIN = 1e-7
 
 
 def smooth(tour: Tour, steps: int = STEPS) -> int:
@@ -49,11 +54,11 @@ def smooth(tour: Tour, steps: int = STEPS) -> int:
         if trial is not None and gain > 0.0:
             tour.points[:] = trial
             kept += 1
-            if gain < 1e-7 * tour.values.sum():
+            if gain < LEAST_GAIN * tour.values.sum():
                 break
             trust_m = min(2 * trust_m, reach_m)
         else:
-            trust_m *= 0.25
+            trust_m *= SHRINK
             if trust_m < LEAST_TRUST * reach_m:
                 break
     return kept

@@ -25,6 +25,7 @@ from minlp.p1.solvers import call
 
 Array = NDArray[np.float64]
 
+#: Of double precision, IEEE 754.
 UNIT_ROUNDOFF = 2.0**-53
 
 #: Relative amount by which a claimed optimum may exceed what its multipliers prove.

@@ -32,14 +32,13 @@ from numpy.typing import NDArray
 from minlp.milp.pairs import Pair, disturbing_servers, pairs_of
 from minlp.milp.tangents import Line, capacity_lines, tangent_energy, tangent_power
 from minlp.p1.bounds import limits
+from minlp.p1.common import UNIT_M
 from minlp.p1.data import SlotTerms
 
 Array = NDArray[np.float64]
 
 #: First tangents of each pair's curves.
 N_TANGENTS = 4
-
-UNIT_M = 100.0
 
 
 def build_relaxation(terms: SlotTerms, cutoff: float | None = None) -> pyo.ConcreteModel:

@@ -11,11 +11,15 @@ from pyomo.repn import generate_standard_repn
 from scipy import sparse
 
 from minlp.milp.duals import LinearProgram, Solver
-from minlp.milp.model import UNIT_M, add_stretch, add_tangents
+from minlp.milp.model import add_stretch, add_tangents
 from minlp.milp.pairs import Pair
 from minlp.milp.tangents import tangent_energy, tangent_power
+from minlp.p1.common import UNIT_M
 
 Array = NDArray[np.float64]
+
+#: Pairs of less weight in the LP point cheat by too little to be told from its tolerance.
+LEAST_WEIGHT = 1e-4
 
 #: Relative amount by which a curve must be missed to deserve a row.
 MISS = 1e-4
@@ -31,7 +35,7 @@ def refine(model: pyo.ConcreteModel, solver: Solver, x: Array) -> bool:
 
     for key, pair in model.pairs.items():
         weight = value(model.x[key])
-        if weight < 1e-4:
+        if weight < LEAST_WEIGHT:
             continue
         upload_s = float(np.clip(value(model.upload_s[key]) / weight, *pair.upload_s))
         if _curves_missed(model, key, pair, weight, upload_s, value):

@@ -40,7 +40,14 @@ Array = NDArray[np.float64]
 #: Relative gain of a bound below which refining a node stops.
 LEAST_GAIN = 1e-5
 
+#: Most times that a node's LP is refined: gains shrink from round to round.
 MAX_ROUNDS = 12
+
+#: Roundings of the relaxation that are kept, from the leaves of least bound.
+N_ROUNDINGS = 5
+
+#: Seconds below which the solver's own claim is not asked for: it would not have begun to branch.
+CLAIM_S = 0.5
 
 #: Relative gap to which HiGHS solves MILPs, and its tolerances of feasibility, with room.
 MILP_TOLERANCE = 1e-3
@@ -142,11 +149,11 @@ def relaxed(
     tree.run()
     claimed: dict[str, float | None] = {}
     left_s = stop_at - time.perf_counter()
-    if claim and left_s > 0.5:
+    if claim and left_s > CLAIM_S:
         cost, bound = milp_claim(tree.model, left_s)
         claimed = {"cost": cost, "bound": bound}
     order = np.argsort([leaf.bound for leaf in tree.integral], kind="stable")
-    best = [tree.integral[i] for i in order[:5]]
+    best = [tree.integral[i] for i in order[:N_ROUNDINGS]]
     return Relaxed(
         lower_bound=max(lone, min(tree.bound, cutoff)),
         servers=[leaf.servers for leaf in best],

@@ -15,6 +15,7 @@ import pyomo.environ as pyo
 from minlp.p1.bounds import Limits
 from minlp.p1.data import SlotTerms
 
+#: Metres in the models' unit of length: coordinates and reach are then of order one.
 UNIT_M = 100.0
 
 

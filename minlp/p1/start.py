@@ -14,9 +14,13 @@ from satedge.problem.referee import available, judge
 #: Common powers that are tried first.
 N_POWERS = 25
 
+#: Relative gain below which the descent ends: a start need not be better.
+LEAST_GAIN = 1e-6
+
 #: Factors by which a power may change in one step of the descent.
 FACTORS = (0.5, 0.8, 1.25, 2.0)
 
+#: A guard: each step is the best single change, so that a few for each device suffice.
 MAX_STEPS = 200
 
 
@@ -42,7 +46,7 @@ def start_plan(slot: Instance) -> Plan:
         if len(trials.server) == 0:
             break
         found, value = _cheapest(slot, trials)
-        if not value < least * (1 - 1e-6):
+        if not value < least * (1 - LEAST_GAIN):
             break
         best, least = found, value
     return project(slot, best)[0]

@@ -17,6 +17,10 @@ from minlp.convex.solve import Minimum, minimise
 from minlp.power.feasibility import infeasibility, least_powers
 from minlp.power.problem import Array, PowerProblem, PowerSolution, infeasible
 
+#: Exact penalty: a second of overrun costs this many times a second of sending at full power, and
+#: more each time that this was too little; beyond the last price the cost would drown in rounding.
+FIRST_PRICE, PRICE_STEP, N_PRICES = 1e3, 30.0, 4
+
 #: An overrun of this share of the slack is rounding.
 OVERRUN_TOLERANCE = 1e-9
 
@@ -93,16 +97,16 @@ def _solve_hard(
     certificate = infeasibility(problem)
     if certificate is not None:
         return infeasible(problem, certificate)
-    price = 1e3 * (problem.latency_weight + problem.energy_weight * problem.power_max_W)
+    price = FIRST_PRICE * (problem.latency_weight + problem.energy_weight * problem.power_max_W)
     bound, best = -np.inf, None
-    for _ in range(4):
+    for _ in range(N_PRICES):
         minimum = _minimise(problem, price, tol, warm_start)
         bound = max(bound, minimum.lower_bound)
         power_W = _without_overrun(problem, np.exp(minimum.y))
         best = _solution(problem, power_W, minimum, bound, "stopped")
         if best.objective - bound <= tol * abs(best.objective):
             return replace(best, status="optimal")
-        price, warm_start = 30.0 * price, best
+        price, warm_start = PRICE_STEP * price, best
     assert best is not None
     return best
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from satedge.problem.arrays import Arrays
 
+#: Exact: it defines the metre.
 SPEED_OF_LIGHT_MPS = 299_792_458.0
 
 Array = NDArray[np.float64]

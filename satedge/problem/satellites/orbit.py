@@ -23,7 +23,6 @@ EARTH_RADIUS_M = 6371e3
 """Mean radius of the Earth."""
 GM = 3.986004418e14
 """Standard gravitational parameter of the Earth (m^3/s^2, WGS84)."""
-SPEED_OF_LIGHT_MPS = 299_792_458.0
 
 
 @dataclass(frozen=True)
