@@ -67,7 +67,7 @@ def test_a_disproved_bound_counts_for_nobody() -> None:
 @pytest.mark.parametrize(("excess", "believed"), [(0.0, True), (0.9e-6, True), (1.1e-6, False)])
 def test_a_bound_is_disproved_beyond_rounding_only(excess: float, believed: bool) -> None:
     """A bound equal to a cost proves it optimal; one over a millionth above it proves nothing."""
-    s = score(Rows.of([row("a", 10.0, 10.0 * (1 + excess))]))
+    s = score(from_records([row("a", 10.0, 10.0 * (1 + excess))]))
     assert s.best_cost[0] == 10.0
     assert np.isfinite(s.best_bound[0]) == believed
     assert np.isfinite(s.gap[0]) == believed
@@ -75,7 +75,7 @@ def test_a_bound_is_disproved_beyond_rounding_only(excess: float, believed: bool
 
 def test_a_plan_that_breaks_a_constraint_disproves_no_bound() -> None:
     """It may cost less than any bound: the gap of the admissible plan stays 20 %."""
-    s = score(Rows.of([row("a", 10.0, 8.0), row("b", 1.0, admissible=False)]))
+    s = score(from_records([row("a", 10.0, 8.0), row("b", 1.0, admissible=False)]))
     assert_allclose(s.best_bound, [8.0, 8.0])
     assert_allclose(s.gap, [0.2, math.nan])
 
@@ -122,20 +122,20 @@ def test_normalised_is_one_for_random() -> None:
 
 def test_without_random_nothing_is_normalised() -> None:
     """0 would say that every method is the best."""
-    s = score(Rows.of([row("a", 10.0), row("b", 15.0)]))
+    s = score(from_records([row("a", 10.0), row("b", 15.0)]))
     assert np.isnan(s.normalised).all()
 
 
 def test_normalised_is_zero_where_random_is_the_best() -> None:
     """Costs have no scale where random reaches the best known; all that reach it are best."""
     for cost in (10.0, 0.0):
-        s = score(Rows.of([row("a", cost), row("random", cost, entry=RANDOM)]))
+        s = score(from_records([row("a", cost), row("random", cost, entry=RANDOM)]))
         assert s.normalised.tolist() == [0.0, 0.0]
 
 
 def test_excess_over_a_free_plan_is_infinite() -> None:
     """Where the best costs nothing, any cost is infinitely many times as much."""
-    s = score(Rows.of([row("a", 0.0), row("b", 10.0)]))
+    s = score(from_records([row("a", 0.0), row("b", 10.0)]))
     assert s.excess.tolist() == [0.0, math.inf]
 
 
@@ -177,7 +177,7 @@ def test_zero_cost_has_zero_gap() -> None:
 
 def test_a_plan_at_the_floor_has_no_gap_in_the_part_that_decisions_change() -> None:
     """Cost and floor 6: there is no such part, and nothing in it is uncertain."""
-    assert score(Rows.of([row("a", 6.0, 5.0)])).part_gap[0] == 0.0
+    assert score(from_records([row("a", 6.0, 5.0)])).part_gap[0] == 0.0
 
 
 def test_gate_catches_a_bound_above_a_cost() -> None:
@@ -195,20 +195,20 @@ def test_gate_forgives_rounding_only() -> None:
 
 def test_gate_without_tolerance_lets_a_tight_bound_pass() -> None:
     """A bound equal to the cost is the best there can be."""
-    assert gate(Rows.of([row("a", 10.0, 10.0)]), tolerance=0.0) == []
+    assert gate(from_records([row("a", 10.0, 10.0)]), tolerance=0.0) == []
 
 
 def test_gate_goes_through_every_instance() -> None:
     """One sound instance before, between and after does not end the search."""
     bounds = {"g": 9.0, "h": 10.1, "i": 9.0, "j": 10.1, "k": 9.0}
     rows = [row("a", 10.0, b, instance=i, instance_sha256=i) for i, b in bounds.items()]
-    assert [breach.instance for breach in gate(Rows.of(rows))] == ["h", "j"]
+    assert [breach.instance for breach in gate(from_records(rows))] == ["h", "j"]
 
 
 def test_gate_names_the_first_of_equals() -> None:
     """However many plans and bounds are equal, the breach is told the same way."""
     rows = [row(f"m{n}", 10.0, 11.0, instance_sha256=sha) for n in range(50) for sha in ("i", "j")]
-    assert {(b.bound_by, b.cost_by) for b in gate(Rows.of(rows))} == {("m0", "m0")}
+    assert {(b.bound_by, b.cost_by) for b in gate(from_records(rows))} == {("m0", "m0")}
 
 
 def test_gate_ignores_inadmissible_plans() -> None:
