@@ -16,6 +16,7 @@ from satedge.commands import common
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from satedge.bench.report.tables import Table
     from satedge.bench.run.local import Backend
     from satedge.bench.run.runner import Work
     from satedge.bench.run.store import Store
@@ -210,16 +211,29 @@ def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) 
     if as_json:
         common.print_json(facts)
         return
-    from satedge.bench.report.tables import dry_run_table
-
     out = common.console()
     out.print(f"[bold]{study.name}[/]: {study.title}  ->  {store.root}")
-    out.print(dry_run_table(work))
+    common.show(_work_table(work))
     out.print(
         f"{len(work.todo)} cells to do, {len(work.done)} finished, {len(work.skipped)} skipped; "
         f"with {jobs} jobs about {common.duration(likely_s)}, "
         f"at most {common.duration(at_most_s)}"
     )
+
+
+def _work_table(work: Work) -> Table:
+    """Cells to do, finished and skipped, per group and method."""
+    from satedge.bench.report.tables import Column, Table
+
+    counts: dict[tuple[str, str, float], list[int]] = {}
+    skipped = [cell for cell, _ in work.skipped]
+    for place, cells in enumerate((work.todo, work.done, skipped)):
+        for cell in cells:
+            key = (cell.group, cell.name, cell.budget_s)
+            counts.setdefault(key, [0, 0, 0])[place] += 1
+    numbers = (Column(head, form="d") for head in ("to do", "finished", "skipped"))
+    columns = (Column("group"), Column("method"), Column("budget", "s", "g"), *numbers)
+    return Table(columns, [(*key, *found) for key, found in counts.items()])
 
 
 def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:

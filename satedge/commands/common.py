@@ -11,8 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
+    from satedge.bench.report.tables import Table
     from satedge.problem.instance import Instance
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
@@ -35,12 +35,11 @@ def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
-def new_table(title: str = "") -> Table:
-    """A table in the house style: a rule under the head, nothing else."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
+def show(table: Table) -> None:
+    """Print a table on the terminal."""
+    from satedge.bench.report.tables import terminal
 
-    return Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    console().print(terminal(table))
 
 
 def print_json(value: Any) -> None:

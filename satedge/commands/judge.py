@@ -40,7 +40,7 @@ def judge(
 
         out = common.console()
         table = device_table if instance.n_slots == 1 else slot_table
-        out.print(table(instance, plan))
+        common.show(table(instance, plan))
         for name, amount in row["violations"].items():
             out.print(f"[red]breaks {name} by {amount:g}[/]")
         out.print(

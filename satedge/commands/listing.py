@@ -25,16 +25,15 @@ def methods(as_json: common.AsJson = False) -> None:
     if as_json:
         common.print_json([_method(m, reason) for m, reason in rows])
         return
-    from rich.markup import escape
+    from satedge.bench.report.tables import Cell, Column, Table
 
-    table = common.new_table()
-    for name in ("method", "kind", "what it does", "settings", "here"):
-        table.add_column(name, overflow="fold")
+    heads = ("method", "kind", "what it does", "settings", "here")
+    listed = []
     for m, reason in rows:
         settings = "" if reason else ", ".join(parameters(m)[0])
-        here = f"[yellow]missing: {escape(reason)}[/]" if reason else "[green]ready[/]"
-        table.add_row(m.name, m.family, escape(m.doc), escape(settings), here)
-    common.console().print(table)
+        here = Cell(f"missing: {reason}", mark="warning") if reason else Cell("ready", mark="good")
+        listed.append((m.name, m.family, m.doc, settings, here))
+    common.show(Table([Column(head) for head in heads], listed))
     print("Your own: --method module:function, or the entry-point group satedge.methods.")
 
 
@@ -85,21 +84,17 @@ def scenario(
         return
     from rich.markup import escape
 
-    out = common.console()
-    table = common.new_table(f"preset {preset}")
-    for name in ("field", "value", "unit", "allowed", "source", "what it is"):
-        table.add_column(name, overflow="fold")
+    from satedge.bench.report.tables import Cell, Column, Table
+
+    heads = ("field", "value", "unit", "allowed", "source", "what it is")
+    rows: list[list[str | Cell]] = []
     for f in fields:
-        changed = f["value"] != f["default"]
-        value = escape(_shown(f["value"]))
-        table.add_row(
-            f["name"],
-            f"[bold]{value}[/]" if changed else value,
-            *(escape(str(f[key])) for key in ("unit", "allowed", "source", "doc")),
-        )
-    out.print(table)
+        value = Cell(_shown(f["value"]), mark="strong" if f["value"] != f["default"] else "")
+        words = (str(f[key]) for key in ("unit", "allowed", "source", "doc"))
+        rows.append([str(f["name"]), value, *words])
+    common.show(Table([Column(head) for head in heads], rows, f"preset {preset}"))
     for name, doc in PRESETS.items():
-        out.print(f"[bold]{name:<14}[/]{escape(doc)}")
+        common.console().print(f"[bold]{name:<14}[/]{escape(doc)}")
 
 
 def _shown(value: object) -> str:

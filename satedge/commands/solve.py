@@ -145,7 +145,7 @@ def _show(instance: Instance, record: dict[str, Any], plan: Plan | None, log: bo
     row = record["row"]
     if plan is not None:
         table = device_table if instance.n_slots == 1 else slot_table
-        out.print(table(instance, plan))
+        common.show(table(instance, plan))
     if record["log"] and (log or row["status"] in ("failed", "crashed")):
         out.print(record["log"].rstrip(), style="dim", markup=False)
     for name, text in _lines(row):

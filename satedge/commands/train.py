@@ -147,21 +147,21 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
 
 def _show(found: list[Course]) -> None:
     """What `--dry-run` prints: every policy folder, and the commands for those that lack some."""
+    from satedge.bench.report.tables import Cell, Column, Table
     from satedge.bench.training_jobs import expected_s
 
-    out = common.console()
-    table = common.new_table()
-    for head in ("policies", "learner", "seeds", "missing", "epochs", "updates", "about"):
-        table.add_column(head, justify="left" if head in ("policies", "learner") else "right")
+    numbers = (Column(h, form="d") for h in ("seeds", "missing", "epochs", "updates", "about"))
+    columns = (Column("policies"), Column("learner"), *numbers)
+    rows = []
     total, unknown = 0.0, False
     for course in found:
         seconds = expected_s(course) if course.missing else 0.0
         total, unknown = total + (seconds or 0.0), unknown or seconds is None
         plan, about = course.plan, "?" if seconds is None else common.duration(seconds)
-        row = [f"{course.place}/{course.name}", course.method, str(len(course.seeds))]
-        row += [str(len(course.missing)), str(plan.epochs), str(plan.updates)]
-        table.add_row(*row, about if course.missing else "")
-    out.print(table)
+        place, counts = f"{course.place}/{course.name}", (len(course.seeds), len(course.missing))
+        last = Cell(about if course.missing else "")
+        rows.append((place, course.method, *counts, plan.epochs, plan.updates, last))
+    common.show(Table(columns, rows))
     for course in found:
         for folder, seeds in course.turns():
             print(course.command(folder, seeds))

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from satedge.bench.report.pairwise import as_csv, pair_tables
+from satedge.bench.report.pairwise import all_pairs, pair_tables
+from satedge.bench.report.tables import csv as as_csv
 from satedge.bench.run.rows import from_records
 from satedge.bench.score.pairwise import Pair, difference, pairs
 from satedge.bench.score.score import score
@@ -58,7 +59,7 @@ def test_pairs_use_common_instances_only() -> None:
     pair = one_pair(both)
     assert pair.instances == 1
     assert pair.difference.value == 0.0
-    (line,) = csv.DictReader(io.StringIO(as_csv([pair])))
+    (line,) = csv.DictReader(io.StringIO(as_csv(all_pairs(both, summarise(both)))))
     assert line["probability_of_improvement"] == "0.5"
 
 

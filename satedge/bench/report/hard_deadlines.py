@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from satedge.bench.report.supplementary import Extra
+from satedge.bench.report.tables import Column, Table
 from satedge.bench.run.store import Store
 
 #: What a method's certificate of infeasibility is called.
@@ -14,7 +14,7 @@ INFEASIBLE = "infeasible"
 CAUSES = ("unservable", "execution", "power", "interference")
 
 
-def punctual_tables(store: Store, rows: pd.DataFrame) -> list[Extra]:
+def punctual_tables(store: Store, rows: pd.DataFrame) -> list[Table]:
     """One line a part and method that proved some slot infeasible, or was asked to."""
     hard = rows[rows["settings"].str.contains('"hard": true') & (rows["status"] != "skipped")]
     if hard.empty:
@@ -27,15 +27,16 @@ def punctual_tables(store: Store, rows: pd.DataFrame) -> list[Extra]:
     shown = ["punctual plan", *CAUSES, *others, "open"]
     counts = counts.reindex(columns=shown).fillna(0.0)
     counts.insert(0, "slots", counts.sum(axis=1))
+    columns = [Column("part"), Column("method"), *(Column(head, form=".4g") for head in counts)]
     return [
-        Extra(
-            "punctual",
+        Table(
+            columns,
+            list(counts.reset_index().itertuples(index=False, name=None)),
             "P1 with deadlines as constraints",
             "Slots with a punctual plan; slots proved to have none, under the cause: no server for "
             "a request, execution or window leave no time, full power without interference is too "
             "slow, or interference; and slots left open within the budget.",
-            ("part", "method", *counts),
-            tuple(counts.reset_index().itertuples(index=False, name=None)),
+            "punctual",
         )
     ]
 

@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from satedge.bench.report import tables
+from satedge.bench.report.comparison import PAGE, claims_table, comparison
 from satedge.bench.report.figures.figures import Picture
 from satedge.bench.report.page_data import embed, page_data
 from satedge.bench.report.summary_text import headlines, sentences
-from satedge.bench.report.supplementary import Extra
+from satedge.bench.report.tables import Column, Table, page
 from satedge.bench.run.store import Store
 from satedge.bench.score.paper_claims import Claim
 from satedge.bench.score.score import DEFINITIONS
-from satedge.bench.score.summary import COLUMNS, Line, by_comparison, label
-
-#: Columns of the page's comparison tables.
-WIDE = (
-    "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "gap_max", "part_gap",
-    "own_gap", "normalised", "latency_s", "energy_J", "reward", "late", "unserved", "feasible",
-    "redrawn", "kept_cost", "primal_s", "time_s", "time_per_slot_s", "peak_MB",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A table cell: its text, and the number it is sorted by ('' sorts last)."""
-
-    text: str
-    value: str
-    best: bool = False
-    more: str = ""
-    """A class for columns that paper has no room for."""
+from satedge.bench.score.summary import Line
 
 
 def write_report(
@@ -48,31 +28,32 @@ def write_report(
     pictures: list[Picture],
     stated: list[Claim],
     broken: list[str],
-    beside: list[Extra],
+    beside: list[Table],
 ) -> Path:
     """Write report.html into the run's folder."""
     from jinja2 import Environment, StrictUndefined
 
-    page = resources.files("satedge.bench.report") / "page"
+    folder = resources.files("satedge.bench.report") / "page"
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        (page / "page.html.j2").read_text("utf-8")
+        (folder / "page.html.j2").read_text("utf-8")
     )
+    groups = [{"name": t.name, **page(t)} for t in comparison(lines, PAGE, kind=True)]
     text = template.render(
         title=_title(store),
         study=_study_text(store),
-        css=(page / "page.css").read_text("utf-8"),
-        js=(page / "page.js").read_text("utf-8"),
+        css=(folder / "page.css").read_text("utf-8"),
+        js=(folder / "page.js").read_text("utf-8"),
         data=embed(page_data(store, scored)),
         sentences=sentences(lines, broken, _versions(scored)),
         headlines=[(group, facts) for group, facts in headlines(lines) if facts],
         broken=broken,
-        claims=stated,
-        extras=[_extra(e) for e in beside],
-        columns=[_column(c) for c in tables.told(WIDE, lines)],
-        groups=[_group(group, part) for group, part in by_comparison(lines)],
+        claims=page(claims_table(stated)) if stated else None,
+        supplementary=[page(t) for t in beside],
+        groups=groups,
+        columns=_explained(groups),
         families=sorted({v.family for v in lines}),
         pictures=[_picture(p, i) for i, p in enumerate(pictures)],
-        failures=_failures(scored),
+        failures=page(_failures(scored)),
         provenance=_provenance(scored),
         definitions=DEFINITIONS,
     )
@@ -95,50 +76,6 @@ def _ran(rows: pd.DataFrame) -> pd.DataFrame:
 def _versions(rows: pd.DataFrame) -> int:
     """How many commits the rows that ran come from."""
     return int(_ran(rows)["commit"].nunique())
-
-
-def _column(column: str) -> dict[str, str]:
-    meaning = DEFINITIONS["interval" if column == "interval" else COLUMNS[column]["doc"]]
-    more = "" if column in tables.WIDE else " more"
-    return {"head": tables.heading(column), "doc": meaning, "more": more}
-
-
-def _group(group: str, lines: list[Line]) -> dict[str, Any]:
-    columns = tables.told(WIDE, lines)
-    best = {c: tables.best_text(lines, c) for c in columns}
-    return {
-        "name": group,
-        "columns": [_column(c) for c in columns],
-        "title": tables.title(group, lines),
-        "rows": [
-            {
-                "method": label(v, lines),
-                "family": v.family,
-                "plans": Cell(tables.plans(v), str(v.plans)),
-                "cells": [_cell(c, v, best[c]) for c in columns],
-                "remarks": tables.remarks(v, lines),
-            }
-            for v in lines
-        ],
-    }
-
-
-def _extra(extra: Extra) -> dict[str, Any]:
-    def cell(shown: str, value: str | float) -> Cell:
-        return Cell(shown, "" if value != value else str(value))
-
-    rows = [
-        [cell(*pair) for pair in zip(texts, values, strict=True)]
-        for texts, values in zip(extra.texts(), extra.rows, strict=True)
-    ]
-    return {"title": extra.title, "caption": extra.caption, "heads": extra.heads, "rows": rows}
-
-
-def _cell(column: str, line: Line, best: str) -> Cell:
-    value = line.excess_interval.value if column == "interval" else getattr(line, column)
-    text = tables.cell_text(column, line)
-    more = "" if column in tables.WIDE else " more"
-    return Cell(text, repr(float(value)) if np.isfinite(value) else "", text == best, more)
 
 
 def _picture(picture: Picture, number: int) -> dict[str, str]:
@@ -164,11 +101,25 @@ def inline_svg(svg: str, prefix: str) -> str:
     ).replace(' height="', ' data-height="', 1)
 
 
-def _failures(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def _explained(groups: list[dict[str, Any]]) -> dict[str, str]:
+    """Headings of all groups with what they mean."""
+    columns = [column for group in groups for column in group["columns"]]
+    return {c["head"]: c["doc"] for c in columns if c["doc"]}
+
+
+def _failures(rows: pd.DataFrame) -> Table:
     """Endings other than done, counted by method, status and reason."""
     failed = rows[rows["status"] != "done"].groupby(["method", "status", "reason"])["instance"]
-    counted = failed.agg(count="size", example="first").reset_index()
-    return list(counted.to_dict("records"))
+    counted = failed.agg(["size", "first"]).reset_index()
+    columns = (
+        Column("method"),
+        Column("ending"),
+        Column("cells", form="d"),
+        Column("reason", page="long"),
+        Column("for example"),
+    )
+    order = ["method", "status", "size", "reason", "first"]
+    return Table(columns, list(counted[order].itertuples(index=False, name=None)))
 
 
 def _provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:

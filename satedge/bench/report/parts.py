@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from satedge.bench.report.supplementary import Extra
+from satedge.bench.report.tables import Column, Table
 from satedge.bench.score.summary import COLUMNS, Line, by_comparison
 
 #: Parts and shared methods from which on they are put side by side.
@@ -37,19 +37,18 @@ def grid(lines: Sequence[Line]) -> tuple[list[str], Grid]:
     return parts, kept
 
 
-def part_tables(lines: Sequence[Line]) -> list[Extra]:
+def part_tables(lines: Sequence[Line]) -> list[Table]:
     """Methods against parts, a table for each measure that is known."""
     parts, found = grid(lines)
-    extras = []
+    columns = (Column("method"), *(Column(p, form=".3f") for p in parts))
+    caption = "Means over the instances and seeds of each part, the largest budget of each."
+    tables = []
     for measure, title in MEASURES.items():
-        rows: list[tuple[str | float, ...]] = [
-            (m, *(value_of(row.get(p), measure) for p in parts)) for m, row in found.items()
-        ]
-        if any(math.isfinite(v) for row in rows for v in row[1:]):  # type: ignore[arg-type]
-            caption = "Means over the instances and seeds of each part, the largest budget of each."
-            heads = ("method", *parts)
-            extras.append(Extra(f"parts-{measure}", title, caption, heads, tuple(rows), ".3f"))
-    return extras
+        values = {m: [value_of(row.get(p), measure) for p in parts] for m, row in found.items()}
+        if any(math.isfinite(v) for row in values.values() for v in row):
+            rows: list[list[str | float]] = [[method, *row] for method, row in values.items()]
+            tables.append(Table(columns, rows, title, caption, f"parts-{measure}"))
+    return tables
 
 
 def value_of(line: Line | None, measure: str) -> float:

@@ -12,19 +12,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from satedge.bench.report.supplementary import Extra
+from satedge.bench.report.tables import Column, Table
 from satedge.bench.score.summary import Line, by_comparison, label
 
 #: Methods below which ranks say nothing.
 LEAST = 4
 
+_HEADS = ("mean cost", "factor", "rank", "mean reward", "factor of reward", "its rank")
+COLUMNS = (Column("method"), *(Column(head, form=".4g") for head in _HEADS))
 
-def reward_tables(lines: Sequence[Line]) -> list[Extra]:
+
+def reward_tables(lines: Sequence[Line]) -> list[Table]:
     """One table for each group with learners, of the methods that have plans everywhere."""
     return [e for group, part in by_comparison(lines) if (e := _table(group, part)) is not None]
 
 
-def _table(group: str, lines: list[Line]) -> Extra | None:
+def _table(group: str, lines: list[Line]) -> Table | None:
     whole = max(v.instances for v in lines)
     shown = [
         v for v in lines
@@ -37,21 +40,21 @@ def _table(group: str, lines: list[Line]) -> Extra | None:
     by_reward = sorted(shown, key=lambda v: -v.reward)
     place = {id(v): i + 1.0 for i, v in enumerate(by_reward)}
     least, most = by_cost[0].cost, by_reward[0].reward
-    rows = tuple(
+    rows = [
         (label(v, lines), v.cost, v.cost / least, i + 1.0, v.reward, most / v.reward, place[id(v)])
         for i, v in enumerate(by_cost)
-    )
+    ]
     swapped = discordant([v.cost for v in shown], [v.reward for v in shown])
     pairs = len(shown) * (len(shown) - 1) // 2
-    return Extra(
-        f"reward-{group}",
+    return Table(
+        COLUMNS,
+        rows,
         f"{group}: ranks by cost and by reward",
         f"Of {pairs} pairs of methods {swapped} stand the other way round by reward. The reward is "
         "the mean over slots of beta_r / C: cheap slots decide it, dear ones decide the mean cost. "
         "Where the reward's factor is less than the cost's, dear slots are what the method loses "
         "by. Another beta_r multiplies every reward alike and changes no rank.",
-        ("method", "mean cost", "factor", "rank", "mean reward", "factor of reward", "its rank"),
-        rows,
+        f"reward-{group}",
     )
 
 

@@ -1,215 +1,179 @@
-"""Comparison tables: terminal, CSV, Markdown, LaTeX (booktabs). One selection of columns each."""
+"""One kind of table for all there is to list, shown on a terminal, in files and on the page.
+
+A table has columns, which say how their numbers are shown, and rows of plain values. What is
+rendered from it is text; nothing is computed here.
+"""
 
 from __future__ import annotations
 
-import csv
+import csv as csv_module
 import io
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from satedge.bench.score.summary import COLUMNS, Line, by_comparison, label
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
-    from satedge.bench.run.runner import Work
-    from satedge.bench.score.paper_claims import Claim
-
-#: What fits a terminal, a paper's page and a screen; CSV has every column. Columns that say
-#: nothing in a comparison are left out of it.
-TERMINAL = ("cost", "excess", "over_hindsight", "gap", "own_gap", "late", "time_s")
-PAPER = (
-    "cost", "excess", "interval", "over_hindsight", "gap", "part_gap", "latency_s", "energy_J",
-    "late", "time_s",
-)  # fmt: skip
-WIDE = (
-    "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "part_gap", "own_gap",
-    "latency_s", "energy_J", "late", "redrawn", "kept_cost", "time_s",
-)  # fmt: skip
-
+#: What stands where there is no number.
 NONE = "-"
 
-#: Columns in which the greatest value is the best.
-MORE_IS_BETTER = ("reward", "feasible", "bound")
-
-#: Columns of the CSV that say which line it is.
-FIXED = (
-    "group", "budget_s", "method", "family", "hindsight", "seeds", "instances", "cells", "plans",
-)  # fmt: skip
+#: How marked cells look on a terminal.
+STYLES = {"best": "bold", "strong": "bold", "good": "green", "warning": "yellow", "alarm": "red"}
 
 
-def shown(key: str, value: float) -> str:
-    """A column's value as text, without unit; '-' where there is none."""
-    if not math.isfinite(value):
-        return NONE
-    meta = COLUMNS[key]
-    value = 100 * value if meta["unit"] == "%" else value
-    text = format(value, meta["form"] if abs(value) < 1e5 else ".3g")
-    return text.removeprefix("-") if float(text) == 0 else text
+@dataclass(frozen=True)
+class Cell:
+    """A cell that is not shown as its value alone would be."""
+
+    text: str
+    value: float | str = ""
+    """What it is sorted by on the page."""
+    mark: str = ""
+    """One of STYLES; on the page the class of its text."""
 
 
-def cell_text(key: str, line: Line) -> str:
-    """What stands in a line's cell; of "interval" the bootstrap interval of the excess."""
-    if key != "interval":
-        return shown(key, getattr(line, key))
-    found = line.excess_interval
-    value, low, high = (f"{round(100 * v, 3):.4g}" for v in (found.value, found.low, found.high))
-    return f"{value} [{low}, {high}]" if math.isfinite(found.low) else NONE
+Value = str | float | Cell
 
 
-def told(names: Sequence[str], lines: Sequence[Line]) -> list[str]:
-    """Those columns in which some line has something to say."""
-    return [n for n in names if any(cell_text(n, v) != NONE for v in lines)]
+@dataclass(frozen=True)
+class Column:
+    """What stands in a column, and how."""
+
+    head: str
+    unit: str = ""
+    """Beside the heading; '%' shows shares times 100."""
+    form: str = ""
+    """Format of its numbers, which stand at the right; columns of words have none."""
+    doc: str = ""
+    """What it means, for the page."""
+    key: str = ""
+    """Heading in CSV; that of the other forms by default."""
+    best: str = ""
+    """Numbers that read so are marked as the best."""
+    page: str = ""
+    """Class on the page: more (no room on paper), side (nor on a phone), long (a sentence)."""
+
+    @property
+    def heading(self) -> str:
+        """With its unit."""
+        return f"{self.head} {self.unit}".strip()
+
+    def cell(self, value: Value) -> Cell:
+        """A value as it is shown; NONE for a number that is not finite."""
+        if isinstance(value, Cell):
+            best = self.best and value.text == self.best
+            return Cell(value.text, value.value, "best") if best else value
+        if isinstance(value, str):
+            return Cell(value, value)
+        if not math.isfinite(value):
+            return Cell(NONE)
+        text = self.number(value)
+        return Cell(text, float(value), "best" if text == self.best else "")
+
+    def number(self, value: float) -> str:
+        """A finite number as text, without unit; 0 has no sign, and many digits become few."""
+        scaled = 100 * value if self.unit == "%" else value
+        long = abs(scaled) >= 1e5 and self.form.endswith("f")
+        text = format(scaled, ".3g" if long else self.form)
+        return text.removeprefix("-") if float(text) == 0 else text
 
 
-def heading(key: str) -> str:
-    """A column's heading with its unit."""
-    if key == "interval":
-        return "interval of excess %"
-    meta = COLUMNS[key]
-    return f"{meta['head']} {meta['unit']}".strip()
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows, with what they are about."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Value]]
+    """A number that is not finite stands for nothing."""
+    title: str = ""
+    caption: str = ""
+    """What it says, in a sentence or two."""
+    name: str = ""
+    """Of its file."""
+
+    def cells(self) -> list[list[Cell]]:
+        """The rows as they are shown."""
+        return [[c.cell(v) for c, v in zip(self.columns, row, strict=True)] for row in self.rows]
+
+    def texts(self) -> list[list[str]]:
+        """The same without marks."""
+        return [[cell.text for cell in row] for row in self.cells()]
 
 
-def title(group: str, lines: Sequence[Line]) -> str:
-    """What a comparison is about."""
-    cells = sorted({v.cells for v in lines})
-    count = f"{cells[0]}" if len(cells) == 1 else f"{cells[0]} to {cells[-1]}"
-    budgets = sorted({v.budget_s for v in lines})
-    each = " or ".join(f"{b:g}" for b in budgets)
-    clock = " of processor time" if any(v.cpu_clock for v in lines) else ""
-    return f"{group}: {count} cells a method, {each} s{clock} each"
-
-
-def plans(line: Line) -> str:
-    """'30/30': cells with an admissible plan; '-' for methods that give bounds only."""
-    return f"{line.plans}/{line.cells}"
-
-
-def remarks(line: Line, lines: Sequence[Line]) -> str:
-    """Endings other than done, what it ran on if not on all, whether it sees the future."""
-    whole = max(v.instances for v in lines)
-    parts = [f"{line.instances} of {whole} instances"] if line.instances < whole else []
-    parts += [f"{n} {status}" for status, n in line.troubles.items()]
-    if line.hindsight:
-        parts.append("hindsight")
-    if line.contended > 0:
-        parts.append("contended")
-    return ", ".join(parts)
-
-
-def terminal(lines: Sequence[Line], columns: Sequence[str] = TERMINAL) -> list[Table]:
-    """Tables for the terminal, one per comparison. The best of a column is bold."""
-    from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
-    from rich.table import Table
-
-    tables = []
-    for group, part in by_comparison(lines):
-        table = Table(
-            title=escape(title(group, part)),
-            title_justify="left",
-            box=SIMPLE_HEAD,
-            pad_edge=False,
-        )
-        names = told(columns, part)
-        table.add_column("method", overflow="fold")
-        table.add_column("plans", justify="right")
-        for key in names:
-            table.add_column(heading(key), justify="right")
-        table.add_column("remarks", overflow="fold")
-        best = {key: best_text(part, key) for key in names}
-        for line in part:
-            cells = [(cell_text(n, line), best[n]) for n in names]
-            marked = [f"[bold]{t}[/]" if t == b else t for t, b in cells]
-            table.add_row(
-                escape(label(line, part)), plans(line), *marked, escape(remarks(line, part))
-            )
-        tables.append(table)
-    return tables
-
-
-def best_text(lines: Sequence[Line], key: str) -> str:
-    """The best value of a column as shown, of methods with every plan; '' where none is told."""
-    if key == "interval" or not lines:
-        return ""
-    whole = max(v.instances for v in lines)
-    kept = [v for v in lines if v.plans == v.cells and v.instances == whole]
-    finite = [x for v in kept if math.isfinite(x := getattr(v, key))]
-    choose = max if key in MORE_IS_BETTER else min
-    return shown(key, choose(finite)) if len(finite) > 1 else ""
-
-
-def as_csv(lines: Sequence[Line]) -> str:
-    """Every column, unrounded, shares as fractions."""
+def csv(table: Table) -> str:
+    """Values unrounded, shares as fractions; empty where there is nothing."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*FIXED, *COLUMNS, "excess_low", "excess_high", "endings"])
-    for line in lines:
-        values = [getattr(line, n) for n in (*FIXED, *COLUMNS)]
-        ends = [line.excess_interval.low, line.excess_interval.high]
-        texts = ["" if isinstance(v, float) and math.isnan(v) else v for v in (*values, *ends)]
-        writer.writerow([*texts, "; ".join(f"{k}={n}" for k, n in line.statuses.items())])
+    writer = csv_module.writer(out, lineterminator="\n")
+    writer.writerow([c.key or c.heading for c in table.columns])
+    for row in table.rows:
+        values = [v.value if isinstance(v, Cell) else v for v in row]
+        writer.writerow(["" if v != v else v for v in values])
     return out.getvalue()
 
 
-def as_markdown(lines: Sequence[Line], columns: Sequence[str] = WIDE) -> str:
-    """Tables for a README."""
-    blocks = []
-    for group, part in by_comparison(lines):
-        names = told(columns, part)
-        heads = ["method", "plans", *(heading(n) for n in names), "remarks"]
-        rule = ["---", "---:", *["---:"] * len(names), "---"]
-        rows = [
-            [label(v, part), plans(v), *(cell_text(n, v) for n in names), remarks(v, part)]
-            for v in part
-        ]
-        body = [pipe(r) for r in (heads, rule, *rows)]
-        blocks.append("\n".join([f"**{_md(title(group, part))}**", "", *body]))
-    return "\n\n".join(blocks) + "\n"
+def terminal(table: Table) -> RichTable:
+    """For the terminal; words fold, marks have colours."""
+    from rich.box import SIMPLE_HEAD
+    from rich.markup import escape
+    from rich.table import Table as RichTable
+
+    title = escape(table.title) or None
+    shown = RichTable(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns:
+        side: dict[str, Any] = {"justify": "right"} if column.form else {"overflow": "fold"}
+        shown.add_column(escape(column.heading), **side)
+    for row in table.cells():
+        styles = [STYLES.get(cell.mark, "") for cell in row]
+        texts = [escape(cell.text) for cell in row]
+        pairs = zip(texts, styles, strict=True)
+        shown.add_row(*(f"[{style}]{text}[/]" if style else text for text, style in pairs))
+    return shown
 
 
-def pipe(cells: Sequence[str]) -> str:
-    """A row of a Markdown table."""
-    return "| " + " | ".join(_md(c) for c in cells) + " |"
+def markdown(tables: Iterable[Table]) -> str:
+    """One after the other, each under its title and above its caption."""
+    return "\n\n".join(map(_markdown, tables)) + "\n"
 
 
-def _md(text: str) -> str:
+def _markdown(table: Table) -> str:
+    rule = ["---:" if c.form else "---" for c in table.columns]
+    rows = [[_plain(text) for text in row] for row in table.texts()]
+    body = [[_plain(c.heading) for c in table.columns], rule, *rows]
+    lines = ["| " + " | ".join(row) + " |" for row in body]
+    if table.title:
+        lines = [f"**{_plain(table.title)}**", "", *lines]
+    if table.caption:
+        lines += ["", _plain(table.caption)]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text with what Markdown would take for markup escaped."""
     for mark in "\\`*_<>|[]":
         text = text.replace(mark, "\\" + mark)
     return text
 
 
-def as_latex(lines: Sequence[Line], columns: Sequence[str] = PAPER) -> str:
-    """Floating tables for a paper, over both its columns; needs the booktabs package."""
-    compared = by_comparison(lines)
-    return "\n".join(_latex(group, part, told(columns, part)) for group, part in compared)
+def latex(tables: Iterable[Table]) -> str:
+    """Floats over both columns of a paper's page; needs the booktabs package."""
+    return "\n".join(map(_latex, tables))
 
 
-def _latex(group: str, lines: Sequence[Line], names: Sequence[str]) -> str:
-    best = {key: best_text(lines, key) for key in names}
-    body = []
-    for line in lines:
-        texts = [(cell_text(n, line), best[n]) for n in names]
-        marked = [rf"\textbf{{{t}}}" if t == b else _dash(t) for t, b in texts]
-        body.append([tex(label(line, lines)), plans(line), *marked])
-    heads = ["method", "plans", *(heading(n) for n in names)]
-    return float_table(title(group, lines), heads, body)
-
-
-def float_table(caption: str, heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """A LaTeX float over both columns of a page; cells of the body are LaTeX already."""
-    rows = [" & ".join(row) + r" \\" for row in body]
+def _latex(table: Table) -> str:
+    sides = "".join("r" if c.form else "l" for c in table.columns)
+    body = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.cells()]
     return "\n".join(
         [
             r"\begin{table*}",
             r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}",
-            rf"  \caption{{{tex(caption)}}}",
-            rf"  \begin{{tabular}}{{l{'r' * (len(heads) - 1)}}}",
+            rf"  \caption{{{tex(table.title)}}}",
+            rf"  \begin{{tabular}}{{{sides}}}",
             r"    \toprule",
-            f"    {' & '.join(map(_head, heads))} \\\\",
+            f"    {' & '.join(_latex_head(c.heading) for c in table.columns)} \\\\",
             r"    \midrule",
-            *(f"    {row}" for row in rows),
+            *(f"    {row}" for row in body),
             r"    \bottomrule",
             r"  \end{tabular}",
             r"\end{table*}",
@@ -218,7 +182,12 @@ def float_table(caption: str, heads: Sequence[str], body: Sequence[Sequence[str]
     )
 
 
-def _head(text: str) -> str:
+def _latex_cell(cell: Cell) -> str:
+    text = "--" if cell.text == NONE else tex(cell.text)
+    return rf"\textbf{{{text}}}" if cell.mark == "best" else text
+
+
+def _latex_head(text: str) -> str:
     """A heading of several words on two lines."""
     first, space, rest = text.rpartition(" ")
     if len(text) < 9 or not space:
@@ -227,10 +196,6 @@ def _head(text: str) -> str:
         first, _, last = first.rpartition(" ")
         rest = f"{last} {rest}"
     return rf"\shortstack[r]{{{tex(first)}\\{tex(rest)}}}"
-
-
-def _dash(text: str) -> str:
-    return "--" if text == NONE else text
 
 
 def tex(text: str) -> str:
@@ -245,29 +210,23 @@ def tex(text: str) -> str:
     return text
 
 
-def claims_markdown(stated: Sequence[Claim]) -> str:
-    """The paper's statements beside ours."""
-    heads = ["figure", "the paper states", "this run", "verdict"]
-    rows = [[c.figure, c.paper, c.ours, c.verdict] for c in stated]
-    return "\n".join([pipe(heads), "| --- " * 4 + "|", *(pipe(r) for r in rows)]) + "\n"
+def page(table: Table) -> dict[str, Any]:
+    """JSON values for the page: headings with their meaning, texts with what they are sorted by."""
+    return {
+        "title": table.title,
+        "caption": table.caption,
+        "columns": [
+            {"head": c.heading, "doc": c.doc, "class": f"{'n' * bool(c.form)} {c.page}".strip()}
+            for c in table.columns
+        ],
+        "rows": [_page_row(table.columns, row) for row in table.cells()],
+    }
 
 
-def dry_run_table(work: Work) -> Table:
-    """Cells to do, finished and skipped, per group and method."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    counts: dict[tuple[str, str, float], list[int]] = {}
-    skipped = [cell for cell, _ in work.skipped]
-    for place, cells in enumerate((work.todo, work.done, skipped)):
-        for cell in cells:
-            key = (cell.group, cell.name, cell.budget_s)
-            counts.setdefault(key, [0, 0, 0])[place] += 1
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("group", "method"):
-        table.add_column(name)
-    for name in ("budget s", "to do", "finished", "skipped"):
-        table.add_column(name, justify="right")
-    for (group, method, budget_s), numbers in counts.items():
-        table.add_row(group, method, f"{budget_s:g}", *map(str, numbers))
-    return table
+def _page_row(columns: Sequence[Column], row: Sequence[Cell]) -> list[dict[str, Any]]:
+    """Words are sorted as they read; '' stands for nothing and sorts last."""
+    pairs = zip(columns, row, strict=True)
+    return [
+        {"text": cell.text, "value": cell.value if column.form else None, "mark": cell.mark}
+        for column, cell in pairs
+    ]

@@ -6,14 +6,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from satedge.bench.report import supplementary, tables
-from satedge.bench.report.hard_deadlines import punctual_tables
-from satedge.bench.report.pairwise import as_csv, pair_tables
-from satedge.bench.report.parts import part_tables
-from satedge.bench.report.ranks import reward_tables
-from satedge.bench.report.supplementary import Extra
+from satedge.bench.report import tables
+from satedge.bench.report.comparison import (
+    PAPER,
+    README,
+    TERMINAL,
+    all_columns,
+    claims_table,
+    comparison,
+)
+from satedge.bench.report.pairwise import all_pairs
+from satedge.bench.report.supplementary import supplementary
+from satedge.bench.report.tables import Table
 from satedge.bench.run.store import Store, slug
-from satedge.bench.score.pairwise import pairs
 from satedge.bench.score.paper_claims import Claim, claims
 from satedge.bench.score.score import score
 from satedge.bench.score.summary import Line, summarise
@@ -57,10 +62,9 @@ def write(store: Store, report: bool = True) -> WriteUp:
     scored["primal_s"] = primal_integrals(store, scored)
     lines = summarise(scored)
     stated = claims(lines, sweeps(scored), trainings(scored))
-    beside = [*part_tables(lines), *punctual_tables(store, scored), *reward_tables(lines)]
-    beside += pair_tables(scored, lines)
-    files = write_tables(store, lines, stated) + write_extras(store, beside)
-    files.append(store.write_text("tables/pairs.csv", as_csv(pairs(scored, lines))))
+    beside = supplementary(store, scored, lines)
+    files = [*write_comparison(store, lines, stated), *write_supplementary(store, beside)]
+    files.append(_write_csv(store, all_pairs(scored, lines)))
     if report:
         from satedge.bench.report.figures.figures import write_figures
         from satedge.bench.report.html import write_report
@@ -71,40 +75,40 @@ def write(store: Store, report: bool = True) -> WriteUp:
     return WriteUp(store.root, lines, stated, broken, files)
 
 
-def write_tables(store: Store, lines: list[Line], stated: list[Claim]) -> list[Path]:
+def write_comparison(store: Store, lines: list[Line], stated: list[Claim]) -> list[Path]:
     """tables/comparison.csv, .md and .tex; and claims.md where the paper says something."""
-    texts = {
-        "csv": tables.as_csv(lines),
-        "md": tables.as_markdown(lines),
-        "tex": tables.as_latex(lines),
-    }
     if stated:
-        store.write_text("tables/claims.md", tables.claims_markdown(stated))
-    return [store.write_text(f"tables/comparison.{ending}", text) for ending, text in texts.items()]
+        store.write_text("tables/claims.md", tables.markdown([claims_table(stated)]))
+    markdown = tables.markdown(comparison(lines, README))
+    latex = tables.latex(comparison(lines, PAPER, remarks=False))
+    return [
+        _write_csv(store, all_columns(lines)),
+        store.write_text("tables/comparison.md", markdown),
+        store.write_text("tables/comparison.tex", latex),
+    ]
 
 
-def write_extras(store: Store, beside: list[Extra]) -> list[Path]:
-    """Each as CSV; all of them as tables/beside.md and .tex."""
-    if not beside:
+def write_supplementary(store: Store, found: list[Table]) -> list[Path]:
+    """All of them as tables/beside.md and .tex, each as CSV."""
+    if not found:
         return []
-    whole = {
-        "md": supplementary.as_markdown(beside),
-        "tex": "\n".join(map(supplementary.as_latex, beside)),
-    }
-    files = [store.write_text(f"tables/beside.{ending}", text) for ending, text in whole.items()]
-    for extra in beside:
-        files.append(
-            store.write_text(f"tables/{slug(extra.name)}.csv", supplementary.as_csv(extra))
-        )
-    return files
+    return [
+        store.write_text("tables/beside.md", tables.markdown(found)),
+        store.write_text("tables/beside.tex", tables.latex(found)),
+        *(_write_csv(store, table) for table in found),
+    ]
+
+
+def _write_csv(store: Store, table: Table) -> Path:
+    return store.write_text(f"tables/{slug(table.name)}.csv", tables.csv(table))
 
 
 def show(written: WriteUp, out: Console) -> None:
     """Print the comparison and where everything lies."""
     from rich.markup import escape
 
-    for table in tables.terminal(written.lines):
-        out.print(table)
+    for table in comparison(written.lines, TERMINAL):
+        out.print(tables.terminal(table))
     for claim in written.claims:
         text = f"{claim.figure}, {claim.paper}: {claim.ours}"
         out.print(f"{escape(text)}  [bold]{claim.verdict}[/]")

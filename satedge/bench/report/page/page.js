@@ -54,8 +54,8 @@ function filter() {
     block.hidden = group !== "" && block.dataset.group !== group;
   });
   document.querySelectorAll(".comparison tbody tr").forEach((row) => {
-    const fits = row.dataset.method.toLowerCase().includes(text)
-      && (family === "" || row.dataset.family === family);
+    const fits = row.cells[0].textContent.toLowerCase().includes(text)
+      && (family === "" || row.querySelector(".kind").textContent === family);
     row.hidden = !fits;
     all += 1;
     shown += fits && !row.closest("[data-group]").hidden;

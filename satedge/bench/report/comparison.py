@@ -1,0 +1,156 @@
+"""The comparison of methods: a table a group, and a selection of columns for each form.
+
+Columns that say nothing in a group are left out of its table. CSV has every column, in one table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from satedge.bench.report.tables import NONE, Cell, Column, Table, Value
+from satedge.bench.score.paper_claims import Claim
+from satedge.bench.score.score import DEFINITIONS
+from satedge.bench.score.summary import COLUMNS, Line, by_comparison, label
+
+#: What fits a terminal, a paper's page, a README and a screen.
+TERMINAL = ("cost", "excess", "over_hindsight", "gap", "own_gap", "late", "time_s")
+PAPER = (
+    "cost", "excess", "interval", "over_hindsight", "gap", "part_gap", "latency_s", "energy_J",
+    "late", "time_s",
+)  # fmt: skip
+README = (
+    "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "part_gap", "own_gap",
+    "latency_s", "energy_J", "late", "redrawn", "kept_cost", "time_s",
+)  # fmt: skip
+PAGE = (
+    "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "gap_max", "part_gap",
+    "own_gap", "normalised", "latency_s", "energy_J", "reward", "late", "unserved", "feasible",
+    "redrawn", "kept_cost", "primal_s", "time_s", "time_per_slot_s", "peak_MB",
+)  # fmt: skip
+
+#: Columns in which the greatest value is the best.
+MORE_IS_BETTER = ("reward", "feasible", "bound")
+
+#: Columns of the CSV that say which line it is.
+IDENTITY = (
+    "group", "budget_s", "method", "family", "hindsight", "seeds", "instances", "cells", "plans",
+)  # fmt: skip
+
+
+def comparison(
+    lines: Sequence[Line], names: Sequence[str], remarks: bool = True, kind: bool = False
+) -> list[Table]:
+    """A table for each group, best method first, with the named columns that say something.
+
+    `remarks` adds a column of endings and the like, `kind` the family of each method.
+    """
+    return [_group(group, part, names, remarks, kind) for group, part in by_comparison(lines)]
+
+
+def _group(
+    group: str, lines: list[Line], names: Sequence[str], with_remarks: bool, with_kind: bool
+) -> Table:
+    columns = [Column("method")]
+    columns += [Column("kind", page="side")] * with_kind
+    columns.append(
+        Column("plans", form="d", page="side", doc="cells with an admissible plan, of all")
+    )
+    measures = [c for n in names if (c := _measure(n, lines)) is not None]
+    columns += [column for _, column in measures]
+    columns += [Column("remarks")] * with_remarks
+    rows = []
+    for line in lines:
+        row: list[Value] = [label(line, lines)]
+        row += [Cell(line.family, line.family, f"kind {line.family}")] * with_kind
+        row.append(Cell(f"{line.plans}/{line.cells}", line.plans))
+        row += [_value(name, line) for name, _ in measures]
+        row += [_remarks(line, lines)] * with_remarks
+        rows.append(row)
+    return Table(columns, rows, _title(group, lines), name=group)
+
+
+def _measure(name: str, lines: list[Line]) -> tuple[str, Column] | None:
+    """A column with its best value marked; None where no line has anything to say."""
+    page = "" if name in README else "more"
+    if name == "interval":
+        column = Column("interval of excess %", form="s", doc=DEFINITIONS["interval"], page=page)
+    else:
+        meta = COLUMNS[name]
+        doc = DEFINITIONS[meta["doc"]]
+        column = Column(meta["head"], meta["unit"], meta["form"], doc, page=page)
+        column = replace(column, best=_best(name, column, lines))
+    if all(column.cell(_value(name, line)).text == NONE for line in lines):
+        return None
+    return name, column
+
+
+def _value(name: str, line: Line) -> Value:
+    """What stands in a line's cell; of "interval" the bootstrap interval of the excess."""
+    if name != "interval":
+        return float(getattr(line, name))
+    found = line.excess_interval
+    if not math.isfinite(found.low):
+        return math.nan
+    value, low, high = (f"{round(100 * v, 3):.4g}" for v in (found.value, found.low, found.high))
+    return Cell(f"{value} [{low}, {high}]", found.value)
+
+
+def _best(name: str, column: Column, lines: Sequence[Line]) -> str:
+    """The best value of a column as shown, of methods with every plan; '' where one is alone."""
+    whole = max(v.instances for v in lines)
+    complete = [v for v in lines if v.plans == v.cells and v.instances == whole]
+    finite = [x for v in complete if math.isfinite(x := getattr(v, name))]
+    choose = max if name in MORE_IS_BETTER else min
+    return column.number(choose(finite)) if len(finite) > 1 else ""
+
+
+def _title(group: str, lines: Sequence[Line]) -> str:
+    """What a comparison is about."""
+    cells = sorted({v.cells for v in lines})
+    count = f"{cells[0]}" if len(cells) == 1 else f"{cells[0]} to {cells[-1]}"
+    budgets = sorted({v.budget_s for v in lines})
+    each = " or ".join(f"{b:g}" for b in budgets)
+    clock = " of processor time" if any(v.cpu_clock for v in lines) else ""
+    return f"{group}: {count} cells a method, {each} s{clock} each"
+
+
+def _remarks(line: Line, lines: Sequence[Line]) -> str:
+    """Endings other than done, what it ran on if not on all, whether it sees the future."""
+    whole = max(v.instances for v in lines)
+    parts = [f"{line.instances} of {whole} instances"] if line.instances < whole else []
+    parts += [f"{n} {status}" for status, n in line.troubles.items()]
+    if line.hindsight:
+        parts.append("hindsight")
+    if line.contended > 0:
+        parts.append("contended")
+    return ", ".join(parts)
+
+
+def all_columns(lines: Sequence[Line]) -> Table:
+    """Every column of every line, for CSV."""
+    names = (*IDENTITY, *COLUMNS)
+    heads = (*names, "excess_low", "excess_high", "endings")
+    rows = [
+        (
+            *(getattr(line, n) for n in names),
+            line.excess_interval.low,
+            line.excess_interval.high,
+            "; ".join(f"{status}={n}" for status, n in line.statuses.items()),
+        )
+        for line in lines
+    ]
+    return Table([Column(head) for head in heads], rows, name="comparison")
+
+
+def claims_table(stated: Sequence[Claim]) -> Table:
+    """The paper's statements beside ours."""
+    columns = (
+        Column("figure"),
+        Column("the paper states", page="long"),
+        Column("this run", page="long"),
+        Column("verdict"),
+    )
+    rows = [(c.figure, c.paper, c.ours, c.verdict) for c in stated]
+    return Table(columns, rows, name="claims")
