@@ -9,6 +9,7 @@ without a bound.
 """
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,7 +70,8 @@ def joint(seed, half_width_m=30.0):
 def fixed(seed):
     """The same slot with UAVs where they are."""
     problem = joint(seed, half_width_m=0.0)
-    return problem._replace(
+    return replace(
+        problem,
         lower=problem.lower[:10].copy(), upper=problem.upper[:10].copy(),
         log_noise=np.log(slot(seed)[0].relative_noise_W),
         log_interference=np.log(slot(seed)[0].relative_interference + np.eye(10)),
@@ -142,7 +144,7 @@ def test_kernel_on_powers_and_positions(benchmark):
     for problem, parent in zip(problems, parents, strict=True):
         upper = problem.upper.copy()
         upper[10] = 0.5 * (problem.lower[10] + problem.upper[10])
-        child = problem._replace(upper=upper)
+        child = replace(problem, upper=upper)
         halves.append(kernel_call(child, np.minimum(parent.y, upper), parent.multiplier))
     cold = median_s([kernel_call(problem) for problem in problems])
     warm = median_s(halves)

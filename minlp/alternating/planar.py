@@ -23,9 +23,9 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from minlp.convex.problem import upload_time
+from minlp.kernels import Cube, Matrix, Vector, kernel
 from minlp.slot.cost import chosen_receivers, interferes, log_gains
 from minlp.slot.data import Array, IntArray, SlotData
 from minlp.slot.geometry import log_gain
@@ -40,8 +40,8 @@ CELLS = 3
 SILENT = -60.0
 
 
-@njit(cache=True, error_model="numpy")
-def upload_slack(data: SlotData, point: Point) -> Array:
+@kernel
+def upload_slack(data: SlotData, point: Point) -> Vector:
     """(n,) time left for each upload at the point's positions; inf where nothing is sent."""
     slack = np.full(point.choice.shape[0], np.inf)
     problem, senders, _constant = power_problem(data, point.choice, log_gains(data, point.uav_xy_m))
@@ -50,8 +50,8 @@ def upload_slack(data: SlotData, point: Point) -> Array:
     return slack
 
 
-@njit(cache=True, error_model="numpy")
-def uplink_cost(data: SlotData, point: Point, slack: Array, m: int, x: float, y: float) -> float:
+@kernel
+def uplink_cost(data: SlotData, point: Point, slack: Vector, m: int, x: float, y: float) -> float:
     """Weighted uploads and overruns of the devices of UAV m, were it at (x, y). Eqs. (8), (12)."""
     n, n_uavs = data.log_fading.shape
     heard, total = np.zeros(n), 0.0
@@ -71,9 +71,9 @@ def uplink_cost(data: SlotData, point: Point, slack: Array, m: int, x: float, y:
     return cost
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _cost_near(
-    data: SlotData, point: Point, slack: Array, discs: Array, m: int, xy: Array
+    data: SlotData, point: Point, slack: Vector, discs: Matrix, m: int, xy: Vector
 ) -> float:
     """`uplink_cost` at the admissible position nearest to xy (2,), which is moved there."""
     x, y, fine = nearest_position(discs, area_box(data), xy[0], xy[1])
@@ -83,14 +83,14 @@ def _cost_near(
     return uplink_cost(data, point, slack, m, x, y)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _zoom(
     data: SlotData,
     point: Point,
-    slack: Array,
-    discs: Array,
+    slack: Vector,
+    discs: Matrix,
     m: int,
-    cell: Array,
+    cell: Vector,
     width: float,
     resolution_m: float,
 ) -> None:
@@ -107,9 +107,9 @@ def _zoom(
         width *= 0.5
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def best_position(
-    data: SlotData, reach: Array, point: Point, slack: Array, m: int, resolution_m: float
+    data: SlotData, reach: Cube, point: Point, slack: Vector, m: int, resolution_m: float
 ) -> tuple[float, float, float]:
     """(x, y, uplink cost) of the best place of UAV m, located to the resolution."""
     discs = discs_of(data, reach, chosen_receivers(data, point.choice), m)
@@ -141,8 +141,8 @@ def best_position(
     return bx, by, best
 
 
-@njit(cache=True, error_model="numpy")
-def planar_search(data: SlotData, reach: Array, point: Point, resolution_m: float) -> None:
+@kernel
+def planar_search(data: SlotData, reach: Cube, point: Point, resolution_m: float) -> None:
     """Send every UAV with requests to its best place for the point's powers, one by one."""
     if not np.isfinite(point.value[0]):
         return

@@ -8,34 +8,32 @@ longer takes the constant of one, the bandwidth of the other and the least distu
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 
 from minlp.branch_and_bound.presolve import MARGIN
 from minlp.branch_and_bound.prices import price_options
 from minlp.branch_and_bound.relaxation import assemble, gain_tables
 from minlp.convex.problem import ConvexProblem, Point, evaluate, gradients, new_point
 from minlp.convex.solve import descend
-from minlp.slot.data import Array, IntArray, SlotData
+from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
+from minlp.slot.data import SlotData
 
 #: Newton steps a node's convex problem may take.
 STEPS = 60
 
 
-class Priced(NamedTuple):
+class Priced(Record):
     """A node's bound around one choice of servers."""
 
     lower_bound: float
-    price: Array  # (n, O)
-    lost: Array  # (n,) what the prices of undecided devices take off the bound
-    relaxed: Array  # (n,) cost of each device in the convex problem
-    y: Array  # (n + 2M,) where the bound was attained
+    price: Matrix  # (n, O)
+    lost: Vector  # (n,) what the prices of undecided devices take off the bound
+    relaxed: Vector  # (n,) cost of each device in the convex problem
+    y: Vector  # (n + 2M,) where the bound was attained
 
 
-@njit(cache=True, error_model="numpy")
-def core_around(data: SlotData, allowed: IntArray, choice: IntArray) -> IntArray:
+@kernel
+def core_around(data: SlotData, allowed: IntVector, choice: IntVector) -> IntVector:
     """Allowed options of the same kind, UAV or satellite, as the chosen ones."""
     n_uavs = data.altitude_m.shape[0]
     core = np.zeros_like(allowed)
@@ -47,8 +45,8 @@ def core_around(data: SlotData, allowed: IntArray, choice: IntArray) -> IntArray
     return core
 
 
-@njit(cache=True, error_model="numpy")
-def split_point(data: SlotData, y: Array, boxes: Array) -> tuple[Array, Array]:
+@kernel
+def split_point(data: SlotData, y: Vector, boxes: Matrix) -> tuple[Vector, Matrix]:
     """(log-powers (n,), positions (M, 2)) of a point, inside limits and boxes."""
     n, n_uavs = data.log_fading.shape
     powers, xy = y[:n].copy(), np.empty((n_uavs, 2))
@@ -61,14 +59,14 @@ def split_point(data: SlotData, y: Array, boxes: Array) -> tuple[Array, Array]:
     return powers, xy
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def priced(
     data: SlotData,
-    allowed: IntArray,
-    core: IntArray,
-    boxes: Array,
-    power_low: Array,
-    start: Array,
+    allowed: IntVector,
+    core: IntVector,
+    boxes: Matrix,
+    power_low: Vector,
+    start: Vector,
     cutoff: float,
     gap: float,
 ) -> Priced:
@@ -103,8 +101,8 @@ def priced(
     return Priced(bound, price, lost, relaxed, anchor)
 
 
-@njit(cache=True, error_model="numpy")
-def _relaxed(problem: ConvexProblem, constant: Array, point: Point) -> Array:
+@kernel
+def _relaxed(problem: ConvexProblem, constant: Vector, point: Point) -> Vector:
     """Costs (n,) of the devices in the convex problem."""
     relaxed = constant.copy()
     for k in range(constant.shape[0]):
@@ -115,8 +113,8 @@ def _relaxed(problem: ConvexProblem, constant: Array, point: Point) -> Array:
     return relaxed
 
 
-@njit(cache=True, error_model="numpy")
-def drop_dear(data: SlotData, allowed: IntArray, found: Priced, cutoff: float) -> float:
+@kernel
+def drop_dear(data: SlotData, allowed: IntVector, found: Priced, cutoff: float) -> float:
     """Drop options that lift the bound past the cutoff, in place; returns the least such bound."""
     least = np.inf
     for k in range(allowed.shape[0]):

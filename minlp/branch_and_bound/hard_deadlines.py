@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from minlp.branch_and_bound.presolve import lone_costs
@@ -21,8 +23,8 @@ def hard_data(data: SlotData) -> tuple[SlotData, SlotData]:
     referee in spite of rounding.
     """
     price = HARD_PRICE * max(data.latency_weight, data.energy_weight, 1e-12)
-    bounds = data._replace(overrun_weight=price)
-    return bounds, bounds._replace(slack_s=data.slack_s - HASTE_S)
+    bounds = replace(data, overrun_weight=price)
+    return bounds, replace(bounds, slack_s=data.slack_s - HASTE_S)
 
 
 def punctual_ceiling(data: SlotData) -> float:

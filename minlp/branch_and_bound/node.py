@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from minlp.branch_and_bound.core_bound import Priced, core_around, drop_dear, priced, split_point
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
+from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.slot.cost import (
     chosen_receivers,
     device_costs,
@@ -45,13 +45,13 @@ class Evaluation(NamedTuple):
     whole: bool  # and so do the others
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def evaluate_node(
     data: SlotData,
-    allowed: IntArray,
-    boxes: Array,
-    power_low: Array,
-    start: Array,
+    allowed: IntVector,
+    boxes: Matrix,
+    power_low: Vector,
+    start: Vector,
     cutoff: float,
     gap: float,
 ) -> Evaluation:
@@ -88,8 +88,8 @@ def evaluate_node(
     )
 
 
-@njit(cache=True, error_model="numpy")
-def _towards_centres(start: Array, boxes: Array) -> Array:
+@kernel
+def _towards_centres(start: Vector, boxes: Matrix) -> Vector:
     """The point with its positions pulled into their boxes and towards the centres.
 
     Gains are linearised there. Tangents at the old minimum are tight there, but the new minimum
@@ -104,7 +104,7 @@ def _towards_centres(start: Array, boxes: Array) -> Array:
     return point
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _first_part(allowed: int, core: int, found: Priced, k: int, choice: int) -> tuple[int, bool]:
     """(options of the first child of device k, whether all others make one child)."""
     if found.lost[k] > 0.0:
@@ -116,8 +116,8 @@ def _first_part(allowed: int, core: int, found: Priced, k: int, choice: int) -> 
     return (allowed & ~core) | (1 << choice), False
 
 
-@njit(cache=True, error_model="numpy")
-def round_choice(data: SlotData, allowed: IntArray, log_power: Array, xy: Array) -> IntArray:
+@kernel
+def round_choice(data: SlotData, allowed: IntVector, log_power: Vector, xy: Matrix) -> IntVector:
     """An option for every device: the cheapest allowed one that the UAVs can still cover."""
     n, n_uavs = data.log_fading.shape
     gains, reach = log_gains(data, xy), start_reach(data)
@@ -151,15 +151,15 @@ def round_choice(data: SlotData, allowed: IntArray, log_power: Array, xy: Array)
     return choice
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def branch_on(
     data: SlotData,
-    choice: IntArray,
-    core: IntArray,
+    choice: IntVector,
+    core: IntVector,
     found: Priced,
-    boxes: Array,
-    true: Array,
-    xy: Array,
+    boxes: Matrix,
+    true: Vector,
+    xy: Matrix,
 ) -> tuple[int, int]:
     """The device or UAV whose relaxation loses most at the candidate, by its true costs (n,)."""
     n_uavs = data.altitude_m.shape[0]
@@ -180,17 +180,17 @@ def branch_on(
     return kind, index
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _box_losses(
     data: SlotData,
-    choice: IntArray,
-    core: IntArray,
+    choice: IntVector,
+    core: IntVector,
     found: Priced,
-    boxes: Array,
-    true: Array,
-    xy: Array,
-    half: Array,
-) -> Array:
+    boxes: Matrix,
+    true: Vector,
+    xy: Matrix,
+    half: Vector,
+) -> Vector:
     """What is lost by each UAV's box (M,), of half-diagonals `half`."""
     n_uavs = half.shape[0]
     single = chosen_receivers(data, choice)

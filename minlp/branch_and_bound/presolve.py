@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
+from minlp.kernels import Cube, IntVector, Matrix, Vector, kernel
 from minlp.slot.cost import no_loads, option_terms
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.slot.data import NOT_SENT, Array, SlotData
 from minlp.slot.geometry import RADIUS_SLACK, shrink_to_disc, squared_distances
 from minlp.slot.region import common_point, discs_of, start_reach
 
@@ -28,8 +28,8 @@ def outer_boxes(data: SlotData) -> Array:
     return boxes
 
 
-@njit(cache=True, error_model="numpy")
-def tighten(data: SlotData, allowed: IntArray, boxes: Array) -> bool:
+@kernel
+def tighten(data: SlotData, allowed: IntVector, boxes: Matrix) -> bool:
     """Cut boxes to the discs that hold and drop options out of reach, both in place.
 
     False when the node is empty.
@@ -53,9 +53,9 @@ def tighten(data: SlotData, allowed: IntArray, boxes: Array) -> bool:
             return _separable(data, boxes) and _refusable(data, single, boxes)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _drop_uncovered(
-    data: SlotData, reach: Array, allowed: IntArray, single: IntArray, boxes: Array
+    data: SlotData, reach: Cube, allowed: IntVector, single: IntVector, boxes: Matrix
 ) -> None:
     """Drop options on UAVs that cannot cover the device beside those decided on them; in place."""
     for k in range(allowed.shape[0]):
@@ -77,8 +77,8 @@ def _drop_uncovered(
             allowed[k] &= ~(1 << o)
 
 
-@njit(cache=True, error_model="numpy")
-def _refusable(data: SlotData, single: IntArray, boxes: Array) -> bool:
+@kernel
+def _refusable(data: SlotData, single: IntVector, boxes: Matrix) -> bool:
     """False when a request left unserved is covered wherever one of its UAVs goes."""
     for k in range(single.shape[0]):
         if single[k] != NOT_SENT:
@@ -93,8 +93,8 @@ def _refusable(data: SlotData, single: IntArray, boxes: Array) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def _separable(data: SlotData, boxes: Array) -> bool:
+@kernel
+def _separable(data: SlotData, boxes: Matrix) -> bool:
     """False when two boxes lie within less than the separation of each other entirely."""
     if data.separation_m == 0.0:
         return True
@@ -107,8 +107,8 @@ def _separable(data: SlotData, boxes: Array) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def lone_costs(data: SlotData, boxes: Array) -> Array:
+@kernel
+def lone_costs(data: SlotData, boxes: Matrix) -> Matrix:
     """(n, O) least cost of every option without interference, at the best place: a valid bound."""
     n = data.log_fading.shape[0]
     low, high = gain_tables(data, boxes)
@@ -131,8 +131,8 @@ def lone_costs(data: SlotData, boxes: Array) -> Array:
     return costs
 
 
-@njit(cache=True, error_model="numpy")
-def least_powers(data: SlotData, lone: Array, boxes: Array, budget: float) -> Array:
+@kernel
+def least_powers(data: SlotData, lone: Matrix, boxes: Matrix, budget: float) -> Vector:
     """(n,) log-powers below which a device alone would push the total over `budget`."""
     n = data.log_fading.shape[0]
     _low, high = gain_tables(data, boxes)

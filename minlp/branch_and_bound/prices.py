@@ -23,15 +23,13 @@ is bounded by the gradient inequality of `convex.certificate`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 
 from minlp.branch_and_bound.receivers import receivers, sure_loads, surely_interferes
 from minlp.convex.problem import ConvexProblem, Point, upload_time
+from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
 from minlp.slot.cost import option_terms
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.slot.data import NOT_SENT, SlotData
 
 #: Rounding, relative to the sum of absolute terms; each carries a relative error below 1e-13
 #: (exponents stay below 100, and so few operations follow that the count of
@@ -42,7 +40,7 @@ MARGIN = 4e-12
 CLOSE = 1e-6
 
 
-class Upload(NamedTuple):
+class Upload(Record):
     """An upload by device k among copies of all powers. n devices."""
 
     k: int
@@ -53,28 +51,28 @@ class Upload(NamedTuple):
     latency_weight: float
     energy_weight: float
     overrun_weight: float
-    slope: Array  # (n,) c, what copies of the log-powers pay
-    reach: Array  # (n,) a, disturbance of a watt over the own gain
-    lower: Array  # (n,) limits of the log-powers
-    upper: Array  # (n,)
-    least: Array  # (n,) the same in W
-    most: Array  # (n,)
+    slope: Vector  # (n,) c, what copies of the log-powers pay
+    reach: Vector  # (n,) a, disturbance of a watt over the own gain
+    lower: Vector  # (n,) limits of the log-powers
+    upper: Vector  # (n,)
+    least: Vector  # (n,) the same in W
+    most: Vector  # (n,)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def price_options(
     data: SlotData,
-    allowed: IntArray,
-    core: IntArray,
-    low: Array,
-    high: Array,
-    boxes: Array,
-    power_low: Array,
+    allowed: IntVector,
+    core: IntVector,
+    low: Matrix,
+    high: Matrix,
+    boxes: Matrix,
+    power_low: Vector,
     problem: ConvexProblem,
-    constant: Array,
+    constant: Vector,
     point: Point,
-    y: Array,
-) -> Array:
+    y: Vector,
+) -> Matrix:
     """Prices (n, O); 0 in the core, inf where not allowed. `point` is evaluated at y (d,).
 
     Gains lie in [low, high] (n, M + 1) over the boxes. What is no number counts as -inf.
@@ -111,10 +109,10 @@ def price_options(
     return price
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _disturbance(
-    data: SlotData, k: int, r: int, bits: IntArray, low: Array, high: Array
-) -> tuple[Array, float]:
+    data: SlotData, k: int, r: int, bits: IntVector, low: Matrix, high: Matrix
+) -> tuple[Vector, float]:
     """Least disturbance at receiver r of a watt of each other device, and noise, over own gain."""
     n, n_uavs = data.log_fading.shape
     reach = np.zeros(n)
@@ -125,9 +123,9 @@ def _disturbance(
     return reach, np.exp(data.log_noise - high[k, r])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _own_cost(
-    problem: ConvexProblem, constant: Array, point: Point, k: int, y: Array, slope: Array
+    problem: ConvexProblem, constant: Vector, point: Point, k: int, y: Vector, slope: Vector
 ) -> tuple[float, float]:
     """(f_k(y) - c . y over the powers, sum of absolute terms); slope (n,) becomes c."""
     n = slope.shape[0]
@@ -147,9 +145,9 @@ def _own_cost(
     return paid, size
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _position_gain(
-    data: SlotData, problem: ConvexProblem, boxes: Array, point: Point, k: int, y: Array
+    data: SlotData, problem: ConvexProblem, boxes: Matrix, point: Point, k: int, y: Vector
 ) -> float:
     """Greatest of c . (q - q(y)) over box and reach of the UAV that row k of the core hears."""
     n, m = problem.load_s.shape[0], problem.receiver[k]
@@ -166,7 +164,7 @@ def _position_gain(
     return min(gain, toward + np.sqrt(length) * data.reach_m * (1 + 1e-8))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def least_upload(upload: Upload, start: float) -> float:
     """Certified least of the upload's cost minus slope . p over all powers; p_k from `start`."""
     heard = (upload.reach * np.sqrt(upload.least * upload.most)).sum()
@@ -191,14 +189,14 @@ def least_upload(upload: Upload, start: float) -> float:
     return _value(upload, tau, p, theta)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _copy(upload: Upload, j: int, scale: float) -> float:
     """Disturbance by a copy of device j's power; `scale` is e^tau."""
     wished, reach = upload.slope[j] * scale, upload.reach[j]
     return min(max(wished, reach * upload.least[j]), reach * upload.most[j])
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _heard(upload: Upload, tau: float) -> tuple[float, float]:
     """Disturbance by copies of the others' powers at tau, and its part not at a limit."""
     heard, free, scale = 0.0, 0.0, np.exp(tau)
@@ -211,7 +209,7 @@ def _heard(upload: Upload, tau: float) -> tuple[float, float]:
     return heard, free
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _own_power(upload: Upload, level: float, start: float) -> tuple[float, float, float]:
     """(p, theta, df/dL) minimising f - c_k p at log disturbance `level`.
 
@@ -234,7 +232,7 @@ def _own_power(upload: Upload, level: float, start: float) -> tuple[float, float
     return p, theta, max(steep, 1e-300)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _newton_power(
     upload: Upload, level: float, start: float, theta: float
 ) -> tuple[float, float, float]:
@@ -263,7 +261,7 @@ def _newton_power(
     return p, h, fall
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _value(upload: Upload, tau: float, p: float, theta: float) -> float:
     """Gradient inequality for f - c . p at the copies that tau stands for."""
     k, slope, scale = upload.k, upload.slope, np.exp(tau)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minlp.branch_and_bound.core_bound import priced
 from minlp.improvement.neighbourhood import improve, move_index, swap_index, sweep
+from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.slot.cost import chosen_receivers, device_costs
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData, option_with
 from minlp.slot.region import (
@@ -115,8 +115,8 @@ def inserted_options(
     return choice
 
 
-@njit(cache=True, error_model="numpy")
-def away_from_business(data: SlotData, choice: IntArray, log_power: Array, xy: Array) -> float:
+@kernel
+def away_from_business(data: SlotData, choice: IntVector, log_power: Vector, xy: Matrix) -> float:
     """Move UAVs that serve nobody to where their downlink interferes least; returns the cost."""
     receiver = chosen_receivers(data, choice)
     cost = device_costs(data, choice, log_power, xy).sum()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from minlp.kernels import IntVector, kernel
 from minlp.slot.cost import no_loads
-from minlp.slot.data import NOT_SENT, IntArray, SlotData
+from minlp.slot.data import NOT_SENT, SlotData
 
 MIXED = -2
 """Receiver of a device whose allowed options have several."""
@@ -26,8 +26,8 @@ def require_masks(data: SlotData) -> None:
         )
 
 
-@njit(cache=True, error_model="numpy")
-def receivers(data: SlotData, allowed: IntArray) -> tuple[IntArray, IntArray]:
+@kernel
+def receivers(data: SlotData, allowed: IntVector) -> tuple[IntVector, IntVector]:
     """(the one receiver, NOT_SENT, or MIXED (n,); bits of all allowed receivers (n,))."""
     n = allowed.shape[0]
     single, bits = np.empty(n, np.int64), np.zeros(n, np.int64)
@@ -48,13 +48,13 @@ def receivers(data: SlotData, allowed: IntArray) -> tuple[IntArray, IntArray]:
     return single, bits
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def may_be_unserved(bits: int) -> bool:
     """Whether the device has the option of not sending."""
     return (bits >> 62) & 1 == 1
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def surely_interferes(scope: int, bits: int, receiver: int, n_uavs: int) -> bool:
     """Whether a sender with these allowed receivers surely interferes at a receiver."""
     if bits == 0 or may_be_unserved(bits):
@@ -67,8 +67,8 @@ def surely_interferes(scope: int, bits: int, receiver: int, n_uavs: int) -> bool
     return bits == satellite if receiver == n_uavs else (bits & satellite) == 0
 
 
-@njit(cache=True, error_model="numpy")
-def sure_loads(data: SlotData, allowed: IntArray) -> IntArray:
+@kernel
+def sure_loads(data: SlotData, allowed: IntVector) -> IntVector:
     """Requests that the node has decided on each server; none counted if compute is dedicated."""
     count = no_loads(data)
     if data.shared:

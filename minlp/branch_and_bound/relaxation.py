@@ -18,13 +18,13 @@ relaxation is one convex problem in log-powers and positions (`convex.problem`):
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minlp.branch_and_bound.receivers import may_be_unserved, receivers, sure_loads
 from minlp.branch_and_bound.rows import affine_row, interval_row
 from minlp.convex.problem import ConvexProblem
+from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.slot.cost import option_terms
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import RADIUS_SLACK, gain_interval, room, squared_distances
 from minlp.slot.region import discs_of, start_reach
 
@@ -32,8 +32,8 @@ from minlp.slot.region import discs_of, start_reach
 OUTWARD = 1e-12
 
 
-@njit(cache=True, error_model="numpy")
-def gain_tables(data: SlotData, boxes: Array) -> tuple[Array, Array]:
+@kernel
+def gain_tables(data: SlotData, boxes: Matrix) -> tuple[Matrix, Matrix]:
     """Intervals (n, M + 1) of all log gains over the boxes; the last column is the satellite's."""
     n, n_uavs = data.log_fading.shape
     low, high = np.empty((n, n_uavs + 1)), np.empty((n, n_uavs + 1))
@@ -44,15 +44,15 @@ def gain_tables(data: SlotData, boxes: Array) -> tuple[Array, Array]:
     return low, high
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def assemble(
     data: SlotData,
-    allowed: IntArray,
-    core: IntArray,
-    boxes: Array,
-    power_low: Array,
-    near: Array,
-) -> tuple[ConvexProblem, Array]:
+    allowed: IntVector,
+    core: IntVector,
+    boxes: Matrix,
+    power_low: Vector,
+    near: Matrix,
+) -> tuple[ConvexProblem, Vector]:
     """The convex problem of a node, and its constants a device (n,).
 
     `core` (n,) holds the allowed options that a device's own cost is relaxed over: it bounds plans
@@ -88,8 +88,8 @@ def assemble(
     return problem, constant
 
 
-@njit(cache=True, error_model="numpy")
-def cutting_discs(data: SlotData, single: IntArray, decided: IntArray, boxes: Array) -> Array:
+@kernel
+def cutting_discs(data: SlotData, single: IntVector, decided: IntVector, boxes: Matrix) -> Matrix:
     """Rows (UAV, centre, radius) of discs that cut the wide box of a UAV somebody may send to."""
     n, n_uavs = data.log_fading.shape
     rows = np.empty((n_uavs + n, 4))
@@ -114,9 +114,9 @@ def cutting_discs(data: SlotData, single: IntArray, decided: IntArray, boxes: Ar
     return rows[:count].copy()
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _blank(
-    data: SlotData, n: int, n_uavs: int, power_low: Array, near: Array, discs: Array
+    data: SlotData, n: int, n_uavs: int, power_low: Vector, near: Matrix, discs: Matrix
 ) -> ConvexProblem:
     """Arrays of the problem; UAVs that hear nobody stay where they are linearised."""
     d = n + 2 * n_uavs
@@ -144,18 +144,18 @@ def _blank(
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _device_terms(
     data: SlotData,
     k: int,
-    allowed: IntArray,
+    allowed: IntVector,
     core: int,
     heard: int,
-    loads: IntArray,
-    low: Array,
-    high: Array,
+    loads: IntVector,
+    low: Matrix,
+    high: Matrix,
     problem: ConvexProblem,
-    constant: Array,
+    constant: Vector,
 ) -> None:
     """Weights, load, slack and constant of device k; a device that may be unserved is dropped."""
     n_uavs = data.altitude_m.shape[0]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minlp.branch_and_bound.receivers import surely_interferes
 from minlp.convex.problem import ConvexProblem
-from minlp.slot.data import Array, IntArray, SlotData
+from minlp.kernels import IntVector, Matrix, Vector, kernel
+from minlp.slot.data import SlotData
 from minlp.slot.geometry import gain_above, gain_below
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def interval_row(
     data: SlotData,
     k: int,
     heard: int,
-    bits: IntArray,
-    low: Array,
-    high: Array,
+    bits: IntVector,
+    low: Matrix,
+    high: Matrix,
     problem: ConvexProblem,
 ) -> None:
     """Ratios of device k, the least over the receivers in the bits `heard`."""
@@ -42,17 +42,17 @@ def interval_row(
         problem.log_interference[k, j] = least
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def affine_row(
     data: SlotData,
     k: int,
     m: int,
-    bits: IntArray,
-    box: Array,
-    space: Array,
-    near: Array,
-    low: Array,
-    high: Array,
+    bits: IntVector,
+    box: Vector,
+    space: Vector,
+    near: Vector,
+    low: Matrix,
+    high: Matrix,
     problem: ConvexProblem,
 ) -> None:
     """Ratios of device k at UAV m, as affine functions of its position around `near` (2,)."""

@@ -23,14 +23,14 @@ which exceeds that; a bound that is not finite becomes -inf.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from minlp.convex.problem import Array, ConvexProblem, Point
+from minlp.convex.problem import ConvexProblem, Point
+from minlp.kernels import Vector, kernel
 
 UNIT_ROUNDOFF = 2.0**-53
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def rounding_margin(problem: ConvexProblem) -> float:
     """The relative margin derived above, for every point of the box."""
     n, d = problem.load_s.shape[0], problem.lower.shape[0]
@@ -55,8 +55,8 @@ def rounding_margin(problem: ConvexProblem) -> float:
     return UNIT_ROUNDOFF * (64.0 * worst + 16.0 * d + 128.0)
 
 
-@njit(cache=True, error_model="numpy")
-def bound_at(problem: ConvexProblem, y: Array, margin: float, point: Point) -> float:
+@kernel
+def bound_at(problem: ConvexProblem, y: Vector, margin: float, point: Point) -> float:
     """Certified lower bound of F over the box, from the evaluation and gradient at y."""
     value, size = 0.0, 0.0
     for k in range(problem.load_s.shape[0]):

@@ -16,14 +16,13 @@ their own duals is what keeps Newton's steps long; a stiff smooth penalty does n
 
 from __future__ import annotations
 
-from numba import njit
-
 from minlp.convex.linear_algebra import back_substitute, cholesky, longest_step
-from minlp.convex.problem import Array, ConvexProblem, Point, evaluate, hessian_of
+from minlp.convex.problem import ConvexProblem, Point, evaluate, hessian_of
 from minlp.convex.start import State
+from minlp.kernels import Vector, kernel
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _factorise(point: Point, state: State) -> bool:
     """Factor the Hessian plus the barriers' diagonals; False if it never became definite."""
     f = state.free.shape[0]
@@ -43,7 +42,7 @@ def _factorise(point: Point, state: State) -> bool:
     return False
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _right_hand_side(problem: ConvexProblem, target: float, point: Point, state: State) -> None:
     """Into state.move: minus the gradient of F_lambda and what eliminated overrun pairs pull."""
     n, f, m = problem.load_s.shape[0], state.free.shape[0], state.late.shape[0]
@@ -75,7 +74,7 @@ def _right_hand_side(problem: ConvexProblem, target: float, point: Point, state:
         state.step[a] = move[state.free[a]] + low - high
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _overrun_steps(problem: ConvexProblem, target: float, point: Point, state: State) -> None:
     """Steps of the overrun pairs, from the first-order change of h along the move."""
     n, f, m = problem.load_s.shape[0], state.free.shape[0], state.late.shape[0]
@@ -95,7 +94,7 @@ def _overrun_steps(problem: ConvexProblem, target: float, point: Point, state: S
         state.gap_step[v] = (target - correction[v] + gap[v] * change) / dual[v] - gap[v]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _newton(problem: ConvexProblem, target: float, point: Point, state: State) -> None:
     """Newton step of all pairs towards gap * dual = target."""
     f, m = state.free.shape[0], state.late.shape[0]
@@ -120,7 +119,7 @@ def _newton(problem: ConvexProblem, target: float, point: Point, state: State) -
         state.dual_step[a] = rest / gap[a] - dual[a]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _mean_product(state: State, primal: float, dual: float) -> float:
     """Mean of gap * dual after steps of these lengths."""
     total = 0.0
@@ -130,7 +129,7 @@ def _mean_product(state: State, primal: float, dual: float) -> float:
     return total / max(state.gap.shape[0], 1)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def direction(
     problem: ConvexProblem, floor: float, point: Point, state: State
 ) -> tuple[float, float]:
@@ -166,9 +165,9 @@ def direction(
     return primal, along
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _walk(
-    problem: ConvexProblem, y: Array, cost: float, primal: float, point: Point, state: State
+    problem: ConvexProblem, y: Vector, cost: float, primal: float, point: Point, state: State
 ) -> tuple[float, float]:
     """Move y; returns the new cost and the multiple of the step taken.
 
@@ -194,10 +193,10 @@ def _walk(
     return reached, taken
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def advance(
     problem: ConvexProblem,
-    y: Array,
+    y: Vector,
     cost: float,
     primal: float,
     along: float,

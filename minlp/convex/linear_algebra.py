@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from minlp.kernels import Matrix, Vector, kernel
 
 Array = NDArray[np.float64]
 
 
-@njit(cache=True, error_model="numpy")
-def cholesky(factor: Array) -> bool:
+@kernel
+def cholesky(factor: Matrix) -> bool:
     """Upper triangle A -> U with A = U' U; the diagonal holds 1 / U_aa."""
     size = factor.shape[0]
     for a in range(size):
@@ -28,8 +29,8 @@ def cholesky(factor: Array) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def back_substitute(factor: Array, x: Array) -> None:
+@kernel
+def back_substitute(factor: Matrix, x: Vector) -> None:
     """Solve U' U x = b in place."""
     size = factor.shape[0]
     for a in range(size):
@@ -43,8 +44,8 @@ def back_substitute(factor: Array, x: Array) -> None:
         x[a] = total * factor[a, a]
 
 
-@njit(cache=True, error_model="numpy")
-def longest_step(value: Array, step: Array, fraction: float) -> float:
+@kernel
+def longest_step(value: Vector, step: Vector, fraction: float) -> float:
     """The longest multiple of the step, at most 1, that keeps value + it * step positive."""
     length = 1.0
     for a in range(value.shape[0]):

@@ -16,55 +16,54 @@ The certified bound is in `certificate`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from minlp.kernels import Cube, IntVector, Matrix, Record, Vector, kernel
 
 Array = NDArray[np.float64]
 
 
-class ConvexProblem(NamedTuple):
+class ConvexProblem(Record):
     """Data of F, all C-contiguous; Python callers use `minlp.convex.solve.convex_problem`."""
 
-    lower: Array  # (n + 2M,) box: ln W and coordinates
-    upper: Array  # (n + 2M,)
-    log_interference: Array  # C (n, n), -inf where j does not disturb k; diagonal ignored
-    interference_slope: Array  # D (n, n, 2)
-    log_noise: Array  # N (n,), noise over own gain
-    noise_slope: Array  # E (n, 2)
-    receiver: NDArray[np.int64]  # (n,) UAV index, or -1
-    load_s: Array  # t (n,) = bits ln 2 / bandwidth
-    latency_weight: Array  # wl (n,), per second
-    energy_weight: Array  # we (n,), per joule
-    propagation_s: Array  # prop (n,)
-    overrun_weight: Array  # rho (n,), per second
-    slack_s: Array  # (n,), may be negative or +inf
-    disc: Array  # (Q, 4) rows UAV index, centre x, centre y, R
+    lower: Vector  # (n + 2M,) box: ln W and coordinates
+    upper: Vector  # (n + 2M,)
+    log_interference: Matrix  # C (n, n), -inf where j does not disturb k; diagonal ignored
+    interference_slope: Cube  # D (n, n, 2)
+    log_noise: Vector  # N (n,), noise over own gain
+    noise_slope: Matrix  # E (n, 2)
+    receiver: IntVector  # (n,) UAV index, or -1
+    load_s: Vector  # t (n,) = bits ln 2 / bandwidth
+    latency_weight: Vector  # wl (n,), per second
+    energy_weight: Vector  # we (n,), per joule
+    propagation_s: Vector  # prop (n,)
+    overrun_weight: Vector  # rho (n,), per second
+    slack_s: Vector  # (n,), may be negative or +inf
+    disc: Matrix  # (Q, 4) rows UAV index, centre x, centre y, R
 
 
-class Point(NamedTuple):
+class Point(Record):
     """What an evaluation leaves behind for derivatives and bound."""
 
-    share: Array  # (n, n + 1) of each sender, and (last) of noise, in exp(L_k)
-    upload: Array  # (n,) h
-    fall: Array  # (n,) -dh/ds
-    bend: Array  # (n,) d2h/ds2
-    power: Array  # (n,) exp(p)
-    multiplier: Array  # (n,) lambda
-    stiffness: Array  # (n,) weight of grad h grad h' added to the Hessian
-    slope: Array  # (n, n + 2) gradient of L_k in (p, q_mk)
-    gradient: Array  # (d,) of F_lambda
-    size: Array  # (d,) sums of the absolute terms of the gradient
-    hessian: Array  # (d, d), upper triangle
-    offset: Array  # (Q, 2) q_m - c
-    excess: Array  # (Q,) |q_m - c|^2 - R^2
-    disc_multiplier: Array  # (Q,) mu
-    disc_stiffness: Array  # (Q,) weight of grad excess grad excess' added to the Hessian
+    share: Matrix  # (n, n + 1) of each sender, and (last) of noise, in exp(L_k)
+    upload: Vector  # (n,) h
+    fall: Vector  # (n,) -dh/ds
+    bend: Vector  # (n,) d2h/ds2
+    power: Vector  # (n,) exp(p)
+    multiplier: Vector  # (n,) lambda
+    stiffness: Vector  # (n,) weight of grad h grad h' added to the Hessian
+    slope: Matrix  # (n, n + 2) gradient of L_k in (p, q_mk)
+    gradient: Vector  # (d,) of F_lambda
+    size: Vector  # (d,) sums of the absolute terms of the gradient
+    hessian: Matrix  # (d, d), upper triangle
+    offset: Matrix  # (Q, 2) q_m - c
+    excess: Vector  # (Q,) |q_m - c|^2 - R^2
+    disc_multiplier: Vector  # (Q,) mu
+    disc_stiffness: Vector  # (Q,) weight of grad excess grad excess' added to the Hessian
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def new_point(n: int, d: int, discs: int = 0) -> Point:
     """Scratch for n devices, d = n + 2M variables and a number of discs."""
     rows, cols = np.zeros((6, n)), np.zeros((2, d))
@@ -76,8 +75,8 @@ def new_point(n: int, d: int, discs: int = 0) -> Point:
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
-def _exponents(problem: ConvexProblem, y: Array, share: Array) -> None:
+@kernel
+def _exponents(problem: ConvexProblem, y: Vector, share: Matrix) -> None:
     """The exponents of L_k; -inf where nothing is received."""
     n = share.shape[0]
     C, D = problem.log_interference, problem.interference_slope
@@ -96,8 +95,8 @@ def _exponents(problem: ConvexProblem, y: Array, share: Array) -> None:
         share[k, k] = -np.inf
 
 
-@njit(cache=True, error_model="numpy")
-def _normalise(row: Array) -> float:
+@kernel
+def _normalise(row: Vector) -> float:
     """ln(sum(exp(row))), and each share of it in place of its exponent; overflow-safe."""
     size = row.shape[0]
     top = row[size - 1]
@@ -113,7 +112,7 @@ def _normalise(row: Array) -> float:
     return top + np.log(total)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def upload_time(load: float, s: float) -> tuple[float, float, float]:
     """h = load / log1p(e^s), -dh/ds and d2h/ds2, each to full relative accuracy."""
     small = np.exp(-abs(s))
@@ -128,8 +127,8 @@ def upload_time(load: float, s: float) -> tuple[float, float, float]:
     return h, fall, fall * (2.0 * ratio - rest)
 
 
-@njit(cache=True, error_model="numpy")
-def evaluate(problem: ConvexProblem, y: Array, point: Point) -> float:
+@kernel
+def evaluate(problem: ConvexProblem, y: Vector, point: Point) -> float:
     """F(y); fills share, upload, fall, bend, power, offset and excess."""
     n = problem.load_s.shape[0]
     for i in range(problem.disc.shape[0]):
@@ -154,7 +153,7 @@ def evaluate(problem: ConvexProblem, y: Array, point: Point) -> float:
     return cost
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def inside(problem: ConvexProblem, point: Point) -> bool:
     """Whether the point last evaluated keeps all discs, up to 1e-7 of their areas."""
     for i in range(problem.disc.shape[0]):
@@ -163,7 +162,7 @@ def inside(problem: ConvexProblem, point: Point) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _position_part(problem: ConvexProblem, k: int, rate: float, point: Point) -> None:
     """Slope of L_k in its receiver's position, and that part of the gradient."""
     n = problem.load_s.shape[0]
@@ -181,7 +180,7 @@ def _position_part(problem: ConvexProblem, k: int, rate: float, point: Point) ->
         point.size[i] += rate * size
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def gradients(problem: ConvexProblem, point: Point) -> None:
     """Gradient of F_lambda, the sums of absolute terms beside it, and the slopes of all L_k."""
     n = problem.load_s.shape[0]
@@ -210,7 +209,7 @@ def gradients(problem: ConvexProblem, point: Point) -> None:
             size[x + axis] += part * reach
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _position_curvature(
     problem: ConvexProblem, k: int, beta: float, lead: float, cross: float, point: Point
 ) -> None:
@@ -236,7 +235,7 @@ def _position_curvature(
     hessian[x + 1, x + 1] += beta * yy + lead * gy * gy
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def hessian_of(problem: ConvexProblem, point: Point) -> None:
     """Hessian of F_lambda + sum_k stiffness_k/2 (grad h_k . dy)^2, discs alike; after `gradients`.
 

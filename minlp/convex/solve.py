@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from minlp.convex.certificate import bound_at, rounding_margin
@@ -24,6 +23,7 @@ from minlp.convex.problem import (
     new_point,
 )
 from minlp.convex.start import new_state, start
+from minlp.kernels import Vector, kernel
 
 CONVERGED, CUT_OFF, STOPPED = 0, 1, 2
 
@@ -44,12 +44,12 @@ class Minimum(NamedTuple):
     gradient: Array  # (n + 2M,) of F_lambda where the bound was attained
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def minimise_kernel(
     problem: ConvexProblem,
-    y: Array,
-    multiplier: Array,
-    gradient: Array,
+    y: Vector,
+    multiplier: Vector,
+    gradient: Vector,
     warm: bool,
     relative_gap: float,
     absolute_gap: float,
@@ -71,20 +71,20 @@ def minimise_kernel(
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def descend(
     problem: ConvexProblem,
-    y: Array,
-    multiplier: Array,
-    gradient: Array,
+    y: Vector,
+    multiplier: Vector,
+    gradient: Vector,
     warm: bool,
     relative_gap: float,
     absolute_gap: float,
     cutoff: float,
     max_iter: int,
     point: Point,
-    anchor: Array,
-    weights: Array,
+    anchor: Vector,
+    weights: Vector,
 ) -> tuple[float, float, int, int]:
     """`minimise_kernel` with scratch `point` from the caller.
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-from minlp.convex.problem import Array, ConvexProblem, Point, evaluate, gradients
+from minlp.convex.problem import ConvexProblem, Point, evaluate, gradients
+from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
 
 
-class State(NamedTuple):
+class State(Record):
     """Iterate and Newton step. Pairs lie in blocks: box below, box above, t, v, discs."""
 
-    free: NDArray[np.int64]  # (f,) variables whose edge has a length
-    late: NDArray[np.int64]  # (m,) devices whose overrun is priced and not constant
-    gap: Array  # (2 f + 2 m + Q,)
-    dual: Array
-    gap_step: Array
-    dual_step: Array
-    correction: Array  # Mehrotra's second-order term of each pair
-    aim: Array  # (m,) lateness that the linearised overrun pair asks to cancel
-    factor: Array  # (f, f) upper Cholesky factor
-    step: Array  # (f,) of the free variables
-    move: Array  # (d,) the same, 0 where an edge has no length
+    free: IntVector  # (f,) variables whose edge has a length
+    late: IntVector  # (m,) devices whose overrun is priced and not constant
+    gap: Vector  # (2 f + 2 m + Q,)
+    dual: Vector
+    gap_step: Vector
+    dual_step: Vector
+    correction: Vector  # Mehrotra's second-order term of each pair
+    aim: Vector  # (m,) lateness that the linearised overrun pair asks to cancel
+    factor: Matrix  # (f, f) upper Cholesky factor
+    step: Vector  # (f,) of the free variables
+    move: Vector  # (d,) the same, 0 where an edge has no length
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def new_state(problem: ConvexProblem) -> State:
     width = problem.upper - problem.lower
     free = np.flatnonzero(width > 0.0)
@@ -41,9 +38,9 @@ def new_state(problem: ConvexProblem) -> State:
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def start(
-    problem: ConvexProblem, multiplier: Array, warm: bool, y: Array, point: Point, state: State
+    problem: ConvexProblem, multiplier: Vector, warm: bool, y: Vector, point: Point, state: State
 ) -> float:
     """Pull y inside the box and set the pairs around it; returns F(y), which sets their scale.
 
@@ -72,9 +69,9 @@ def start(
     return cost
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _start_overruns(
-    problem: ConvexProblem, given: Array, warm: bool, centre: float, point: Point, state: State
+    problem: ConvexProblem, given: Vector, warm: bool, centre: float, point: Point, state: State
 ) -> None:
     """Pairs and multipliers of the overruns at the point last evaluated."""
     f, m = state.free.shape[0], state.late.shape[0]

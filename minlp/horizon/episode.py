@@ -110,7 +110,7 @@ class Tour:
         for t, (data, point) in enumerate(zip(self.data, self.points, strict=True)):
             if len(point.choice):
                 cost[t] = place_costs(data, point, m, np.vstack([places, old[t, m]]))
-        route = best_route(cost, places, old[:, m], start, s.uav_reach_m)
+        route = best_route(cost, places, old[:, m].copy(), start.copy(), s.uav_reach_m)
         gained = 0
         for stretch in _stretches(route != len(places)):
             path = self.uav_xy_m

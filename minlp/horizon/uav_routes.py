@@ -10,18 +10,18 @@ route leaves it only where that pays.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minlp.improvement.prices import best_power, disturbance_prices, option_costs, upload_cost
+from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.slot.cost import LN2, interferes, log_gains
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import log_gain
 from minlp.slot.region import covers
 from minlp.slot.value import Point
 
 
-@njit(cache=True, error_model="numpy")
-def place_costs(data: SlotData, point: Point, m: int, places: Array) -> Array:
+@kernel
+def place_costs(data: SlotData, point: Point, m: int, places: Matrix) -> Vector:
     """Estimated slot cost with UAV m at each of places (G, 2): (G,)."""
     n, n_uavs = data.log_fading.shape
     gains = log_gains(data, point.uav_xy_m)
@@ -50,9 +50,9 @@ def place_costs(data: SlotData, point: Point, m: int, places: Array) -> Array:
     return total
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _cost_at(
-    data: SlotData, point: Point, k: int, o: int, m: int, place: Array, harm: float
+    data: SlotData, point: Point, k: int, o: int, m: int, place: Vector, harm: float
 ) -> float:
     """Cost of device k at UAV m in a place, against today's signals. Eqs. (8), (9), (12)."""
     n, n_uavs = data.log_fading.shape
@@ -74,8 +74,10 @@ def _cost_at(
     return fixed + paid + harm * np.exp(p) + data.energy_weight * data.uav_power_W * down
 
 
-@njit(cache=True, error_model="numpy")
-def best_route(cost: Array, places: Array, old: Array, start: Array, reach_m: float) -> IntArray:
+@kernel
+def best_route(
+    cost: Matrix, places: Matrix, old: Matrix, start: Vector, reach_m: float
+) -> IntVector:
     """Cheapest nodes (T,): rows of places (G, 2), or G for the old place (T, 2) of the slot.
 
     cost (T, G + 1), the old place last; steps of at most `reach_m` from start (2,) on.

@@ -8,11 +8,11 @@ worse than what is known; what comes within `hope` of that also has its position
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minlp.improvement.positions import polish
+from minlp.kernels import Cube, IntVector, Vector, kernel
 from minlp.slot.cost import chosen_receivers
-from minlp.slot.data import Array, IntArray, SlotData, option_with
+from minlp.slot.data import Array, SlotData, option_with
 from minlp.slot.region import repair
 from minlp.slot.value import Point, copy_point, new_point, settle_powers
 
@@ -35,15 +35,15 @@ def swap_index(data: SlotData, j: int, k: int) -> int:
     return n * width + j * n + k
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def neighbour_count(data: SlotData) -> int:
     """Moves (device, option) first, then swaps (device, device)."""
     n, width = data.receiver.shape
     return n * width + n * n
 
 
-@njit(cache=True, error_model="numpy")
-def change(data: SlotData, index: int, choice: IntArray) -> bool:
+@kernel
+def change(data: SlotData, index: int, choice: IntVector) -> bool:
     """Apply neighbour `index` to a choice in place; False if it is none."""
     n, width = data.receiver.shape
     if index < n * width:
@@ -63,8 +63,8 @@ def change(data: SlotData, index: int, choice: IntArray) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def place(data: SlotData, reach: Array, point: Point, relative_gap: float, cutoff: float) -> float:
+@kernel
+def place(data: SlotData, reach: Cube, point: Point, relative_gap: float, cutoff: float) -> float:
     """Positions repaired and powers settled after a change of servers; inf if impossible."""
     point.value[0] = np.inf
     if repair(data, reach, chosen_receivers(data, point.choice), point.uav_xy_m):
@@ -78,12 +78,12 @@ def improve(data: SlotData, reach: Array, point: Point, steps: int, gap: float) 
         polish(data, reach, point, gap, steps)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def sweep(
     data: SlotData,
-    reach: Array,
+    reach: Cube,
     best: Point,
-    order: IntArray,
+    order: IntVector,
     hope: float,
     steps: int,
     enough: int,
@@ -111,8 +111,8 @@ def sweep(
     return improved
 
 
-@njit(cache=True, error_model="numpy")
-def kick(data: SlotData, point: Point, devices: IntArray, uniform: Array) -> None:
+@kernel
+def kick(data: SlotData, point: Point, devices: IntVector, uniform: Vector) -> None:
     """Give each of some devices another option at random, from uniform numbers in [0, 1)."""
     for i in range(devices.shape[0]):
         k = devices[i]

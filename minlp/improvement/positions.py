@@ -8,25 +8,25 @@ on, are part of it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from minlp.convex.problem import upload_time
+from minlp.kernels import Cube, Matrix, kernel
 from minlp.slot.cost import LN2, chosen_receivers, interferes, log_gains
-from minlp.slot.data import Array, SlotData
+from minlp.slot.data import SlotData
 from minlp.slot.region import area_box, discs_of, nearest_position, repair
 from minlp.slot.value import Point, copy_point, settle_powers
 
 
-@njit(cache=True, error_model="numpy")
-def _gain_slope(data: SlotData, k: int, m: int, uav_xy_m: Array) -> tuple[float, float]:
+@kernel
+def _gain_slope(data: SlotData, k: int, m: int, uav_xy_m: Matrix) -> tuple[float, float]:
     """Slope of the log gain of device k at UAV m. Eq. (6)."""
     dx, dy = uav_xy_m[m, 0] - data.device_xy_m[k, 0], uav_xy_m[m, 1] - data.device_xy_m[k, 1]
     scale = -data.path_loss_exponent / (dx * dx + dy * dy + data.altitude_m[m] ** 2)
     return scale * dx, scale * dy
 
 
-@njit(cache=True, error_model="numpy")
-def position_slope(data: SlotData, point: Point) -> Array:
+@kernel
+def position_slope(data: SlotData, point: Point) -> Matrix:
     """dV/dq (M, 2) where powers and multipliers are those of the minimum."""
     n, n_uavs = data.log_fading.shape
     slope = np.zeros((n_uavs, 2))
@@ -60,9 +60,9 @@ def position_slope(data: SlotData, point: Point) -> Array:
     return slope
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _add_download_slope(
-    data: SlotData, gains: Array, k: int, m: int, price: float, uav_xy_m: Array, slope: Array
+    data: SlotData, gains: Matrix, k: int, m: int, price: float, uav_xy_m: Matrix, slope: Matrix
 ) -> None:
     """Price times the slope of the answer's time in all UAV positions. Eqs. (9), (16)."""
     n_uavs = gains.shape[1] - 1
@@ -82,12 +82,12 @@ def _add_download_slope(
         slope[j, 1] += price * fall * weight * sy
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _step(
     data: SlotData,
-    reach: Array,
+    reach: Cube,
     point: Point,
-    step: Array,
+    step: Matrix,
     promised: float,
     relative_gap: float,
     trial: Point,
@@ -105,8 +105,8 @@ def _step(
     return False
 
 
-@njit(cache=True, error_model="numpy")
-def polish(data: SlotData, reach: Array, point: Point, relative_gap: float, max_steps: int) -> None:
+@kernel
+def polish(data: SlotData, reach: Cube, point: Point, relative_gap: float, max_steps: int) -> None:
     """Descend V over positions in place, from admissible positions with settled powers.
 
     Stops when a projected step promises less than relative_gap of the value.

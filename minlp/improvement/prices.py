@@ -9,12 +9,11 @@ the exact first derivatives of everybody else's cost.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
 from minlp.convex.problem import upload_time
+from minlp.kernels import BoolCube, Matrix, Vector, kernel
 from minlp.slot.cost import download_s, interferes, log_gains
-from minlp.slot.data import NOT_SENT, Array, SlotData
+from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.region import area_box, nearest_position
 from minlp.slot.value import Point
 
@@ -22,7 +21,7 @@ from minlp.slot.value import Point
 HALVINGS = 30
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def upload_cost(
     data: SlotData, log_power: float, log_snr: float, load: float, propagation: float, slack: float
 ) -> tuple[float, float]:
@@ -38,7 +37,7 @@ def upload_cost(
     return cost, paid - price * fall
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def best_power(
     data: SlotData, log_snr: float, load: float, propagation: float, slack: float, harm: float
 ) -> float:
@@ -54,8 +53,8 @@ def best_power(
     return 0.5 * (low + high)
 
 
-@njit(cache=True, error_model="numpy")
-def disturbance_prices(data: SlotData, point: Point, gains: Array) -> Array:
+@kernel
+def disturbance_prices(data: SlotData, point: Point, gains: Matrix) -> Vector:
     """Cost that a watt of disturbance, received by device i, adds to its cost: (n,)."""
     n, n_uavs = data.log_fading.shape
     prices = np.zeros(n)
@@ -75,8 +74,8 @@ def disturbance_prices(data: SlotData, point: Point, gains: Array) -> Array:
     return prices
 
 
-@njit(cache=True, error_model="numpy")
-def option_costs(data: SlotData, point: Point, priced: bool) -> tuple[Array, Array]:
+@kernel
+def option_costs(data: SlotData, point: Point, priced: bool) -> tuple[Matrix, Matrix]:
     """(cost, lateness in s) of every option (n, O); cost without overruns if compute is shared.
 
     `branch_and_bound.core_bound` counts today's disturbance and harm; otherwise everybody is alone.
@@ -117,8 +116,8 @@ def option_costs(data: SlotData, point: Point, priced: bool) -> tuple[Array, Arr
     return cost, late
 
 
-@njit(cache=True, error_model="numpy")
-def crowding(data: SlotData, load_s: float, log_snr: float) -> Array:
+@kernel
+def crowding(data: SlotData, load_s: float, log_snr: float) -> Vector:
     """Extra cost (n + 1,) of 0..n equally strong senders at one receiver over lone ones.
 
     Each has SINR 1 / (leakage (c - 1) + noise over received power). Convex in the count c.
@@ -134,8 +133,8 @@ def crowding(data: SlotData, load_s: float, log_snr: float) -> Array:
     return extra
 
 
-@njit(cache=True, error_model="numpy")
-def conflicts(data: SlotData) -> NDArray[np.bool_]:
+@kernel
+def conflicts(data: SlotData) -> BoolCube:
     """(n, n, M) pairs of devices that no reachable position of a UAV covers together."""
     n, n_uavs = data.log_fading.shape
     apart = np.zeros((n, n, n_uavs), np.bool_)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.kernels import IntVector, Matrix, Vector, kernel
+from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import log_gain
 
 LN2 = float(np.log(2.0))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def interferes(scope: int, target: int, receiver: int, n_uavs: int) -> bool:
     """Whether who sends to `target` interferes with those heard at `receiver`. Eqs. (8), (10)."""
     if target == NOT_SENT:
@@ -21,8 +21,8 @@ def interferes(scope: int, target: int, receiver: int, n_uavs: int) -> bool:
     return scope == 0 or target == receiver
 
 
-@njit(cache=True, error_model="numpy")
-def log_gains(data: SlotData, uav_xy_m: Array) -> Array:
+@kernel
+def log_gains(data: SlotData, uav_xy_m: Matrix) -> Matrix:
     """(n, M + 1), the satellite last. Eqs. (6)-(7)."""
     n, n_uavs = data.log_fading.shape
     gains = np.empty((n, n_uavs + 1))
@@ -33,8 +33,8 @@ def log_gains(data: SlotData, uav_xy_m: Array) -> Array:
     return gains
 
 
-@njit(cache=True, error_model="numpy")
-def chosen_receivers(data: SlotData, choice: IntArray) -> IntArray:
+@kernel
+def chosen_receivers(data: SlotData, choice: IntVector) -> IntVector:
     """Receiver of every device under option indices (n,)."""
     receiver = np.empty(choice.shape[0], np.int64)
     for k in range(choice.shape[0]):
@@ -42,8 +42,8 @@ def chosen_receivers(data: SlotData, choice: IntArray) -> IntArray:
     return receiver
 
 
-@njit(cache=True, error_model="numpy")
-def loads_of(data: SlotData, choice: IntArray) -> IntArray:
+@kernel
+def loads_of(data: SlotData, choice: IntVector) -> IntVector:
     """Requests on each server, by its index in the instance; none counted if dedicated."""
     count = no_loads(data)
     if data.shared:
@@ -53,8 +53,8 @@ def loads_of(data: SlotData, choice: IntArray) -> IntArray:
     return count
 
 
-@njit(cache=True, error_model="numpy")
-def no_loads(data: SlotData) -> IntArray:
+@kernel
+def no_loads(data: SlotData) -> IntVector:
     """A count of 0 for each server that some device may have."""
     most = 0
     for k in range(data.server.shape[0]):
@@ -63,8 +63,8 @@ def no_loads(data: SlotData) -> IntArray:
     return np.zeros(most + 1, np.int64)
 
 
-@njit(cache=True, error_model="numpy")
-def download_s(data: SlotData, k: int, m: int, low: Array, high: Array) -> float:
+@kernel
+def download_s(data: SlotData, k: int, m: int, low: Matrix, high: Matrix) -> float:
     """Least download time of device k from UAV m, log gains in [low, high] (n, M + 1)."""
     if data.answer_bit[k] == 0.0:
         return 0.0
@@ -78,9 +78,9 @@ def download_s(data: SlotData, k: int, m: int, low: Array, high: Array) -> float
     return data.answer_bit[k] * LN2 / (data.uav_bandwidth_Hz * np.log1p(sinr))
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def option_terms(
-    data: SlotData, k: int, o: int, loads: IntArray, decided: bool, low: Array, high: Array
+    data: SlotData, k: int, o: int, loads: IntVector, decided: bool, low: Matrix, high: Matrix
 ) -> tuple[float, float]:
     """(least cost of all but the upload, greatest slack for it) of an option.
 
@@ -100,9 +100,9 @@ def option_terms(
     return cost + data.latency_weight * wait, slack - wait
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def received_W(
-    data: SlotData, k: int, r: int, receiver: IntArray, log_power: Array, gains: Array
+    data: SlotData, k: int, r: int, receiver: IntVector, log_power: Vector, gains: Matrix
 ) -> float:
     """Interference and noise that device k meets at receiver r. Eqs. (8), (10)."""
     n_uavs = data.altitude_m.shape[0]
@@ -113,15 +113,15 @@ def received_W(
     return np.exp(data.log_leakage) * heard + np.exp(data.log_noise)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def option_cost(
     data: SlotData,
     k: int,
     o: int,
-    receiver: IntArray,
-    loads: IntArray,
-    log_power: Array,
-    gains: Array,
+    receiver: IntVector,
+    loads: IntVector,
+    log_power: Vector,
+    gains: Matrix,
 ) -> float:
     """Elastic cost of device k under option o, others as in `receiver`; log gains (n, M + 1)."""
     r = data.receiver[k, o]
@@ -136,8 +136,8 @@ def option_cost(
     return cost + data.overrun_weight * max(0.0, upload_s - slack)
 
 
-@njit(cache=True, error_model="numpy")
-def device_costs(data: SlotData, choice: IntArray, log_power: Array, xy: Array) -> Array:
+@kernel
+def device_costs(data: SlotData, choice: IntVector, log_power: Vector, xy: Matrix) -> Vector:
     """Elastic cost (n,) of every device under option indices, log-powers and positions (M, 2)."""
     n = choice.shape[0]
     gains = log_gains(data, xy)

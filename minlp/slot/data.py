@@ -8,12 +8,12 @@ quicker nor cheaper than another is dominated and left out.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from minlp.kernels import IntMatrix, IntVector, Matrix, Record, Vector, kernel
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.projector import reachable
@@ -28,23 +28,23 @@ SCOPES = {"all": 0, "tier": 1, "server": 2}
 NOT_SENT = -1
 
 
-class SlotData(NamedTuple):
+class SlotData(Record):
     """n sending devices, M UAVs, O options (rows padded, see n_options). Costs are sums."""
 
-    n_options: IntArray  # (n,)
-    receiver: IntArray  # (n, O) 0..M-1 UAV, M satellite, NOT_SENT
-    server: IntArray  # (n, O) of the instance, -1 for NOT_SENT
-    fixed_cost: Array  # (n, O) all but upload, shared execution and UAV download
-    execute_s: Array  # (n, O) execution when alone
-    slack_s: Array  # (n, O) time left for upload, shared execution and UAV download
-    load_s: Array  # (n, M + 1) bits ln 2 / bandwidth, by receiver
-    propagation_s: Array  # (M + 1,) paid for by the sender, by receiver
-    answer_bit: Array  # (n,)
-    log_fading: Array  # (n, M) ln(beta_0 |h|^2)
-    log_satellite: Array  # (n,) ln gain
-    device_xy_m: Array  # (n, 2)
-    altitude_m: Array  # (M,)
-    start_xy_m: Array  # (M, 2)
+    n_options: IntVector  # (n,)
+    receiver: IntMatrix  # (n, O) 0..M-1 UAV, M satellite, NOT_SENT
+    server: IntMatrix  # (n, O) of the instance, -1 for NOT_SENT
+    fixed_cost: Matrix  # (n, O) all but upload, shared execution and UAV download
+    execute_s: Matrix  # (n, O) execution when alone
+    slack_s: Matrix  # (n, O) time left for upload, shared execution and UAV download
+    load_s: Matrix  # (n, M + 1) bits ln 2 / bandwidth, by receiver
+    propagation_s: Vector  # (M + 1,) paid for by the sender, by receiver
+    answer_bit: Vector  # (n,)
+    log_fading: Matrix  # (n, M) ln(beta_0 |h|^2)
+    log_satellite: Vector  # (n,) ln gain
+    device_xy_m: Matrix  # (n, 2)
+    altitude_m: Vector  # (M,)
+    start_xy_m: Matrix  # (M, 2)
     reach_m: float
     coverage_m: float
     side_m: float
@@ -124,7 +124,8 @@ def forgiving(data: SlotData, deadline_s: Array) -> SlotData:
     A latency counts as late only if it exceeds its deadline by more than the tolerance times
     itself; `deadline_s` (n,) are at least the devices' deadlines. Discs have their own slack.
     """
-    return data._replace(
+    return replace(
+        data,
         slack_s=data.slack_s + 2 * TOLERANCE * deadline_s[:, None],
         log_power_min=data.log_power_min - 2 * TOLERANCE,
         log_power_max=data.log_power_max + 2 * TOLERANCE,
@@ -192,7 +193,7 @@ def plan_of(
     return Plan(server, power_W, uav_xy_m[None].copy())
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def option_with(data: SlotData, k: int, server: int) -> int:
     """Index of device k's option with a server, -1 if it has none."""
     for o in range(data.n_options[k]):

@@ -11,9 +11,9 @@ Androulakis, Maranas, Floudas, J. Global Optim. 7(4), 1995, with discs beside bo
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from minlp.slot.data import Array, SlotData
+from minlp.kernels import Matrix, Vector, kernel
+from minlp.slot.data import SlotData
 
 #: Admissible positions may exceed a disc by the referee's rounding slack; bounds allow for it.
 RADIUS_SLACK = 1 + 4e-9
@@ -21,8 +21,8 @@ RADIUS_SLACK = 1 + 4e-9
 #: A box of UAV positions is (x low, x high, y low, y high) in metres.
 
 
-@njit(cache=True, error_model="numpy")
-def squared_distances(box: Array, x: float, y: float) -> tuple[float, float]:
+@kernel
+def squared_distances(box: Vector, x: float, y: float) -> tuple[float, float]:
     """Least and greatest squared horizontal distance between a box (4,) and a point."""
     near_x = max(box[0] - x, x - box[1], 0.0)
     near_y = max(box[2] - y, y - box[3], 0.0)
@@ -31,8 +31,8 @@ def squared_distances(box: Array, x: float, y: float) -> tuple[float, float]:
     return near_x**2 + near_y**2, far_x**2 + far_y**2
 
 
-@njit(cache=True, error_model="numpy")
-def spread(data: SlotData, k: int, m: int, box: Array) -> tuple[float, float]:
+@kernel
+def spread(data: SlotData, k: int, m: int, box: Vector) -> tuple[float, float]:
     """Least and greatest squared horizontal distance of device k to UAV m in its box and reach."""
     x, y = data.device_xy_m[k, 0], data.device_xy_m[k, 1]
     near, far = squared_distances(box, x, y)
@@ -43,7 +43,7 @@ def spread(data: SlotData, k: int, m: int, box: Array) -> tuple[float, float]:
     return near, max(min(far, (away + reach) ** 2), near)
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def log_gain(data: SlotData, k: int, m: int, x: float, y: float) -> float:
     """Log gain of device k at UAV m in (x, y)."""
     dx, dy = x - data.device_xy_m[k, 0], y - data.device_xy_m[k, 1]
@@ -51,8 +51,8 @@ def log_gain(data: SlotData, k: int, m: int, x: float, y: float) -> float:
     return data.log_fading[k, m] - 0.5 * data.path_loss_exponent * np.log(squared)
 
 
-@njit(cache=True, error_model="numpy")
-def gain_interval(data: SlotData, k: int, m: int, box: Array) -> tuple[float, float]:
+@kernel
+def gain_interval(data: SlotData, k: int, m: int, box: Vector) -> tuple[float, float]:
     """Least and greatest log gain of device k at UAV m anywhere in the box."""
     near, far = spread(data, k, m, box)
     z = data.altitude_m[m] ** 2
@@ -63,8 +63,8 @@ def gain_interval(data: SlotData, k: int, m: int, box: Array) -> tuple[float, fl
     )
 
 
-@njit(cache=True, error_model="numpy")
-def room(box: Array, discs: Array, x: float, y: float) -> Array:
+@kernel
+def room(box: Vector, discs: Matrix, x: float, y: float) -> Vector:
     """(value, slope x, slope y) at (x, y) of the least of some quadratics of Hessian -2 I, none of
     which is negative where box and discs (rows x, y, radius) hold.
     """
@@ -80,9 +80,9 @@ def room(box: Array, discs: Array, x: float, y: float) -> Array:
     return least
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def gain_above(
-    data: SlotData, k: int, m: int, box: Array, space: Array, x: float, y: float
+    data: SlotData, k: int, m: int, box: Vector, space: Vector, x: float, y: float
 ) -> tuple[float, float, float]:
     """(value at (x, y), slope x, slope y) of an affine function nowhere below the log gain.
 
@@ -112,9 +112,9 @@ def gain_above(
     return value, sx, sy
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def gain_below(
-    data: SlotData, k: int, m: int, space: Array, x: float, y: float
+    data: SlotData, k: int, m: int, space: Vector, x: float, y: float
 ) -> tuple[float, float, float]:
     """(value at (x, y), slope x, slope y) of an affine function nowhere above the log gain.
 
@@ -129,8 +129,8 @@ def gain_below(
     return value, -2.0 * loss * dx - loss * space[1], -2.0 * loss * dy - loss * space[2]
 
 
-@njit(cache=True, error_model="numpy")
-def shrink_to_disc(box: Array, x: float, y: float, radius: float) -> bool:
+@kernel
+def shrink_to_disc(box: Vector, x: float, y: float, radius: float) -> bool:
     """Cut a box to the bounding box of its part in a disc, in place; False when none is left."""
     radius *= RADIUS_SLACK
     for _ in range(2):

@@ -8,9 +8,9 @@ with a margin for rounding, whether discs meet at all.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.kernels import Cube, IntVector, Matrix, Vector, kernel
+from minlp.slot.data import NOT_SENT, SlotData
 
 #: A disc is shrunk by this much before projecting, so that rounding stays inside it.
 INNER = 1 - 1e-12
@@ -19,8 +19,8 @@ INNER = 1 - 1e-12
 EDGE = 1e-10
 
 
-@njit(cache=True, error_model="numpy")
-def start_reach(data: SlotData) -> Array:
+@kernel
+def start_reach(data: SlotData) -> Cube:
     """(M, 1, 3) rows (x, y, radius): the reach of every UAV from where it starts."""
     reach = np.empty((data.start_xy_m.shape[0], 1, 3))
     reach[:, 0, :2] = data.start_xy_m
@@ -28,8 +28,8 @@ def start_reach(data: SlotData) -> Array:
     return reach
 
 
-@njit(cache=True, error_model="numpy")
-def discs_of(data: SlotData, reach: Array, receiver: IntArray, m: int) -> Array:
+@kernel
+def discs_of(data: SlotData, reach: Cube, receiver: IntVector, m: int) -> Matrix:
     """Rows (x, y, radius): the reach of UAV m, then the coverage around each device sending to it.
 
     `reach` (M, R, 3) holds the discs in which every UAV has to end, whatever it serves.
@@ -45,8 +45,8 @@ def discs_of(data: SlotData, reach: Array, receiver: IntArray, m: int) -> Array:
     return rows[:count]
 
 
-@njit(cache=True, error_model="numpy")
-def in_all(discs: Array, x: float, y: float, slack: float) -> bool:
+@kernel
+def in_all(discs: Matrix, x: float, y: float, slack: float) -> bool:
     """Whether a point lies in all discs, radii longer by a relative slack."""
     for i in range(discs.shape[0]):
         if np.hypot(x - discs[i, 0], y - discs[i, 1]) > discs[i, 2] * (1 + slack):
@@ -54,8 +54,8 @@ def in_all(discs: Array, x: float, y: float, slack: float) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def common_point(discs: Array, slack: float) -> tuple[float, float, bool]:
+@kernel
+def common_point(discs: Matrix, slack: float) -> tuple[float, float, bool]:
     """A point of all discs, radii longer by a relative slack, if there is one.
 
     The border of a non-empty intersection has a corner, where two circles meet, or it is the
@@ -84,16 +84,16 @@ def common_point(discs: Array, slack: float) -> tuple[float, float, bool]:
     return 0.0, 0.0, False
 
 
-@njit(cache=True, error_model="numpy")
-def inside(discs: Array, box: Array, x: float, y: float) -> bool:
+@kernel
+def inside(discs: Matrix, box: Vector, x: float, y: float) -> bool:
     """Whether a point lies in the box (4,) and, to rounding, in all discs."""
     if x < box[0] or x > box[1] or y < box[2] or y > box[3]:
         return False
     return in_all(discs, x, y, EDGE)
 
 
-@njit(cache=True, error_model="numpy")
-def _crossings(discs: Array, box: Array, i: int, j: int, points: Array) -> int:
+@kernel
+def _crossings(discs: Matrix, box: Vector, i: int, j: int, points: Matrix) -> int:
     """Points where boundaries i and j meet, into rows of points; how many.
 
     Boundaries 0..D-1 are circles, D..D+3 the edges of the box in its order.
@@ -132,8 +132,8 @@ def _crossings(discs: Array, box: Array, i: int, j: int, points: Array) -> int:
     return 2
 
 
-@njit(cache=True, error_model="numpy")
-def nearest_position(discs: Array, box: Array, x: float, y: float) -> tuple[float, float, bool]:
+@kernel
+def nearest_position(discs: Matrix, box: Vector, x: float, y: float) -> tuple[float, float, bool]:
     """The point of the discs and the box nearest to (x, y), and whether there is any.
 
     The nearest point of a convex set outside of which (x, y) lies is on one boundary, as the
@@ -163,8 +163,8 @@ def nearest_position(discs: Array, box: Array, x: float, y: float) -> tuple[floa
     return bx, by, best < np.inf
 
 
-@njit(cache=True, error_model="numpy")
-def repair(data: SlotData, reach: Array, receiver: IntArray, uav_xy_m: Array) -> bool:
+@kernel
+def repair(data: SlotData, reach: Cube, receiver: IntVector, uav_xy_m: Matrix) -> bool:
     """Bring every UAV to the nearest place where it may serve its devices; False if none is.
 
     Also False where UAVs are too near each other, or where a device is refused by a UAV above it.
@@ -179,8 +179,8 @@ def repair(data: SlotData, reach: Array, receiver: IntArray, uav_xy_m: Array) ->
     return apart(data, uav_xy_m) and refusals_hold(data, receiver, uav_xy_m)
 
 
-@njit(cache=True, error_model="numpy")
-def refusals_hold(data: SlotData, receiver: IntArray, uav_xy_m: Array) -> bool:
+@kernel
+def refusals_hold(data: SlotData, receiver: IntVector, uav_xy_m: Matrix) -> bool:
     """Whether every device left unserved has no UAV that could take it."""
     for k in range(receiver.shape[0]):
         if receiver[k] != NOT_SENT:
@@ -192,15 +192,15 @@ def refusals_hold(data: SlotData, receiver: IntArray, uav_xy_m: Array) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def covers(data: SlotData, k: int, xy: Array, slack: float) -> bool:
+@kernel
+def covers(data: SlotData, k: int, xy: Vector, slack: float) -> bool:
     """Whether a UAV at `xy` (2,) covers device k, its radius longer by a relative slack."""
     dx, dy = xy[0] - data.device_xy_m[k, 0], xy[1] - data.device_xy_m[k, 1]
     return np.hypot(dx, dy) <= data.coverage_m * (1 + slack)
 
 
-@njit(cache=True, error_model="numpy")
-def clear(data: SlotData, uav_xy_m: Array, m: int, x: float, y: float) -> bool:
+@kernel
+def clear(data: SlotData, uav_xy_m: Matrix, m: int, x: float, y: float) -> bool:
     """Whether UAV m at (x, y) keeps the separation from all others."""
     if data.separation_m > 0.0:
         for j in range(uav_xy_m.shape[0]):
@@ -210,8 +210,8 @@ def clear(data: SlotData, uav_xy_m: Array, m: int, x: float, y: float) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def apart(data: SlotData, uav_xy_m: Array) -> bool:
+@kernel
+def apart(data: SlotData, uav_xy_m: Matrix) -> bool:
     """Whether all UAVs keep the separation."""
     for m in range(uav_xy_m.shape[0]):
         if not clear(data, uav_xy_m, m, uav_xy_m[m, 0], uav_xy_m[m, 1]):
@@ -219,14 +219,14 @@ def apart(data: SlotData, uav_xy_m: Array) -> bool:
     return True
 
 
-@njit(cache=True, error_model="numpy")
-def area_box(data: SlotData) -> Array:
+@kernel
+def area_box(data: SlotData) -> Vector:
     """The area as a box (x low, x high, y low, y high)."""
     return np.array([0.0, data.side_m, 0.0, data.side_m])
 
 
-@njit(cache=True, error_model="numpy")
-def reach_boxes(data: SlotData) -> Array:
+@kernel
+def reach_boxes(data: SlotData) -> Matrix:
     """Boxes (M, 4) around what every UAV reaches in the area."""
     n_uavs = data.start_xy_m.shape[0]
     boxes = np.empty((n_uavs, 4))

@@ -7,39 +7,37 @@ minimum are held and only gains move. Positions are kept where reach, area and c
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
 
 from minlp.convex.problem import ConvexProblem
 from minlp.convex.solve import minimise_kernel
+from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
 from minlp.slot.cost import interferes, loads_of, log_gains, option_terms
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData, plan_of
+from minlp.slot.data import NOT_SENT, SlotData, plan_of
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 
 MAX_NEWTON = 60
 
 
-class Point(NamedTuple):
+class Point(Record):
     """Servers, powers and positions of one slot. n sending or idle options, M UAVs."""
 
-    choice: IntArray  # (n,) option of every device
-    log_power: Array  # (n,) ln W
-    multiplier: Array  # (n,) prices of the overruns, per second
-    uav_xy_m: Array  # (M, 2)
-    value: Array  # (1,) elastic cost, sum over devices
+    choice: IntVector  # (n,) option of every device
+    log_power: Vector  # (n,) ln W
+    multiplier: Vector  # (n,) prices of the overruns, per second
+    uav_xy_m: Matrix  # (M, 2)
+    value: Vector  # (1,) elastic cost, sum over devices
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def new_point(n: int, n_uavs: int) -> Point:
     return Point(
         np.zeros(n, np.int64), np.zeros(n), np.zeros(n), np.zeros((n_uavs, 2)), np.full(1, np.inf)
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def copy_point(source: Point, target: Point) -> None:
     target.choice[:] = source.choice
     target.log_power[:] = source.log_power
@@ -48,7 +46,7 @@ def copy_point(source: Point, target: Point) -> None:
     target.value[:] = source.value
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def _blank(data: SlotData, count: int) -> ConvexProblem:
     """Arrays of a problem without positions; loads, gains and deadlines are still to be set."""
     return ConvexProblem(
@@ -69,10 +67,10 @@ def _blank(data: SlotData, count: int) -> ConvexProblem:
     )
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def power_problem(
-    data: SlotData, choice: IntArray, gains: Array
-) -> tuple[ConvexProblem, IntArray, float]:
+    data: SlotData, choice: IntVector, gains: Matrix
+) -> tuple[ConvexProblem, IntVector, float]:
     """The power problem of the devices that send, which they are, and what powers cannot change.
 
     Eqs. (8)-(25): C_kj = ln(leakage g_jr / g_kr), N_k = ln(noise / g_kr).
@@ -103,7 +101,7 @@ def power_problem(
     return problem, senders, constant
 
 
-@njit(cache=True, error_model="numpy")
+@kernel
 def settle_powers(data: SlotData, point: Point, relative_gap: float, cutoff: float) -> float:
     """Optimal powers in place; returns the value, or inf once it is proven above the cutoff.
 

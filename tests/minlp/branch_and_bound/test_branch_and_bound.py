@@ -1,6 +1,7 @@
 """Branch and bound: its bounds hold, its plans are admissible, its optimum is one."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -258,7 +259,7 @@ def test_powers_below_the_floor_cost_more_than_the_budget():
         floor = least_powers(slot, lone, boxes, budget)
         n = len(floor)
         choice = staying_options(slot, lone)
-        quiet = slot._replace(log_leakage=-np.inf)
+        quiet = replace(slot, log_leakage=-np.inf)
         for k in np.flatnonzero(floor > slot.log_power_min + 1e-6):
             power = np.zeros(n)
             power[k] = floor[k] - 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -214,7 +215,7 @@ def test_the_bound_survives_exact_arithmetic() -> None:
         for seed in seeds(40):
             problem = random_problem(seed)
             y = random_points(problem, 1, seed)[0]
-            point = problem._replace(lower=y.copy(), upper=y.copy())
+            point = replace(problem, lower=y.copy(), upper=y.copy())
             minimum = minimise(point)
             exact = exact_cost(point, y)
             assert Decimal(minimum.lower_bound) <= exact
@@ -269,7 +270,7 @@ def test_warm_start_saves_iterations() -> None:
         problem = random_problem(seed)
         base = minimise(problem)
         noise = np.random.default_rng(seed).normal(size=len(problem.load_s))
-        neighbour = problem._replace(log_noise=problem.log_noise + 0.05 * noise)
+        neighbour = replace(problem, log_noise=problem.log_noise + 0.05 * noise)
         cold = minimise(neighbour)
         warm = minimise(neighbour, base.y, multiplier0=base.multiplier)
         assert warm.status == cold.status == "converged"
@@ -286,7 +287,7 @@ def with_disc(problem: ConvexProblem) -> ConvexProblem:
         return problem
     centre = 0.5 * (problem.lower + problem.upper)[n : n + 2]
     radius = 0.4 * max(1.0, float(np.max((problem.upper - problem.lower)[n : n + 2])))
-    return problem._replace(disc=np.array([[0.0, *centre, radius]]))
+    return replace(problem, disc=np.array([[0.0, *centre, radius]]))
 
 
 @pytest.mark.randomised

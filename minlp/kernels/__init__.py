@@ -1,0 +1,35 @@
+"""Kernels: functions compiled by numba, each once, and the records that they share.
+
+A kernel is written like any function whose parameters are annotated with the types below:
+
+    @kernel
+    def total_s(data: SlotData, choice: IntVector) -> float: ...
+
+Its one signature is what the annotations say; other arguments are refused. It is compiled when it
+is first called, or with all others by `warm_up`, and kept on disk for later processes (`store`).
+"""
+
+from minlp.kernels.compiled import KERNELS, Kernel, kernel, warm_up
+from minlp.kernels.record import Record
+from minlp.kernels.types import (
+    BoolCube,
+    Cube,
+    IntMatrix,
+    IntVector,
+    Matrix,
+    Vector,
+)
+
+__all__ = [
+    "KERNELS",
+    "BoolCube",
+    "Cube",
+    "IntMatrix",
+    "IntVector",
+    "Kernel",
+    "Matrix",
+    "Record",
+    "Vector",
+    "kernel",
+    "warm_up",
+]
