@@ -26,6 +26,7 @@ import numpy as np
 
 from minlp.convex.problem import upload_time
 from minlp.kernels import Cube, Matrix, Vector, kernel
+from minlp.kernels.arrays import assign, assign_rows, holds
 from minlp.slot.cost import chosen_receivers, interferes, log_gains
 from minlp.slot.data import Array, IntArray, SlotData
 from minlp.slot.geometry import log_gain
@@ -113,8 +114,11 @@ def best_position(
 ) -> tuple[float, float, float]:
     """(x, y, uplink cost) of the best place of UAV m, located to the resolution."""
     discs = discs_of(data, reach, chosen_receivers(data, point.choice), m)
-    radius = reach[m, :, 2].min()
-    centre = reach[m, reach[m, :, 2].argmin()]
+    centre = reach[m, 0]
+    for i in range(1, reach.shape[1]):
+        if reach[m, i, 2] < centre[2]:
+            centre = reach[m, i]
+    radius = centre[2]
     xy = point.uav_xy_m[m].copy()
     bx, by = xy
     best = _cost_near(data, point, slack, discs, m, xy)
@@ -130,8 +134,8 @@ def best_position(
                 for c in range(CELLS - 1, 0, -1):
                     if cells[c, 0] < cells[c - 1, 0]:
                         held = cells[c].copy()
-                        cells[c] = cells[c - 1]
-                        cells[c - 1] = held
+                        assign(cells[c], cells[c - 1])
+                        assign(cells[c - 1], held)
     for c in range(CELLS):
         if cells[c, 0] < np.inf:
             width = 2.0 * radius / (GRID - 1)
@@ -150,11 +154,11 @@ def planar_search(data: SlotData, reach: Cube, point: Point, resolution_m: float
     before = point.uav_xy_m.copy()
     receiver = chosen_receivers(data, point.choice)
     for m in range(before.shape[0]):
-        if (receiver == m).any():
+        if holds(receiver, m):
             x, y, _cost = best_position(data, reach, point, slack, m, resolution_m)
             point.uav_xy_m[m, 0], point.uav_xy_m[m, 1] = x, y
     if not repair(data, reach, receiver, point.uav_xy_m):
-        point.uav_xy_m[:] = before
+        assign_rows(point.uav_xy_m, before)
 
 
 class SuccessiveConvex:

@@ -16,6 +16,7 @@ from minlp.branch_and_bound.relaxation import assemble, gain_tables
 from minlp.convex.problem import ConvexProblem, Point, evaluate, gradients, new_point
 from minlp.convex.solve import descend
 from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
+from minlp.kernels.arrays import assign
 from minlp.slot.data import SlotData
 
 #: Newton steps a node's convex problem may take.
@@ -85,7 +86,8 @@ def priced(
     )
     bound += base - MARGIN * (np.abs(constant).sum() + abs(bound))
     evaluate(problem, anchor, point)
-    point.multiplier[:], point.disc_multiplier[:] = multiplier, weights
+    assign(point.multiplier, multiplier)
+    assign(point.disc_multiplier, weights)
     gradients(problem, point)
     relaxed = _relaxed(problem, constant, point)
     low, high = gain_tables(data, boxes)
@@ -94,7 +96,8 @@ def priced(
     )
     lost = np.zeros(n)
     for k in range(n):
-        lost[k] = max(0.0, -price[k].min())
+        for o in range(price.shape[1]):
+            lost[k] = max(lost[k], -price[k, o])
     bound -= lost.sum() * (1 + MARGIN)
     if not np.isfinite(bound):
         bound = -np.inf

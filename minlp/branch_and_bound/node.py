@@ -10,6 +10,7 @@ from minlp.branch_and_bound.core_bound import Priced, core_around, drop_dear, pr
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
 from minlp.kernels import IntVector, Matrix, Vector, kernel
+from minlp.kernels.arrays import least_at
 from minlp.slot.cost import (
     chosen_receivers,
     device_costs,
@@ -68,7 +69,7 @@ def evaluate_node(
     if best.lower_bound < cutoff and best.lost.sum() > gap:
         for k in range(choice.shape[0]):
             if best.lost[k] > 0.0:
-                choice[k] = np.argmin(best.price[k])
+                choice[k] = least_at(best.price[k])
         other = core_around(data, allowed, choice)
         found = priced(data, allowed, other, boxes, power_low, start, cutoff, gap)
         if found.lower_bound > best.lower_bound:

@@ -7,6 +7,7 @@ import numpy as np
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
 from minlp.kernels import Cube, IntVector, Matrix, Vector, kernel
+from minlp.kernels.arrays import holds, least_at
 from minlp.slot.cost import no_loads, option_terms
 from minlp.slot.data import NOT_SENT, Array, SlotData
 from minlp.slot.geometry import RADIUS_SLACK, shrink_to_disc, squared_distances
@@ -47,7 +48,7 @@ def tighten(data: SlotData, allowed: IntVector, boxes: Matrix) -> bool:
                 return False
         before = allowed.copy()
         _drop_uncovered(data, reach, allowed, single, boxes)
-        if (allowed == 0).any():
+        if holds(allowed, 0):
             return False
         if (allowed == before).all():
             return _separable(data, boxes) and _refusable(data, single, boxes)
@@ -138,7 +139,7 @@ def least_powers(data: SlotData, lone: Matrix, boxes: Matrix, budget: float) -> 
     _low, high = gain_tables(data, boxes)
     least = np.empty(n)
     for k in range(n):
-        least[k] = lone[k, : data.n_options[k]].min()
+        least[k] = lone[k, least_at(lone[k, : data.n_options[k]])]
     total = least.sum()
     floor = np.full(n, data.log_power_min)
     for k in range(n):

@@ -7,6 +7,7 @@ import numpy as np
 from minlp.branch_and_bound.core_bound import priced
 from minlp.improvement.neighbourhood import improve, move_index, swap_index, sweep
 from minlp.kernels import IntVector, Matrix, Vector, kernel
+from minlp.kernels.arrays import holds
 from minlp.slot.cost import chosen_receivers, device_costs
 from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData, option_with
 from minlp.slot.region import (
@@ -122,7 +123,7 @@ def away_from_business(data: SlotData, choice: IntVector, log_power: Vector, xy:
     cost = device_costs(data, choice, log_power, xy).sum()
     reach, area = start_reach(data), area_box(data)
     for m in range(xy.shape[0]):
-        if (receiver == m).any():
+        if holds(receiver, m):
             continue
         discs = discs_of(data, reach, receiver, m)
         for step in range(16):
@@ -134,5 +135,5 @@ def away_from_business(data: SlotData, choice: IntVector, log_power: Vector, xy:
             here = device_costs(data, choice, log_power, trial).sum()
             if here < cost and apart(data, trial) and refusals_hold(data, receiver, trial):
                 cost = here
-                xy[m] = trial[m]
+                xy[m, 0], xy[m, 1] = trial[m]
     return cost

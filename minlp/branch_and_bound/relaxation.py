@@ -23,6 +23,7 @@ from minlp.branch_and_bound.receivers import may_be_unserved, receivers, sure_lo
 from minlp.branch_and_bound.rows import affine_row, interval_row
 from minlp.convex.problem import ConvexProblem
 from minlp.kernels import IntVector, Matrix, Vector, kernel
+from minlp.kernels.arrays import assign
 from minlp.slot.cost import option_terms
 from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import RADIUS_SLACK, gain_interval, room, squared_distances
@@ -68,7 +69,8 @@ def assemble(
     loads = sure_loads(data, allowed)
     spaces, reach = np.empty((n_uavs, 3)), start_reach(data)
     for m in range(n_uavs):
-        spaces[m] = room(boxes[m], discs_of(data, reach, decided, m), near[m, 0], near[m, 1])
+        own = discs_of(data, reach, decided, m)
+        assign(spaces[m], room(boxes[m], own, near[m, 0], near[m, 1]))
     for k in range(n):
         _device_terms(data, k, allowed, core[k], heard[k], loads, low, high, problem, constant)
         if problem.load_s[k] == 0.0:
@@ -83,7 +85,8 @@ def assemble(
         else:
             interval_row(data, k, heard[k], bits, low, high, problem)
         problem.log_noise[k] -= OUTWARD
-        problem.log_interference[k] -= OUTWARD
+        for j in range(n):
+            problem.log_interference[k, j] -= OUTWARD
         problem.slack_s[k] += OUTWARD * abs(problem.slack_s[k])
     return problem, constant
 
@@ -104,12 +107,14 @@ def cutting_discs(data: SlotData, single: IntVector, decided: IntVector, boxes: 
                 x, y = data.device_xy_m[k]
                 _near, far = squared_distances(boxes[m], x, y)
                 if far > data.coverage_m**2:
-                    rows[count] = float(m), x, y, data.coverage_m * RADIUS_SLACK
+                    rows[count, 0], rows[count, 1], rows[count, 2] = m, x, y
+                    rows[count, 3] = data.coverage_m * RADIUS_SLACK
                     count += 1
         x, y = data.start_xy_m[m]
         _near, far = squared_distances(boxes[m], x, y)
         if used and far > data.reach_m**2:
-            rows[count] = float(m), x, y, data.reach_m * RADIUS_SLACK
+            rows[count, 0], rows[count, 1], rows[count, 2] = m, x, y
+            rows[count, 3] = data.reach_m * RADIUS_SLACK
             count += 1
     return rows[:count].copy()
 

@@ -24,6 +24,7 @@ from minlp.convex.problem import (
 )
 from minlp.convex.start import new_state, start
 from minlp.kernels import Vector, kernel
+from minlp.kernels.arrays import assign
 
 CONVERGED, CUT_OFF, STOPPED = 0, 1, 2
 
@@ -94,17 +95,19 @@ def descend(
     margin = rounding_margin(problem)
     cost = start(problem, multiplier, warm, y, point, state)
     best, least, bound, iteration, status = y.copy(), np.inf, -np.inf, 0, STOPPED
-    anchor[:] = y
+    assign(anchor, y)
     while np.isfinite(cost):
         gradients(problem, point)
         here = bound_at(problem, y, margin, point)
         if here > bound:
             bound = here
-            gradient[:], multiplier[:] = point.gradient, point.multiplier
-            anchor[:], weights[:] = y, point.disc_multiplier
+            assign(gradient, point.gradient)
+            assign(multiplier, point.multiplier)
+            assign(anchor, y)
+            assign(weights, point.disc_multiplier)
         if cost < least and inside(problem, point):
             least = cost
-            best[:] = y
+            assign(best, y)
         near = max(relative_gap * min(cost, least), absolute_gap)
         if least < cutoff < np.inf:
             near = max(near, HOPELESS * (cutoff - least))
@@ -120,7 +123,7 @@ def descend(
         if not primal > 0.0:
             break
         cost = advance(problem, y, cost, primal, along, point, state)
-    y[:] = best
+    assign(y, best)
     return least, bound, iteration, status
 
 

@@ -26,15 +26,22 @@ class State(Record):
 
 @kernel
 def new_state(problem: ConvexProblem) -> State:
-    width = problem.upper - problem.lower
-    free = np.flatnonzero(width > 0.0)
-    priced = (problem.overrun_weight > 0.0) & (problem.slack_s < np.inf)
-    late = np.flatnonzero(priced & (problem.load_s > 0.0))
-    f, m = free.shape[0], late.shape[0]
+    n, d = problem.load_s.shape[0], problem.lower.shape[0]
+    free, late = np.empty(d, np.int64), np.empty(n, np.int64)
+    f = m = 0
+    for i in range(d):
+        if problem.upper[i] - problem.lower[i] > 0.0:
+            free[f] = i
+            f += 1
+    for k in range(n):
+        priced = problem.overrun_weight[k] > 0.0 and problem.slack_s[k] < np.inf
+        if priced and problem.load_s[k] > 0.0:
+            late[m] = k
+            m += 1
     rows = np.zeros((5, 2 * f + 2 * m + problem.disc.shape[0]))
     return State(
-        free, late, rows[0], rows[1], rows[2], rows[3], rows[4],
-        np.zeros(m), np.empty((f, f)), np.zeros(f), np.zeros(width.shape[0]),
+        free[:f], late[:m], rows[0], rows[1], rows[2], rows[3], rows[4],
+        np.zeros(m), np.empty((f, f)), np.zeros(f), np.zeros(d),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from minlp.improvement.prices import best_power, disturbance_prices, option_costs, upload_cost
 from minlp.kernels import IntVector, Matrix, Vector, kernel
+from minlp.kernels.arrays import assign, assign_rows, least_at
 from minlp.slot.cost import LN2, interferes, log_gains
 from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import log_gain
@@ -86,12 +87,12 @@ def best_route(
     total = np.full((n_slots, nodes), np.inf)
     came = np.zeros((n_slots, nodes), np.int64)
     here = np.empty((nodes, 2))
-    here[:-1] = places
+    assign_rows(here, places)
     before = here.copy()
     for t in range(n_slots):
-        here[-1] = old[t]
+        assign(here[-1], old[t])
         if t > 0:
-            before[-1] = old[t - 1]
+            assign(before[-1], old[t - 1])
         for g in range(nodes):
             if t == 0:
                 near = np.hypot(here[g, 0] - start[0], here[g, 1] - start[1]) <= reach_m
@@ -106,7 +107,7 @@ def best_route(
                     came[t, g] = f
             total[t, g] = best + cost[t, g]
     route = np.empty(n_slots, np.int64)
-    route[-1] = total[-1].argmin()
+    route[-1] = least_at(total[-1])
     for t in range(n_slots - 1, 0, -1):
         route[t - 1] = came[t, route[t]]
     return route

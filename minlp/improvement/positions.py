@@ -11,6 +11,7 @@ import numpy as np
 
 from minlp.convex.problem import upload_time
 from minlp.kernels import Cube, Matrix, kernel
+from minlp.kernels.arrays import assign_rows, dot
 from minlp.slot.cost import LN2, chosen_receivers, interferes, log_gains
 from minlp.slot.data import SlotData
 from minlp.slot.region import area_box, discs_of, nearest_position, repair
@@ -96,7 +97,7 @@ def _step(
     scale = 1.0
     for _halving in range(12):
         copy_point(point, trial)
-        trial.uav_xy_m[:] = point.uav_xy_m + scale * step
+        assign_rows(trial.uav_xy_m, point.uav_xy_m + scale * step)
         if repair(data, reach, chosen_receivers(data, trial.choice), trial.uav_xy_m):
             value = settle_powers(data, trial, 0.1 * relative_gap, np.inf)
             if value <= point.value[0] + 1e-4 * scale * promised:
@@ -116,12 +117,16 @@ def polish(data: SlotData, reach: Cube, point: Point, relative_gap: float, max_s
         point.choice.copy(), point.log_power.copy(), point.multiplier.copy(),
         point.uav_xy_m.copy(), point.value.copy(),
     )  # fmt: skip
-    if n_uavs == 0 or reach[:, :, 2].max() == 0.0:
+    widest = 0.0
+    for m in range(n_uavs):
+        for i in range(reach.shape[1]):
+            widest = max(widest, reach[m, i, 2])
+    if widest == 0.0:
         return
     receiver, area = chosen_receivers(data, point.choice), area_box(data)
     slope = position_slope(data, point)
-    steepest = np.sqrt((slope**2).sum())
-    length = 0.3 * reach[:, :, 2].max() / max(steepest, 1e-300)
+    steepest = np.sqrt(dot(slope, slope))
+    length = 0.3 * widest / max(steepest, 1e-300)
     for _ in range(max_steps):
         target = point.uav_xy_m - length * slope
         for m in range(n_uavs):
@@ -129,16 +134,16 @@ def polish(data: SlotData, reach: Cube, point: Point, relative_gap: float, max_s
             x, y, _fine = nearest_position(discs, area, target[m, 0], target[m, 1])
             target[m, 0], target[m, 1] = x, y
         step = target - point.uav_xy_m
-        promised = (slope * step).sum()
+        promised = dot(slope, step)
         if not promised < -relative_gap * abs(point.value[0]):
             break
         if not _step(data, reach, point, step, promised, relative_gap, trial):
             break
         new_slope = position_slope(data, trial)
         went = trial.uav_xy_m - point.uav_xy_m
-        curve = (went * (new_slope - slope)).sum()
+        curve = dot(went, new_slope - slope)
         length = 4.0 * length
         if curve > 0.0:
-            length = min(length, (went**2).sum() / curve)
+            length = min(length, dot(went, went) / curve)
         copy_point(trial, point)
         slope = new_slope

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.kernels import Cube, IntVector, Matrix, Vector, kernel
+from minlp.kernels.arrays import assign_rows
 from minlp.slot.data import NOT_SENT, SlotData
 
 #: A disc is shrunk by this much before projecting, so that rounding stays inside it.
@@ -23,8 +24,9 @@ EDGE = 1e-10
 def start_reach(data: SlotData) -> Cube:
     """(M, 1, 3) rows (x, y, radius): the reach of every UAV from where it starts."""
     reach = np.empty((data.start_xy_m.shape[0], 1, 3))
-    reach[:, 0, :2] = data.start_xy_m
-    reach[:, 0, 2] = data.reach_m
+    for m in range(reach.shape[0]):
+        reach[m, 0, 0], reach[m, 0, 1] = data.start_xy_m[m]
+        reach[m, 0, 2] = data.reach_m
     return reach
 
 
@@ -36,7 +38,7 @@ def discs_of(data: SlotData, reach: Cube, receiver: IntVector, m: int) -> Matrix
     """
     n, count = receiver.shape[0], reach.shape[1]
     rows = np.empty((n + count, 3))
-    rows[:count] = reach[m]
+    assign_rows(rows, reach[m])
     for k in range(n):
         if receiver[k] == m:
             rows[count, 0], rows[count, 1] = data.device_xy_m[k]

@@ -12,6 +12,7 @@ import numpy as np
 from minlp.convex.problem import ConvexProblem
 from minlp.convex.solve import minimise_kernel
 from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
+from minlp.kernels.arrays import assign, assign_indices, assign_rows
 from minlp.slot.cost import interferes, loads_of, log_gains, option_terms
 from minlp.slot.data import NOT_SENT, SlotData, plan_of
 from satedge.problem.instance import Instance
@@ -39,11 +40,11 @@ def new_point(n: int, n_uavs: int) -> Point:
 
 @kernel
 def copy_point(source: Point, target: Point) -> None:
-    target.choice[:] = source.choice
-    target.log_power[:] = source.log_power
-    target.multiplier[:] = source.multiplier
-    target.uav_xy_m[:] = source.uav_xy_m
-    target.value[:] = source.value
+    assign_indices(target.choice, source.choice)
+    assign(target.log_power, source.log_power)
+    assign(target.multiplier, source.multiplier)
+    assign_rows(target.uav_xy_m, source.uav_xy_m)
+    assign(target.value, source.value)
 
 
 @kernel
