@@ -15,18 +15,12 @@ the result is an optimal punctual plan or a proof that there is none, with its c
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
-import numpy as np
-
-from minlp.branch_and_bound.primal import point_at, staying_options
 from minlp.branch_and_bound.search import Limits, Search
-from minlp.improvement.neighbourhood import improve
-from satedge.problem.generation.generate import generate
+from minlp.kernels import warm_up
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import idle_decision, rollout
-from satedge.problem.scenario import preset
 
 
 def solve_slot(instance: Instance, slot: int, limits: Limits, report: Report = ignore) -> Outcome:
@@ -87,15 +81,3 @@ def rolling(
 
     outcome = rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
     return replace(outcome, info={**outcome.info, "slot_gaps": gaps})
-
-
-@cache
-def warm_up() -> None:
-    """Compile or load the kernels, so that their first use is not charged to a slot."""
-    scenario = preset("tiny", n_slots=1, n_devices=2, arrivals="every-slot")
-    search = Search(generate(scenario, 0), 0, Limits(budget_s=np.inf, max_nodes=20), ignore)
-    search.run()
-    data = search.data
-    choice = staying_options(data, search.lone)
-    point = point_at(choice, np.zeros(len(choice)), data.start_xy_m)
-    improve(data, search.reach, point, 1, 1e-6)

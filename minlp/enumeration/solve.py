@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minlp import kernels
 from minlp.enumeration.box import Box, evaluate, root_box, split
 from minlp.enumeration.point import Combination
 from minlp.p1.data import SlotTerms, slot_terms
@@ -72,6 +73,7 @@ def solve(
 
     For one slot the bound is the slot's; over several slots it would not bound the horizon.
     """
+    kernels.warm_up()
     began = time.perf_counter()
     proofs: list[Proof] = []
 

@@ -12,6 +12,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from minlp import kernels
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import greedy_decision
 from minlp.slot.data import slot_data
@@ -34,6 +35,7 @@ def local_search(
     instance: Instance, *, budget_s: float, seed: int, report: Report = ignore, tries: int = 6
 ) -> Outcome:
     """Moves, swaps and flights from greedy's decision, the `tries` best with optimal powers."""
+    kernels.warm_up()
 
     def decide(slot: Instance, _: int, slot_s: float, stream: Report) -> Plan:
         return improved(slot, greedy_decision(slot), tries, time.perf_counter() + slot_s, stream)

@@ -9,7 +9,7 @@ Its one signature is what the annotations say; other arguments are refused. It i
 is first called, or with all others by `warm_up`, and kept on disk for later processes (`store`).
 """
 
-from minlp.kernels.compiled import KERNELS, Kernel, kernel, warm_up
+from minlp.kernels.compiled import KERNELS, Kernel, import_all, kernel, warm_up
 from minlp.kernels.record import Record
 from minlp.kernels.types import (
     BoolCube,
@@ -19,6 +19,7 @@ from minlp.kernels.types import (
     Matrix,
     Vector,
 )
+from satedge import preparation
 
 __all__ = [
     "KERNELS",
@@ -30,6 +31,9 @@ __all__ = [
     "Matrix",
     "Record",
     "Vector",
+    "import_all",
     "kernel",
     "warm_up",
 ]
+
+preparation.register(warm_up)

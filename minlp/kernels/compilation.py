@@ -22,6 +22,8 @@ class Compilation:
         """Nothing is going on."""
         self.ready = self.expected = 0
         """Kernels compiled or loaded, of how many."""
+        self.compiled = 0
+        """Kernels that this process had to compile."""
         self.begun = False
         self._depth = 0
         self._lock: TextIOWrapper | None = None
@@ -37,18 +39,22 @@ class Compilation:
         global_compiler_lock.release()
 
     def begin(self, folder: Path | None) -> bool:
-        """Say that something is compiled; True if another process may have done so meanwhile.
+        """Something must be compiled; True if another process may have done so meanwhile.
 
         The lock is held until the outermost entry is left: who comes later finds all on disk.
         """
-        first = not self.begun
-        if first:
-            self.begun = True
-            self._thresholds = gc.get_threshold()
-            gc.set_threshold(*_GARBAGE)
-            self._lock = _locked(folder)
+        if self.begun:
+            return False
+        self.begun = True
+        self._thresholds = gc.get_threshold()
+        gc.set_threshold(*_GARBAGE)
+        self._lock = _locked(folder)
+        return self._lock is not None
+
+    def tell(self) -> None:
+        """Count one more that is compiled, and say how far it is."""
+        self.compiled += 1
         preparation.say(f"compiling kernels, once: {self.ready} of {self.expected}")
-        return first and self._lock is not None
 
     def _end(self) -> None:
         self.begun = False
@@ -64,13 +70,13 @@ def _locked(folder: Path | None) -> TextIOWrapper | None:
         return None
     try:
         lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            preparation.say("waiting for kernels that another process compiles")
+            fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError:
         return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        preparation.say("waiting for kernels that another process compiles")
-        fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
 
 

@@ -18,7 +18,7 @@ from numba.core import compiler, errors, sigutils
 from numba.core.registry import CPUDispatcher
 
 from minlp.kernels.compilation import compilation
-from minlp.kernels.store import Stale, Store
+from minlp.kernels.store import PACKAGE, Stale, Store, sources
 from minlp.kernels.types import declared_types
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +41,14 @@ def warm_up() -> None:
     with compilation:
         for made in list(KERNELS.values()):
             made.get_ready()
+
+
+def import_all() -> None:
+    """Import every module of the package that has kernels."""
+    for path in sources():
+        if path.stem != "__main__":
+            inner = path.relative_to(PACKAGE).with_suffix("").parts
+            importlib.import_module(".".join(("minlp", *inner)))
 
 
 class Kernel(CPUDispatcher):
@@ -76,9 +84,9 @@ class Kernel(CPUDispatcher):
         """numba's way in, from Python and from other kernels, whatever they are called with."""
         given, _result = sigutils.normalize_signature(sig)
         wanted = tuple(self.declared.values())
-        for name, is_, allowed in zip(self.declared, given, wanted, strict=True):
-            if is_ != allowed and self.typingctx.can_convert(is_, allowed) is None:
-                what = f"{self.py_func.__qualname__}: {name} is {is_}: allowed is {allowed}"
+        for name, found, allowed in zip(self.declared, given, wanted, strict=True):
+            if found != allowed and self.typingctx.can_convert(found, allowed) is None:
+                what = f"{self.py_func.__qualname__}: {name} is {found}: allowed is {allowed}"
                 raise errors.TypingError(what)
         with compilation:
             compilation.expected = len(KERNELS)

@@ -11,7 +11,6 @@ import hashlib
 import os
 import pickle
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -27,7 +26,7 @@ from numba.core.serialize import dumps
 
 from minlp.kernels.compilation import compilation
 
-_PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[1]
 
 
 class Stale(Exception):
@@ -47,6 +46,8 @@ class Store(NullCache):
         found = self._load(target_context)
         if found is None and compilation.begin(folder()):
             found = self._load(target_context)
+        if found is None:
+            compilation.tell()
         return found
 
     def _load(self, target_context: Any) -> CompileResult | None:
@@ -56,9 +57,7 @@ class Store(NullCache):
         try:
             payload = pickle.loads((place / self._name).read_bytes())
             return CompileResult._rebuild(target_context, *payload)
-        except FileNotFoundError:
-            return None
-        except Exception:  # whatever is wrong with a file: compiling mends it
+        except Exception:  # it is not there, or whatever is wrong with it: compiling mends that
             return None
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
@@ -66,11 +65,12 @@ class Store(NullCache):
         place = folder()
         if place is None:
             return
+        beside = place / f"{self._name}.{os.getpid()}"
         try:
-            with tempfile.NamedTemporaryFile(dir=place, delete=False) as file:
-                file.write(dumps(data._reduce()))
-            Path(file.name).replace(place / self._name)
+            beside.write_bytes(dumps(data._reduce()))
+            beside.replace(place / self._name)
         except OSError as error:
+            beside.unlink(missing_ok=True)
             _warn(f"{place}: {error.strerror}")
 
 
@@ -93,17 +93,22 @@ def folder() -> Path | None:
 def _places() -> Iterator[Path]:
     if "NUMBA_CACHE_DIR" in os.environ:
         yield Path(os.environ["NUMBA_CACHE_DIR"])
-    yield _PACKAGE / "__pycache__"
+    yield PACKAGE / "__pycache__"
     yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "satedge"
+
+
+def sources() -> list[Path]:
+    """All files that compiled code is made of."""
+    found = [*PACKAGE.rglob("*.py")]
+    own, marks = Path(__file__).parent, (b"@kernel\n", b"(Record):\n")
+    return sorted(p for p in found if p.parent == own or any(m in p.read_bytes() for m in marks))
 
 
 def _state() -> str:
     """Of all that compiled code depends on: sources, versions, processor."""
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        source = path.read_bytes()
-        if b"@kernel" in source or b"(Record)" in source or "kernels" in path.parts:
-            digest.update(source)
+    for path in sources():
+        digest.update(path.read_bytes())
     machine = CPUDispatcher.targetdescr.target_context.codegen().magic_tuple()
     versions = (sys.version_info[:2], numba.__version__, llvmlite.__version__)
     digest.update(repr((versions, machine)).encode())

@@ -23,6 +23,7 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
+from minlp import kernels
 from minlp.milp.duals import LinearProgram, LpAnswer, Solver, milp_claim
 from minlp.milp.model import build_relaxation
 from minlp.milp.refine import refine
@@ -88,6 +89,7 @@ def solve_rounded(
     instance: Instance, *, budget_s: float, seed: int, report: Report = ignore
 ) -> Outcome:
     """The bound, and the relaxation's servers made whole: best powers, positions by descent."""
+    kernels.warm_up()
     began = time.perf_counter()
 
     def act(slot: Instance, t: int) -> Plan:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from satedge import preparation
 from satedge.commands import common
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def _progress(records: Iterator[dict[str, Any]], work: Work) -> Iterator[dict[st
     with Progress(*columns, console=common.console(), transient=True) as bar:
         total = len(work.todo) + len(work.done)
         task = bar.add_task("starting", total=total, completed=len(work.done))
+        preparation.listen(lambda text: bar.update(task, description=text or "starting"))
         for record in records:
             row = record["row"]
             name = escape(f"{row['method']} on {row['instance']}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from satedge import preparation
 from satedge.bench.methods import table as methods
 from satedge.bench.run import supervisor
 from satedge.bench.run.local import execute
@@ -157,6 +158,23 @@ def test_worker_stays_warm_and_warming_is_not_timed(slot: Instance) -> None:
     assert first["info"] == second["info"]
     assert first["info"]["started"] == 1
     assert first["row"]["wall_s"] <= ended_s - first["info"]["warm_from_s"]
+
+
+def test_compiling_is_told_and_not_timed(
+    slot: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a cold cache a method has its whole budget, however short, once its kernels are ready."""
+    said: list[str] = []
+    monkeypatch.setattr(preparation, "_listener", said.append)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    limits = Limits(grace_s=0.3)
+    cell = Cell(methods.find("support.toy_kernels:solve"), slot, 0, 0.2, limits=limits)
+    with WorkerProcess() as worker:
+        record = execute(worker, cell)
+    assert record["row"]["status"] == "done"
+    assert record["info"] == {"before": len(said) - 1, "within": 0, "found": 27.0}
+    assert said[0] == f"compiling kernels, once: 0 of {len(said) - 1}"
+    assert said[-1] == ""
 
 
 def test_stop_kills_at_once(slot: Instance) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Literal
 
+from satedge import preparation
 from satedge.bench.run import processes
 from satedge.bench.run.worker import Job, Timing, waited_s
 from satedge.bench.study.limits import Limits
@@ -106,7 +107,11 @@ class Watch:
 
     def _heard(self, message: tuple[Any, ...], job: Job) -> Run | None:
         kind, *rest = message
-        if kind == "ready":
+        if kind == "preparing":
+            preparation.say(rest[0])
+            if not self.ready:
+                self.began = time.perf_counter()
+        elif kind == "ready":
             self.ready = True
             self.began = time.perf_counter()
             self.limit_s = job.budget_s + self.limits.grace_s

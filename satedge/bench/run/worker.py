@@ -4,7 +4,8 @@ Started by `process.WorkerProcess`. One thread of numerics, everything it prints
 file, and it dies with whoever started it. Under the clock "cpu" `time.perf_counter` counts
 processor seconds here, before any method is imported: budgets and times then mean the same on a
 machine that others use too. Messages to the parent are tuples:
-("ready",), ("progress", seconds, Progress), ("done", Timing, Outcome), ("failed", Timing, text).
+("preparing", text), ("ready",), ("progress", seconds, Progress), ("done", Timing, Outcome),
+("failed", Timing, text).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from satedge import preparation
 from satedge.bench.methods.table import (
     Method,
     MethodError,
@@ -98,6 +100,7 @@ def main() -> None:
     if sys.argv[3] == "cpu":
         time.perf_counter = cpu_s
     link = Connection(int(sys.argv[1]))
+    preparation.listen(lambda text: link.send(("preparing", text)))
     warm: set[str] = set()
     while True:
         try:
@@ -138,8 +141,10 @@ def _prepared(job: Job, warm: set[str]) -> Callable[..., Any]:
 def _warm_up(function: Callable[..., Any], job: Job) -> None:
     """Compile before the clock starts: a fresh clone must not lose its budget to numba.
 
-    A module may offer `warm_up()`; methods that need numba without it run shortly on one slot.
+    What the imported packages registered is prepared. Beyond that, a module may offer `warm_up()`;
+    methods that need numba without it run shortly on one slot, which imports what they import late.
     """
+    preparation.prepare()
     module = sys.modules[job.method.entry.partition(":")[0]]
     if hasattr(module, "warm_up"):
         module.warm_up()
@@ -147,6 +152,7 @@ def _warm_up(function: Callable[..., Any], job: Job) -> None:
         slot = job.instance.rows(slice(0, 1), name="warm-up")
         with suppress(Exception):
             function(slot, budget_s=WARM_S, seed=0, **job.method.settings)
+        preparation.prepare()
 
 
 def _call(function: Callable[..., Any], job: Job, watch: Stopwatch, link: Connection) -> Outcome:
