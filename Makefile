@@ -35,8 +35,8 @@ $(READY): pyproject.toml constraints.txt
 # Kernels are compiled once after each change of their sources, not inside somebody's time limit.
 KERNELS := $(VENV)/.kernels
 $(KERNELS): $(READY) $(wildcard minlp/*.py minlp/*/*.py)
-	@echo "[satedge] compiling kernels (about a minute, once)"
-	@$(BIN)/python -c "from minlp.branch_and_bound.solve import warm_up; warm_up()"
+	@echo "[satedge] compiling kernels (half a minute, once)"
+	@$(BIN)/python -m minlp.kernels
 	@touch $(KERNELS)
 
 benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print its table.
