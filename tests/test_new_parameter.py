@@ -64,6 +64,7 @@ document = json.loads((folder / "instance.json").read_text())
 jsonschema.validate(document, instance_schema())
 
 document["scenario"]["uav_hover_W"] = 0
+del document["file_sha256"]
 (folder / "said.json").write_text(json.dumps(document))
 told["said"] = read_instance(folder / "said.json").content_sha256
 document["scenario"]["uav_hover_W"] = 5.0
