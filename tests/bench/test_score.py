@@ -205,6 +205,13 @@ def test_gate_goes_through_every_instance() -> None:
     assert [breach.instance for breach in gate(from_records(rows))] == ["h", "j"]
 
 
+def test_gate_needs_both_a_plan_and_a_bound() -> None:
+    """Instances that have only the one, or neither, pass."""
+    assert gate(from_records([row("a", 10.0)])) == []
+    assert gate(from_records([row("b", math.nan, 9.0, admissible=False)])) == []
+    assert gate(from_records([row("c", math.nan, admissible=False)])) == []
+
+
 def test_gate_names_the_first_of_equals() -> None:
     """However many plans and bounds are equal, the breach is told the same way."""
     rows = [row(f"m{n}", 10.0, 11.0, instance_sha256=sha) for n in range(50) for sha in ("i", "j")]
