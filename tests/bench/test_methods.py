@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def test_settings_of_another_type_are_refused(
 def test_settings_behind_a_decorator_are_found_by_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the source does not tell, the callable does."""
+    """Where the source does not tell, the callable does; a stranger's is imported by workers."""
     (tmp_path / "wrapped.py").write_text(
         "from functools import partial\n"
         "def base(instance, *, budget_s, seed, depth=1, width=2): ...\n"
@@ -116,8 +117,13 @@ def test_settings_behind_a_decorator_are_found_by_import(
         "def anything(instance, *, budget_s, seed, **settings): ...\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    names, anything = methods.parameters(methods.find("wrapped:solve"))
+    method = methods.find("wrapped:solve")
+    assert methods.parameters(method) == ((), True)
+    assert "wrapped" not in sys.modules
+    names, anything = methods.parameters(method, methods.load(method))
     assert (set(names), anything) == ({"depth", "width"}, False)
+    own = replace(method, family="classical")
+    assert methods.parameters(own) == (names, False)
     methods.check_settings(methods.find("wrapped:anything"), {"whatever": 1})
 
 
