@@ -1,9 +1,9 @@
 """What a worker tells the bench: data of a declared form, checked on both sides.
 
 A head is a JSON object of one `kind`: "preparing" with a `text`; "ready"; "failed" with a `text`;
-"progress" with a `lower_bound`; "done" with `status`, `lower_bound`, `certificate` and `info`. Where `plan` is true
-the body holds the arrays of a plan that fits the instance, one after the other, in little-endian
-byte order. Nothing is ever unpickled here: methods are strangers.
+"progress" with a `lower_bound`; "done" with `status`, `lower_bound`, `certificate` and `info`.
+Where `plan` is true the body holds the arrays of a plan that fits the instance, one after the
+other, in little-endian byte order. Nothing is ever unpickled here: methods are strangers.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from satedge import preparation
-from satedge.bench.methods.table import Method, MethodError, check_settings, load, wants_report
+from satedge.bench.methods.table import Method, check_settings, load, wants_report
 from satedge.bench.run import keeper, messages
 from satedge.bench.run.link import Frame, read_frame, write_frame
 from satedge.problem.instance import Instance
@@ -51,12 +51,13 @@ def cpu_s() -> float:
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
-def main(link: int, clock: str) -> None:
-    """Serve jobs from the socket of a file descriptor, by a clock; end with the keeper."""
+def main() -> None:
+    """Serve jobs from the socket whose file descriptor is an argument, by the clock that is the
+    other; end with the keeper."""
     keeper.prctl(keeper.SET_PDEATHSIG, signal.SIGKILL)
-    if clock == "cpu":
+    if sys.argv[2] == "cpu":
         time.perf_counter = cpu_s
-    end = socket.socket(fileno=link)
+    end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
     preparation.listen(lambda text: write_frame(end, messages.preparing(text)))
     warm: set[str] = set()
@@ -112,8 +113,9 @@ def _call(function: Callable[..., Any], job: Job, end: socket.socket) -> Any:
 
 
 def _told(error: BaseException) -> str:
-    """One line for people; the traceback goes to the log."""
-    told = isinstance(error, (MethodError, messages.MessageError))
+    """One line for people. Errors of this project are written for them; of others the traceback
+    goes to the log."""
+    told = type(error).__module__.partition(".")[0] in ("satedge", "minlp", "drl")
     if not told:
         traceback.print_exception(error)
         sys.stderr.flush()

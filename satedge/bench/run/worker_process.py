@@ -8,7 +8,6 @@ streamed until then is kept.
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -16,6 +15,7 @@ import sys
 import tempfile
 import threading
 
+from satedge import isolated
 from satedge.bench.run import keeper, processes
 from satedge.bench.run.link import Link
 from satedge.bench.run.supervisor import Run, Watch
@@ -24,12 +24,6 @@ from satedge.bench.study.limits import Clock, Limits
 
 #: Bytes of a worker's output that are kept, from its end.
 LOG_BYTES = 32_768
-
-#: A worker looks for modules where the bench does, the bench's current folder left out.
-_BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from satedge.bench.run.worker import main; main(int(sys.argv[2]), sys.argv[3])"
-)
 
 ONE_THREAD = dict.fromkeys(
     (
@@ -101,11 +95,10 @@ class WorkerProcess:
         near, far = socket.socketpair()
         held, self._lifeline = os.pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the worker)
-        paths = json.dumps([os.path.abspath(place) for place in sys.path if place])
-        words = ["-I", "-u", "-c", _BOOT, paths, str(far.fileno()), clock]
-        kept = [keeper.__file__, str(held), str(far.fileno()), sys.executable, *words]
+        fds = [str(held), str(far.fileno())]
+        kept = isolated.command("satedge.bench.run.worker", far.fileno(), clock)
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", *kept],
+            [sys.executable, "-I", "-S", keeper.__file__, *fds, *kept],
             pass_fds=(far.fileno(), held),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
