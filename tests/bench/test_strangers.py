@@ -97,13 +97,9 @@ def test_a_study_goes_on(slot: Instance, tmp_path: Path) -> None:
     """Every bad return is a row; the study ends, and its table can be read."""
     write_instance(slot, tmp_path / "slot.json")
     bad = ["bound array", "info list", "redrawn flat", "plan as text"]
-    methods = [
-        f'{{ name = "support.strangers:returns", label = "{what}", settings = {{ what = "{what}" }} }}'
-        for what in bad
-    ]
-    methods.append(
-        '{ name = "support.strangers:reports", label = "junk", settings = { what = "text" } }'
-    )
+    own = '{{ name = "support.strangers:{}", label = "{}", settings = {{ what = "{}" }} }}'
+    methods = [own.format("returns", what, what) for what in bad]
+    methods.append(own.format("reports", "junk", "text"))
     text = f"[[part]]\nname = 'x'\nsuites = ['{tmp_path / 'slot.json'}']\n"
     study = parse_study(f"{text}methods = ['greedy', {', '.join(methods)}]\n", "s")
     store = Store(tmp_path / "run").make()

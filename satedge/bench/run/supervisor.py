@@ -226,6 +226,7 @@ class Watch:
         at: float | None = None,
     ) -> Run:
         self.family.search(at_once=True)
+        self.peak_MB = max(self.peak_MB, self.family.memory_MB())
         wall_s = self._elapsed_s(time.perf_counter() if at is None else at)
         wait_s = None
         if self.start is not None and self.start.waited_s is not None:

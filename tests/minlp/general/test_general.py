@@ -75,10 +75,10 @@ def test_both_formulations_have_one_optimum():
     assert costs[0] == pytest.approx(costs[1], rel=1e-5)
 
 
-def fails(solver, budget_s=10, n_slots=1, **settings):
+def fails(solver, budget_s=600, n_slots=1, **settings):
     """Why a solver fails. Nothing that it has not found itself is handed on as its plan."""
     reported = []
-    instance = generate(preset("tiny", n_slots=n_slots), 0)
+    instance = tiny(n_slots=n_slots)
     with pytest.raises(general.SolverFailed) as told:
         general.solve(
             instance, budget_s=budget_s, seed=0, solver=solver, report=reported.append, **settings
@@ -176,12 +176,12 @@ def test_a_false_claim_is_kept_with_what_the_referee_says(monkeypatch):
     claim = {"termination": "optimal", "cost": 0.9 * cost, "bound": 1.1 * cost, "version": "1"}
     answer = {"claim": claim, "plan": plan.to_dict()}
     monkeypatch.setattr(general.Child, "ask", lambda *_: answer)
-    outcome = general.solve(tiny(), budget_s=10, seed=0)
+    outcome = general.solve(tiny(), budget_s=600, seed=0)
     (slot,) = outcome.info["slots"]
     assert (outcome.status, slot["judged"]) == ("feasible", cost)
     assert [w.split()[1] for w in slot["wrong"]] == ["cost", "bound"]
     claim |= {"cost": cost, "bound": cost}
-    assert general.solve(tiny(), budget_s=10, seed=0).status == "optimal"
+    assert general.solve(tiny(), budget_s=600, seed=0).status == "optimal"
 
 
 def test_rounding_beyond_coverage_is_tidied():
