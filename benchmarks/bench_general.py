@@ -47,12 +47,13 @@ class Duel:
 def duel(slot: Instance, peer: str, formulation: str, budget_s: float) -> Duel | str:
     """Both methods on a slot; the reason where the peer failed."""
     # Solvers look at the clock between steps only; one that stops late has not failed.
-    outcome = general.solve(
-        slot, budget_s=budget_s, seed=0, solver=peer, formulation=formulation, grace_s=60.0
-    )
+    try:
+        outcome = general.solve(
+            slot, budget_s=budget_s, seed=0, solver=peer, formulation=formulation, grace_s=60.0
+        )
+    except general.SolverFailed as failure:
+        return str(failure)
     (record,) = outcome.info["slots"]
-    if record.get("error"):
-        return str(record["error"])
     cost = float(judge(slot, outcome.plan).cost)
     bound = -np.inf if record["bound"] is None else record["bound"]
     gap = max((cost - bound) / cost, GAP)

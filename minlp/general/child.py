@@ -21,10 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from minlp.p1 import model as p1
-from minlp.p1.solvers import CONTINUOUS, Claim, SolverMissing, call
+from minlp.p1.solvers import CONTINUOUS, Claim, SolverMissing, availability, call
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
+
+#: What the cutoff lies above the known plan, relatively: a solver may find none that is better.
+SLACK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Job:
     formulation: str
     download: str
     end: float
-    """When the solver should be done: `time.time()`."""
+    """When the solver should be done, by `time.monotonic`, which processes share."""
     least_s: float
     """What it gets at least, however long it took to get here."""
     seed: int
@@ -50,14 +53,17 @@ class Job:
 
 def solve_job(job: Job) -> dict[str, Any]:
     """Claim and plan of a job as JSON values."""
-    cutoff = float(judge(job.instance, job.start).cost)
+    reason = availability(job.solver)
+    if reason:
+        raise SolverMissing(reason)
+    cutoff = float(judge(job.instance, job.start).cost) * (1 + SLACK)
     build: dict[str, Any] = {
         "formulation": job.formulation, "download": job.download, "cutoff": cutoff
     }  # fmt: skip
     model = p1.build(job.instance, **build)
     with contextlib.suppress(ValueError):  # a start on a dominated server is no start
         p1.model_cost_at(model, job.start)
-    limit_s = max(job.least_s, job.end - time.time())
+    limit_s = max(job.least_s, job.end - time.monotonic())
     began = _cpu_s()
     if job.solver in CONTINUOUS:
         claim = _rounded(job, model, limit_s / 2)
@@ -78,7 +84,9 @@ def _rounded(job: Job, model: Any, limit_s: float) -> Claim:
     import pyomo.environ as pyo
 
     relaxed = pyo.TransformationFactory("core.relax_integer_vars").create_using(model)
-    call(relaxed, job.solver, limit_s, job.seed, job.options)
+    claim = call(relaxed, job.solver, limit_s, job.seed, job.options)
+    if claim.cost is None:
+        return claim
     for name in ("serves", "refuses"):
         for index, variable in getattr(model, name).items():
             variable.set_value(pyo.value(getattr(relaxed, name)[index]), skip_validation=True)
@@ -117,7 +125,3 @@ def main() -> None:
         partial = Path(job.answer + ".part")
         partial.write_text(json.dumps(answer))
         os.replace(partial, job.answer)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,10 @@
 """P1 handed whole to a general solver, slot by slot: the peers of the methods here.
 
 The solver runs in a process of its own, is told a time limit and killed a little after it, and
-its output is kept aside. Nothing that it claims is believed: its plan passes the projector and is
-judged by the referee; its bound is kept as "claimed" and is no certified bound. What contradicts
-the referee, a crash and a hang are recorded.
+its output is kept aside. Nothing that it claims is believed: its plan is judged by the referee; its
+bound is kept as "claimed" and is no certified bound. What contradicts the referee is recorded. A
+solver that is not there, crashes, hangs, or has no admissible plan of a slot has failed: no other
+plan takes the place of its own.
 
 The model is the formulation that served SCIP and Gurobi best (see `p1.rates_log`), with all cuts,
 the cost of a simple known plan as cutoff and its servers as first incumbent. By default a UAV's
@@ -18,7 +19,6 @@ import json
 import os
 import pickle
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from minlp.general.child import Job
 from minlp.p1.start import start_plan
+from satedge import isolated
 from satedge.problem.instance import Instance
-from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
+from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.projector import project
 from satedge.problem.referee import judge
 from satedge.problem.rollout import rollout
@@ -45,6 +46,10 @@ START_S = 60.0
 
 #: Relative difference between a claim and the referee beyond which the claim is called wrong.
 CLAIM_TOLERANCE = 1e-4
+
+
+class SolverFailed(RuntimeError):
+    """A general solver has no plan of a slot: which, and why."""
 
 
 def solve(
@@ -62,7 +67,7 @@ def solve(
     """Plans of a general solver by its Pyomo name; `info["slots"]` holds claims and judgements.
 
     `options` go to the solver under its own names. Status: "optimal" when the solver claims it
-    for every slot and the referee finds nothing against it; "failed" when it failed on one.
+    for every slot and the referee finds nothing against it. Raises SolverFailed.
     """
     settings = {
         "solver": solver, "formulation": formulation, "download": download,
@@ -75,56 +80,54 @@ def solve(
         def act(slot: Instance, t: int) -> Plan:
             left_s = budget_s - (time.perf_counter() - began)
             share_s = left_s / (instance.n_slots - t)
-            if instance.n_slots == 1:
-                report(Progress(start_plan(slot)))
+            if share_s <= 0:
+                raise SolverFailed(f"slot {t}: its {budget_s:g} s were over before")
             plan, record = _solve_slot(child, slot, t, share_s, grace_s, settings)
             records.append(record)
             return plan
 
-        outcome = rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
+        outcome = rollout(instance, act, seed=seed, report=report)
     return _outcome(outcome, records, settings)
 
 
 def _solve_slot(
     child: Child, slot: Instance, t: int, share_s: float, grace_s: float, settings: dict[str, Any]
 ) -> tuple[Plan, dict[str, Any]]:
-    """The solver's plan of a slot, or the start plan where it has none, and the record of it."""
-    start = start_plan(slot)
-    answer = child.ask(slot, start, share_s, grace_s, settings)
-    record: dict[str, Any] = {"slot": t, **answer.get("claim", {})}
+    """The solver's plan of a slot and the record of it. Raises SolverFailed."""
+    answer = child.ask(slot, start_plan(slot), share_s, grace_s, settings)
     if "error" in answer:
-        record |= {"error": answer["error"], "log": child.log_tail()}
-    plan = start
-    if answer.get("plan"):
-        claimed = answer["plan"]
-        raw = Plan(
-            np.array(claimed["server"], np.int64).reshape(start.server.shape),
-            np.array(claimed["power_W"], float).reshape(start.power_W.shape),
-            np.array(claimed["uav_xy_m"], float).reshape(start.uav_xy_m.shape),
-        )
-        plan, changes = project(slot, tidy(slot, raw))
-        record["redrawn"] = int(changes.server.sum())
+        print(child.log_tail())
+        raise SolverFailed(f"slot {t}: {answer['error']}")
+    record: dict[str, Any] = {"slot": t, **answer["claim"]}
+    claimed, shape = answer["plan"], (1, slot.scenario.n_devices)
+    if claimed is None:
+        raise SolverFailed(f"slot {t}: no plan within {share_s:.3g} s ({record['termination']})")
+    raw = Plan(
+        np.array(claimed["server"], np.int64).reshape(shape),
+        np.array(claimed["power_W"], float).reshape(shape),
+        np.array(claimed["uav_xy_m"], float).reshape(1, -1, 2),
+    )
+    plan, changes = project(slot, tidy(slot, raw))
+    if changes.server.any():
+        devices = ", ".join(str(k + 1) for k in np.flatnonzero(changes.server[0]))
+        raise SolverFailed(f"slot {t}: its plan has no admissible server for device {devices}")
     judged = float(judge(slot, plan).cost)
-    record |= {"judged": judged, "wrong": _wrong(record, judged)}
-    started = float(judge(slot, start).cost)
-    return (start if started < judged else plan), record
+    return plan, record | {"judged": judged, "wrong": _wrong(record, judged)}
 
 
 def _wrong(record: dict[str, Any], judged: float) -> list[str]:
     """What the referee has against a claim."""
     found = []
     slack = CLAIM_TOLERANCE * abs(judged)
-    if _claims_optimum(record) and record.get("cost") is None:
-        found.append("claims an optimum, but its values have no cost")
-    if record.get("cost") is not None and not abs(record["cost"] - judged) <= slack:
+    if not abs(record["cost"] - judged) <= slack:
         found.append(f"claims cost {record['cost']:.9g}, judged {judged:.9g}")
-    if record.get("bound") is not None and not record["bound"] <= judged + slack:
+    if record["bound"] is not None and not record["bound"] <= judged + slack:
         found.append(f"claims bound {record['bound']:.9g} above a plan of cost {judged:.9g}")
     return found
 
 
 def _claims_optimum(record: dict[str, Any]) -> bool:
-    told = str(record.get("termination"))
+    told = str(record["termination"])
     return "optimal" in told.lower() or told == "convergenceCriteriaSatisfied"
 
 
@@ -150,14 +153,12 @@ def tidy(slot: Instance, raw: Plan) -> Plan:
 
 
 def _outcome(outcome: Outcome, records: list[dict[str, Any]], settings: dict[str, Any]) -> Outcome:
-    bounds = [r.get("bound") for r in records]
+    bounds = [r["bound"] for r in records]
     claimed = None if None in bounds else float(np.mean(np.array(bounds, float)))
     status = outcome.status
-    if any("error" in r for r in records):
-        status = "failed"
-    elif status != "stopped" and all(_claims_optimum(r) for r in records):
+    if all(_claims_optimum(r) for r in records):
         status = "feasible" if any(r["wrong"] for r in records) else "optimal"
-    version = next((r["version"] for r in records if r.get("version")), "")
+    version = next((r["version"] for r in records if r["version"]), "")
     return Outcome(
         plan=outcome.plan,
         status=status,
@@ -196,7 +197,7 @@ class Child:
     ) -> dict[str, Any]:
         """The answer to a job within `share_s` and a little, or {"error": why there is none}."""
         # starting the process and building the model come out of the share, within reason
-        end, least_s = time.time() + share_s, 0.2 * share_s
+        end, least_s = time.monotonic() + share_s, 0.2 * share_s
         process = self._running()
         self._jobs += 1
         path, answer = (self._folder / f"{self._jobs}.{kind}" for kind in ("job", "json"))
@@ -209,7 +210,7 @@ class Child:
             **settings,
         )
         path.write_bytes(pickle.dumps(job))
-        killed_at = max(end, time.time() + least_s) + grace_s
+        killed_at = max(end, time.monotonic() + least_s) + grace_s
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died: seen below
             process.stdin.write(f"{path}\n")
@@ -217,7 +218,7 @@ class Child:
         while not answer.exists():
             if process.poll() is not None:
                 return {"error": f"the solver's process died with code {process.returncode}"}
-            if time.time() > killed_at:
+            if time.monotonic() > killed_at:
                 self._kill()
                 return {"error": f"killed {grace_s:g} s after its limit of {share_s:.3g} s"}
             time.sleep(0.005)
@@ -237,12 +238,12 @@ class Child:
             ready.unlink(missing_ok=True)
             with self._log.open("a") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "minlp.general.child", str(ready)],
+                    isolated.command("minlp.general.child", ready),
                     stdin=subprocess.PIPE, stdout=log, stderr=log, text=True,
                     env={**os.environ, **one},
                 )  # fmt: skip
-            stop_at = time.time() + START_S
-            while not ready.exists() and self._alive() and time.time() < stop_at:
+            stop_at = time.monotonic() + START_S
+            while not ready.exists() and self._alive() and time.monotonic() < stop_at:
                 time.sleep(0.005)
         return self._process
 

@@ -85,9 +85,6 @@ def call(
 
     `options` go to the solver under its own names. Raises whatever the solver raises.
     """
-    reason = availability(solver)
-    if reason:
-        raise SolverMissing(reason)
     name, new = resolve(solver)
     return (_call_new if new else _call_old)(model, name, limit_s, seed, options)
 
@@ -134,7 +131,7 @@ def _nodes(extra: Any) -> int | None:
 def _call_old(
     model: pyo.ConcreteModel, name: str, limit_s: float, seed: int, options: dict[str, Any]
 ) -> Claim:
-    made = pyo.SolverFactory(name)
+    made, before = pyo.SolverFactory(name), _values(model)
     if name.startswith("mindtpy"):
         arguments: dict[str, Any] = {"time_limit": max(1, int(limit_s)), "tee": False}
         arguments |= {"mip_solver": "appsi_highs", "nlp_solver": nlp_solver()} | options
@@ -144,8 +141,9 @@ def _call_old(
             arguments["options"] = {"MaxTime": limit_s, "EpsR": GAP} | options
     results = made.solve(model, **arguments)
     cost = None
-    with contextlib.suppress(ValueError):  # no solution was loaded
-        cost = _number(pyo.value(model.objective))
+    if _values(model) != before:  # else no solution was loaded, and the start is none of its own
+        with contextlib.suppress(ValueError):
+            cost = _number(pyo.value(model.objective))
     version = made.version() if hasattr(made, "version") else None
     return Claim(
         termination=str(results.solver.termination_condition),
@@ -154,6 +152,10 @@ def _call_old(
         nodes=None,
         version=".".join(str(part) for part in version or ()),
     )
+
+
+def _values(model: pyo.ConcreteModel) -> list[float | None]:
+    return [variable.value for variable in model.component_data_objects(pyo.Var)]
 
 
 def nlp_solver() -> str:

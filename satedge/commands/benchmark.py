@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from contextlib import closing
@@ -72,7 +71,6 @@ def benchmark(
     from satedge.bench.study.study_file import load_study
     from satedge.problem.io.folder import only_one
 
-    sys.path.append(os.getcwd())
     chosen = load_study(study).with_methods(method or [])
     chosen.require(only or [])
     labels = frozenset(only or [])

@@ -70,16 +70,12 @@ def solve(
 def _run(
     instance: Instance, name: str, budget_s: float, seed: int, given: dict[str, Any], memory: float
 ) -> dict[str, Any]:
-    import os
-    import sys
-
     from satedge.bench.methods.table import MethodError, find, missing
     from satedge.bench.run.local import execute
     from satedge.bench.run.worker_process import WorkerProcess
     from satedge.bench.study.cell import Cell
     from satedge.bench.study.limits import Limits
 
-    sys.path.append(os.getcwd())
     method = find(name)
     reason = missing(method.with_settings(**given))
     if reason:

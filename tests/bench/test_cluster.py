@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,24 +22,36 @@ from satedge.problem.scenario import preset
 from support import TESTS
 from support.waiting import PATIENCE_S, wait_for
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TESTS), "DASK_LOGGING__DISTRIBUTED": "error"}
+ROOT = TESTS.parent
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(map(str, (TESTS, ROOT))),
+    "DASK_LOGGING__DISTRIBUTED": "error",
+}
 LOCAL = ("--host", "127.0.0.1")
 
 
 class Cluster:
     """`dask scheduler` and `dask worker` as an administrator would start them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         self.file = folder / "scheduler.json"
+        self.environment = {**ENVIRONMENT, **environment}
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.start("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", self.file)
-        wait_for(self.file.exists)
+        self.scheduler = self.start_scheduler()
         self.workers = [self.start_worker() for _ in range(2)]
+
+    def start_scheduler(self) -> "subprocess.Popen[bytes]":
+        self.file.unlink(missing_ok=True)
+        options = ("--port", "0", "--no-dashboard", "--scheduler-file", self.file)
+        process = self.start("scheduler", *options)
+        wait_for(self.file.exists)
+        return process
 
     def start(self, *words: object) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
             [sys.executable, "-m", "dask", *map(str, words), *LOCAL],
-            env=ENVIRONMENT,
+            env=self.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -137,18 +151,87 @@ def test_workers_that_come_later_get_cells_too() -> None:
     assert len({key.partition("-")[0] for key in flying}) == 20
 
 
-def test_unreachable_scheduler_is_one_clear_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A scheduler that does not answer is said in one line, with its address."""
-    monkeypatch.setattr(cluster_module, "CONNECT_S", 0.5)
-    with socket.socket() as deaf:
+@pytest.mark.parametrize(
+    "address",
+    ["", "nonsense", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:notaport",
+     "tcp://127.0.0.1:99999", "foo://bar:1", "tcp://nohost.invalid:8786", "tcp://a..b:80",
+     "tcp://[::1:80", "{deaf}", "{mute}"],
+)  # fmt: skip
+def test_unreachable_scheduler_is_one_clear_error(address: str) -> None:
+    """What is no address, or does not answer like a scheduler, is told in one line in seconds."""
+    with socket.socket() as deaf, socket.socket() as mute:
         deaf.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{deaf.getsockname()[1]}"
-        refused = pytest.raises(cluster_module.ClusterError, match=f"{address} cannot be reached")
-        with refused as told:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        for name, end in (("deaf", deaf), ("mute", mute)):
+            address = address.replace(f"{{{name}}}", f"tcp://127.0.0.1:{end.getsockname()[1]}")
+        began = time.perf_counter()
+        with pytest.raises(cluster_module.ClusterError) as told:
             cluster_module.on_cluster(address, None)
+    assert time.perf_counter() - began < 2 * cluster_module.CONNECT_S + 3  # import distributed
+    assert address in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_a_lost_scheduler_ends_the_run(cluster: Cluster, tmp_path: Path) -> None:
+    """One line, nothing lost; and the same command goes on when the scheduler is there again."""
+    (tmp_path / "instances").mkdir()
+    note, permits = tmp_path / "note", tmp_path / "permits"
+    permits.write_text("2")
+    settings = f"{{ note = '{note}', permits = '{permits}' }}"
+    held = f"{{ name = 'support.toys:good', settings = {settings} }}"
+    path, out = study(tmp_path, f"{held}, 'greedy'", 6), tmp_path / "run"
+    process = benchmark(path, out, "--scheduler-file", cluster.file)
+    wait_for(lambda: len(Store(out).finished()) >= 2)
+    os.killpg(cluster.scheduler.pid, signal.SIGKILL)
+    _, told = process.communicate(timeout=PATIENCE_S)
+    permits.write_text("1000")
+    assert process.returncode == 2
+    assert told.splitlines()[-1].startswith("satedge: the scheduler was lost; finished cells are")
+    assert "Traceback" not in told
+    finished = Store(out).finished()
+    assert 2 <= len(finished) < 12
+    cluster.start_scheduler()
+    cluster.start_worker()
+    again = benchmark(path, out, "--scheduler-file", cluster.file)
+    _, told = again.communicate(timeout=PATIENCE_S)
+    assert again.returncode == 0, told
+    assert len(Store(out).finished()) == 12
+
+
+def test_a_frozen_scheduler_is_no_hang(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that keeps its connections and answers no more is lost, too."""
+    backend = cluster_module.on_cluster(None, cluster.file)
+    monkeypatch.setattr(cluster_module, "ASK_S", 0.1)
+    instance = generate(preset("tiny", n_slots=1), 0)
+    cells = [Cell(find("support.toys:spins"), instance, seed, 600.0) for seed in range(2)]
+    timer = threading.Timer(3.0, lambda: os.killpg(cluster.scheduler.pid, signal.SIGSTOP))
+    timer.start()
+    monkeypatch.setattr(cluster_module, "ANSWER_S", 2.0)
+    with pytest.raises(cluster_module.ClusterError, match="scheduler was lost"):
+        list(backend(cells))
+    timer.join()
+
+
+def test_a_module_that_workers_lack_is_one_error(tmp_path: Path) -> None:
+    """Workers without a user's module end the run with what is missing where: no failed rows."""
+    (tmp_path / "instances").mkdir()
+    poor = Cluster(tmp_path, PYTHONPATH=str(ROOT))
+    try:
+        path, out = study(tmp_path, "'support.toys:good'", 30), tmp_path / "run"
+        process = benchmark(path, out, "--scheduler-file", poor.file)
+        _, told = process.communicate(timeout=PATIENCE_S)
+    finally:
+        poor.close()
+    assert process.returncode == 2
+    assert told.splitlines()[-1] == (
+        f"satedge: Dask worker on {socket.gethostname()}: support.toys:good: "
+        "the module support.toys is not there"
+    )
+    assert "Traceback" not in told
+    assert not Store(out).finished()
 
 
 def test_missing_scheduler_file_is_one_clear_error(tmp_path: Path) -> None:

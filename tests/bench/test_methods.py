@@ -1,10 +1,13 @@
 """The methods table: lazy, open to users, and clear about what is missing."""
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,17 +61,22 @@ def test_broken_source_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("file", ["drl.py", "drl/__init__.py"])
 def test_another_package_of_our_name_is_told(file: str, tmp_path: Path) -> None:
-    """A file of the user's that hides `drl` is named with the package that is meant, not run."""
+    """A module on PYTHONPATH that hides `drl` is named with the package that is meant, not run."""
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text("raise SystemExit('it ran')\n")
     told = f"the module drl is {tmp_path / file}: allowed is the package {paths.PACKAGE.parent}/drl"
+    way = os.pathsep.join(map(str, (tmp_path, paths.PACKAGE.parent)))
+    options: dict[str, Any] = {
+        "cwd": tmp_path.parent, "env": {**os.environ, "PYTHONPATH": way},
+        "capture_output": True, "text": True,
+    }  # fmt: skip
     command = [sys.executable, "-m", "satedge", "train", "ppo"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(command, **options)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"satedge: drl.training.train:train: {told}")
     assert len(done.stderr.splitlines()) == 1
     command = [sys.executable, "-m", "satedge", "methods", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(command, **options)
     reasons = {m["name"]: m["missing"] for m in json.loads(done.stdout)}
     assert reasons["ppo"].startswith(told)
     assert reasons["greedy"] == ""
@@ -108,7 +116,7 @@ def test_settings_of_another_type_are_refused(
 def test_settings_behind_a_decorator_are_found_by_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the source does not tell, the callable does."""
+    """Where the source does not tell, the callable does; a stranger's is imported by workers."""
     (tmp_path / "wrapped.py").write_text(
         "from functools import partial\n"
         "def base(instance, *, budget_s, seed, depth=1, width=2): ...\n"
@@ -116,8 +124,13 @@ def test_settings_behind_a_decorator_are_found_by_import(
         "def anything(instance, *, budget_s, seed, **settings): ...\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    names, anything = methods.parameters(methods.find("wrapped:solve"))
+    method = methods.find("wrapped:solve")
+    assert methods.parameters(method) == ((), True)
+    assert "wrapped" not in sys.modules
+    names, anything = methods.parameters(method, methods.load(method))
     assert (set(names), anything) == ({"depth", "width"}, False)
+    own = replace(method, family="classical")
+    assert methods.parameters(own) == (names, False)
     methods.check_settings(methods.find("wrapped:anything"), {"whatever": 1})
 
 

@@ -1,9 +1,9 @@
 """Worker processes: limits are enforced from outside, and what was streamed is kept."""
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -151,10 +151,11 @@ def test_one_thread(worker: WorkerProcess, slot: Instance) -> None:
 
 def test_worker_stays_warm_and_warming_is_not_timed(slot: Instance) -> None:
     """Imports and `warm_up` are paid once per worker, before the clock of the budget starts."""
+    own = replace(methods.find("support.toys:warmth"), family="classical")
     with WorkerProcess() as worker:
-        first = run(worker, slot, "warmth")
+        first = execute(worker, Cell(own, slot, 0, 5.0))
         ended_s = time.perf_counter()
-        second = run(worker, slot, "warmth")
+        second = execute(worker, Cell(own, slot, 1, 5.0))
     assert first["info"] == second["info"]
     assert first["info"]["started"] == 1
     assert first["row"]["wall_s"] <= ended_s - first["info"]["warm_from_s"]
@@ -191,7 +192,7 @@ def test_stop_kills_at_once(slot: Instance) -> None:
 
 
 def job(name: str, instance: Instance, budget_s: float) -> Job:
-    return Job(methods.find(name), instance, 0, budget_s, tuple(sys.path))
+    return Job(methods.find(name), instance, 0, budget_s)
 
 
 def test_processor_clock(slot: Instance) -> None:

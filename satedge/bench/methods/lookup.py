@@ -7,8 +7,9 @@ whether it is there and which keyword arguments it takes.
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib.machinery
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -36,7 +37,7 @@ class Definition:
 
 
 def importable(module: str) -> bool:
-    """The module exists; only its parent packages are imported."""
+    """The module exists; nothing is imported."""
     return _spec(module) is not None
 
 
@@ -59,21 +60,27 @@ def stranger(module: str) -> str:
     )
 
 
-def definition(entry: str) -> Definition:
-    """The callable behind 'module:function', from its source."""
+def folder_of(entry: str) -> str:
+    """The current folder, if it alone has the module of an entry; else nothing."""
+    here, top = str(Path.cwd()), entry.partition(":")[0].partition(".")[0]
+    return here if _spec(top) is None and _spec(top, here) is not None else ""
+
+
+def definition(entry: str, folder: str = "") -> Definition:
+    """The callable behind 'module:function', from its source; a user's may lie in a folder."""
     module, colon, name = entry.partition(":")
     if not (colon and module and name):
         return Definition(missing=f"{entry!r} is not of the form module:function")
     reason = stranger(module)
     if reason:
         return Definition(missing=reason)
-    spec = _spec(module)
+    spec = _spec(module) or (_spec(module, folder) if folder else None)
     if spec is None:
         return Definition(missing=f"the module {module} is not there")
     if not spec.origin or not spec.origin.endswith(".py"):
         return Definition()
     path = Path(spec.origin)
-    return _definition(path, name, path.stat().st_mtime_ns)
+    return _definition(path, name, folder, path.stat().st_mtime_ns)
 
 
 def inspected(function: Callable[..., Any]) -> Definition:
@@ -87,15 +94,23 @@ def inspected(function: Callable[..., Any]) -> Definition:
     )
 
 
-def _spec(module: str) -> Any:
-    try:
-        return importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return None
+def _spec(module: str, folder: str = "") -> importlib.machinery.ModuleSpec | None:
+    """Where a module lies, on the search path or in a folder; not even its parents are imported."""
+    places = [folder] if folder else None
+    name, spec = "", None
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        finders = [importlib.machinery.PathFinder] if folder else sys.meta_path
+        found = (finder.find_spec(name, places) for finder in finders)
+        spec = next((s for s in found if s is not None), None)
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or ())
+    return spec
 
 
 @lru_cache(maxsize=256)
-def _definition(path: Path, name: str, _modified: int) -> Definition:
+def _definition(path: Path, name: str, folder: str, _modified: int) -> Definition:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
@@ -105,11 +120,11 @@ def _definition(path: Path, name: str, _modified: int) -> Definition:
             return Definition() if node.decorator_list else _signature(node)
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):
             if any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-                return _definition(path, node.value.id, _modified)
+                return _definition(path, node.value.id, folder, _modified)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             origin = {a.asname or a.name: a.name for a in node.names}
             if name in origin:
-                return definition(f"{node.module}:{origin[name]}")
+                return definition(f"{node.module}:{origin[name]}", folder)
     if name in _bound_names(tree):
         return Definition()
     return Definition(missing=f"{path.stem} has no function {name}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -51,6 +52,8 @@ class Method:
     """Keyword arguments beyond those of GIVEN."""
     hindsight: bool = False
     """Decides a slot knowing later ones: compared with causal methods only as a bound on them."""
+    folder: str = ""
+    """Where a user's module lies that is not on the search path."""
 
     def with_settings(self, **changes: Any) -> Method:
         """The same method with some settings changed. Raises MethodError for unknown ones."""
@@ -179,11 +182,13 @@ def table() -> dict[str, Method]:
 
 
 def find(name: str) -> Method:
-    """A row by name, or a user's method by 'module:function'. Raises MethodError."""
+    """A row by name, or a user's method by 'module:function', its module perhaps of the current
+    folder. Raises MethodError."""
     if name in table():
         return table()[name]
     if ":" in name:
-        return Method(name, name, "user", "Named on the command line.")
+        folder = lookup.folder_of(name)
+        return Method(name, name, "user", "Named on the command line.", folder=folder)
     raise MethodError(
         f"method {name!r}: allowed is one of {', '.join(table())}, or module:function"
     )
@@ -194,7 +199,7 @@ def missing(method: Method) -> str:
     for need in method.needs:
         if not lookup.importable(need):
             return f"needs the module {need}"
-    reason = lookup.definition(method.entry).missing
+    reason = lookup.definition(method.entry, method.folder).missing
     return reason or _missing_policy(method)
 
 
@@ -222,13 +227,20 @@ def policy_files(method: Method) -> list[Path]:
     return []
 
 
-def parameters(method: Method) -> tuple[tuple[str, ...], bool]:
-    """Names of the settings a method takes, and whether it takes any others too."""
-    found = lookup.definition(method.entry)
+def parameters(
+    method: Method, function: Callable[..., Any] | None = None
+) -> tuple[tuple[str, ...], bool]:
+    """Names of the settings a method takes, and whether it takes any others too.
+
+    What only an import tells is not known of a user's method until a worker has its `function`.
+    """
+    found = lookup.definition(method.entry, method.folder)
     if found.missing:
         return (), True
     if found.parameters is None:
-        found = lookup.inspected(load(method))
+        if function is None and method.family == "user":
+            return (), True
+        found = lookup.inspected(function or load(method))
     return tuple(n for n in found.parameters or () if n not in GIVEN), found.open
 
 
@@ -247,10 +259,12 @@ _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
-def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
+def check_settings(
+    method: Method, settings: Mapping[str, Any], function: Callable[..., Any] | None = None
+) -> None:
     """Raise MethodError for what is no keyword argument of the method, or of another type."""
-    names, anything = parameters(method)
-    kinds = lookup.definition(method.entry).kinds
+    names, anything = parameters(method, function)
+    kinds = lookup.definition(method.entry, method.folder).kinds
     for name in settings:
         if name in GIVEN:
             raise MethodError(f"{method.name}: {name} is given by the bench, it is no setting")
@@ -264,7 +278,12 @@ def check_settings(method: Method, settings: Mapping[str, Any]) -> None:
 
 
 def load(method: Method) -> Callable[..., Any]:
-    """Import the callable. Raises MethodError with the reason when it cannot be had."""
+    """Import the callable. Raises MethodError with the reason when it cannot be had.
+
+    A user's module may come from its folder, which everything else comes before.
+    """
+    if method.folder and method.folder not in sys.path:
+        sys.path.append(method.folder)
     function = load_entry(method.entry)
     found = lookup.inspected(function)
     lacking = [n for n in ("budget_s", "seed") if n not in (found.parameters or ())]

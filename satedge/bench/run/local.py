@@ -7,7 +7,6 @@ thread, so that limits and times mean the same everywhere.
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -24,7 +23,7 @@ Backend = Callable[[Sequence[Cell]], Iterator[Record]]
 
 def execute(worker: WorkerProcess, cell: Cell, stop: threading.Event | None = None) -> Record:
     """Run one cell in a worker process and judge what it leaves. Raises Interrupted."""
-    job = Job(cell.method, cell.instance, cell.seed, cell.budget_s, tuple(sys.path))
+    job = Job(cell.method, cell.instance, cell.seed, cell.budget_s)
     return make_record(cell, worker.run(job, cell.limits, stop))
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from satedge.bench.run.supervisor import Point, Run
-from satedge.bench.run.worker import Timing
+from satedge.bench.run.processes import MEASURED_BY
+from satedge.bench.run.supervisor import Point, Run, Timing
 from satedge.bench.study import provenance
 from satedge.bench.study.cell import Cell
 from satedge.problem.instance import Instance
@@ -130,6 +130,7 @@ def make_record(cell: Cell, run: Run) -> dict[str, Any]:
         "certificate": plain(outcome.certificate) if outcome else {},
         "info": plain(outcome.info) if outcome else {},
         "log": run.log,
+        "measured_by": MEASURED_BY,
         "versions": provenance.versions(cell.method.needs),
     }
 

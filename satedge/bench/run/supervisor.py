@@ -1,4 +1,8 @@
-"""Following one job of a worker process to its end: messages, limits, and how it ended."""
+"""Following one job of a worker process to its end: messages, limits, and how it ended.
+
+Times, memory and processor seconds are taken here, outside the process that runs the method: a
+run lasts from the first byte of its "ready" to the first byte of its last word.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from typing import Any, Literal
+from typing import IO, Literal
 
 from satedge import preparation
-from satedge.bench.run import processes
-from satedge.bench.run.worker import Job, Timing, waited_s
+from satedge.bench.run import messages, processes
+from satedge.bench.run.link import Frame, Link, LinkError
+from satedge.bench.run.messages import MessageError
+from satedge.bench.run.processes import Family
+from satedge.bench.run.worker import Job
 from satedge.bench.study.limits import Limits
 from satedge.problem.plan import Outcome, Plan, Progress
 
@@ -21,14 +27,34 @@ RunStatus = Literal["done", "timeout", "killed-memory", "crashed", "failed", "sk
 #: Under the clock "cpu" a cell may last so many times its budget, and so much more, in all.
 STALL, STALL_S = 20.0, 60.0
 
-#: Seconds between looks at a running worker, and at the processes it may have started itself.
-LOOK_S, FAMILY_S = 0.05, 1.0
-#: Streamed points kept of one run; beyond it every second one is dropped.
-MAX_POINTS = 512
+#: How many times as long a start may take that tells of its preparation all the time.
+PREPARING = 8.0
+
+#: Seconds between looks at a running worker.
+LOOK_S = 0.05
+
+#: Seconds in which a worker that closes its connection must end.
+CLOSE_S = 2.0
+
+#: Streamed points kept of one run, and the bytes of their plans; beyond either, every second point
+#: is dropped.
+MAX_POINTS, MAX_POINT_BYTES = 512, 256 << 20
+
+#: Bytes that a method may print.
+MAX_LOG_BYTES = 256 << 20
 
 
 class Interrupted(Exception):
     """The run was stopped by its user; nothing is recorded."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of one run: elapsed, computing, and runnable but without a core (None if unknown)."""
+
+    wall_s: float
+    cpu_s: float
+    wait_s: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,80 +79,87 @@ class Run:
     log: str = ""
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a worker's processes had used at some moment."""
+
+    at: float
+    cpu_s: float
+    waited_s: float | None
+
+
 class Watch:
     """Follows one job to its end."""
 
     def __init__(
         self,
         process: subprocess.Popen[bytes],
-        link: Connection,
+        link: Link,
+        log: IO[bytes],
         limits: Limits,
         stop: threading.Event,
     ) -> None:
-        self.process, self.link, self.limits, self.stop = process, link, limits, stop
+        self.process, self.link, self.log, self.limits, self.stop = process, link, log, limits, stop
+        self.family = Family(process.pid)
         self.points: list[Point] = []
-        self.peak_MB = self.family_MB = 0.0
-        self.family_seen = 0.0
-        self.ready = False
-        self.began = time.perf_counter()
-        self.limit_s = limits.startup_s
-        self.waited_s: float | None = None
-        self.cpu_began = self.cpu_seen = 0.0
+        self.peak_MB = 0.0
+        self.start: Usage | None = None
+        """None until the method is imported and its clock starts."""
+        self.opened = self.began = time.perf_counter()
+        self.cpu_seen = 0.0
+        self.fit_for_more = False
+        """The worker has said its last word on the job, and nothing was wrong with its words."""
 
     def follow(self, job: Job) -> Run:
         """Wait for the end of the job, whichever it is."""
+        self.link.send(job.frame())
+        most_bytes = messages.plan_bytes(job.instance)
+        looked = 0.0
         try:
-            self.link.send(job)
-            looked = 0.0
             while True:
-                message = self._next()
-                if message is not None:
-                    ended = self._heard(message, job)
-                    if ended is not None:
-                        return ended
+                frame = self.link.poll(LOOK_S, most_bytes)
+                ended = None if frame is None else self._heard(frame, job)
                 now = time.perf_counter()
-                if now - looked >= LOOK_S:
+                if ended is None and now - looked >= LOOK_S:
                     looked = now
-                    broken = self._checked(job)
-                    if broken is not None:
-                        return broken
+                    ended = self._checked(job)
+                if ended is not None:
+                    return ended
+        except (LinkError, MessageError) as error:
+            return self._ended("failed", str(error))
         except (EOFError, ConnectionError):
-            return self._ended("crashed", processes.death(self.process))
+            return self._left()
 
-    def _next(self) -> tuple[Any, ...] | None:
-        """A message, if one comes soon. What cannot be read here is a failure of its sender."""
-        if not self.link.poll(LOOK_S):
+    def _heard(self, frame: Frame, job: Job) -> Run | None:
+        message = messages.read(frame, job.instance)
+        if message.kind == "failed":
+            self.fit_for_more = True
+            return self._ended("failed", message.text, at=frame.began)
+        if message.kind == "preparing":
+            self._prepare(message.text, frame.began)
             return None
-        try:
-            message: tuple[Any, ...] = self.link.recv()
-        except (EOFError, ConnectionError):
-            raise
-        except Exception as error:
-            return ("failed", self._own_timing(), f"what it sent cannot be read: {error}")
-        return message
+        if message.kind == "ready" and self.start is None:
+            self.family.search(at_once=True)
+            self.start = self._usage(frame.began)
+            return None
+        if message.kind == "ready" or self.start is None:
+            raise MessageError(f"it sent {message.kind} out of turn")
+        if message.progress is not None:
+            self._keep(self._elapsed_s(frame.began), message.progress)
+            return None
+        self.fit_for_more = True
+        return self._ended("done", outcome=message.outcome, at=frame.began)
 
-    def _heard(self, message: tuple[Any, ...], job: Job) -> Run | None:
-        kind, *rest = message
-        if kind == "preparing":
-            preparation.say(rest[0])
-            if not self.ready:
-                self.began = time.perf_counter()
-        elif kind == "ready":
-            self.ready = True
-            self.began = time.perf_counter()
-            self.limit_s = job.budget_s + self.limits.grace_s
-            self.waited_s = waited_s(self.process.pid)
-            self.cpu_began = processes.cpu_s(self.process.pid)
-        elif kind == "progress":
-            self._keep(*rest)
-        elif kind == "done":
-            return self._ended("done", outcome=rest[1], timing=rest[0])
-        else:
-            return self._ended("failed", rest[1], timing=rest[0])
-        return None
+    def _prepare(self, text: str, at: float) -> None:
+        """Tell how far the preparation is; who prepares is given more time, but not for ever."""
+        preparation.say(text)
+        if at - self.opened <= PREPARING * self.limits.startup_s:
+            self.began = at
 
     def _keep(self, wall_s: float, progress: Progress) -> None:
-        if len(self.points) >= MAX_POINTS:
+        plans = [p.plan for p in self.points if p.plan is not None]
+        size = sum(a.nbytes for a in vars(plans[0]).values()) if plans else 0
+        if len(self.points) >= MAX_POINTS or len(plans) * size > MAX_POINT_BYTES:
             del self.points[1:-1:2]
         self.points.append(Point(wall_s, progress.plan, progress.lower_bound))
 
@@ -134,14 +167,17 @@ class Watch:
         """The end of the job if it broke a limit."""
         if self.stop.is_set():
             raise Interrupted
-        memory = self._memory_MB()
+        self.family.search()
+        memory = self.family.memory_MB()
         self.peak_MB = max(self.peak_MB, memory)
-        if memory > self.limits.memory_MB:
+        if not memory <= self.limits.memory_MB:
             limit = f"{self.limits.memory_MB:g} MB"
             return self._ended("killed-memory", f"used {memory:.0f} MB, the limit is {limit}")
-        if not self._over(job.budget_s):
+        if processes.size(self.log) > MAX_LOG_BYTES:
+            return self._ended("failed", f"printed more than {MAX_LOG_BYTES >> 20} MiB")
+        if self.link.is_amid or not self._over(job.budget_s):
             return None
-        if not self.ready:
+        if self.start is None:
             return self._ended("failed", f"not imported within {self.limits.startup_s:g} s")
         return self._ended(
             "timeout", f"still running {self.limits.grace_s:g} s after its {job.budget_s:g} s"
@@ -149,40 +185,52 @@ class Watch:
 
     def _over(self, budget_s: float) -> bool:
         """The time is up, by the clock of the limits; a cell that computes nothing ends too."""
-        wall_s = time.perf_counter() - self.began
-        if not self.ready or self.limits.clock == "wall":
-            return wall_s > self.limit_s
-        if wall_s <= self.limit_s:
+        now = time.perf_counter()
+        if self.start is None:
+            return not now - self.began <= self.limits.startup_s
+        wall_s, limit_s = now - self.start.at, budget_s + self.limits.grace_s
+        if wall_s <= limit_s:
             return False
-        return self._cpu_s() > self.limit_s or wall_s > STALL * budget_s + STALL_S
+        stalled = wall_s > STALL * budget_s + STALL_S
+        return self.limits.clock == "wall" or stalled or not self._cpu_s() <= limit_s
+
+    def _elapsed_s(self, at: float) -> float:
+        """Seconds since the start, by the clock of the limits."""
+        if self.start is None:
+            return 0.0
+        return self._cpu_s() if self.limits.clock == "cpu" else at - self.start.at
 
     def _cpu_s(self) -> float:
-        """Processor seconds since the start; of a process that is gone what was seen last."""
-        self.cpu_seen = max(self.cpu_seen, processes.cpu_s(self.process.pid) - self.cpu_began)
+        """Processor seconds since the start; of processes that are gone what was seen last."""
+        if self.start is not None:
+            self.cpu_seen = max(self.cpu_seen, self.family.cpu_s() - self.start.cpu_s)
         return self.cpu_seen
 
-    def _memory_MB(self) -> float:
-        now = time.perf_counter()
-        if now - self.family_seen > FAMILY_S:
-            self.family_seen, self.family_MB = now, processes.family_MB(self.process.pid)
-        return processes.own_MB(self.process.pid) + self.family_MB
+    def _usage(self, at: float) -> Usage:
+        return Usage(at, self.family.cpu_s(), self.family.waited_s())
+
+    def _left(self) -> Run:
+        """The end of a job whose worker has closed its connection."""
+        at = time.perf_counter()
+        if not processes.has_ended(self.process, CLOSE_S):
+            return self._ended("failed", "it closed its connection and went on", at=at)
+        run = self._ended("crashed", at=at)
+        run.reason = processes.death(self.process)
+        return run
 
     def _ended(
         self,
         status: RunStatus,
         reason: str = "",
         outcome: Outcome | None = None,
-        timing: Timing | None = None,
+        at: float | None = None,
     ) -> Run:
-        if timing is None:
-            timing = self._own_timing()
+        self.family.search(at_once=True)
+        self.peak_MB = max(self.peak_MB, self.family.memory_MB())
+        wall_s = self._elapsed_s(time.perf_counter() if at is None else at)
+        wait_s = None
+        if self.start is not None and self.start.waited_s is not None:
+            waited_s = self.family.waited_s()
+            wait_s = None if waited_s is None else max(0.0, waited_s - self.start.waited_s)
+        timing = Timing(wall_s, self._cpu_s(), wait_s)
         return Run(status, reason, outcome, self.points, timing, self.peak_MB)
-
-    def _own_timing(self) -> Timing:
-        """Times as seen from here, for a worker that cannot tell them any more."""
-        wall_s = time.perf_counter() - self.began if self.ready else 0.0
-        if self.ready and self.limits.clock == "cpu":
-            wall_s = self._cpu_s()
-        now = waited_s(self.process.pid)
-        wait = None if now is None or self.waited_s is None else now - self.waited_s
-        return Timing(wall_s, float("nan"), wait)

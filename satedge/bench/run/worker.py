@@ -1,40 +1,31 @@
 """The far side of a worker process: import a method, run it on one cell after another.
 
-Started by `process.WorkerProcess`. One thread of numerics, everything it prints goes to a log
-file, and it dies with whoever started it. Under the clock "cpu" `time.perf_counter` counts
-processor seconds here, before any method is imported: budgets and times then mean the same on a
-machine that others use too. Messages to the parent are tuples:
-("preparing", text), ("ready",), ("progress", seconds, Progress), ("done", Timing, Outcome),
-("failed", Timing, text).
+Started by `worker_process.WorkerProcess`, below a keeper. One thread of numerics, and everything
+it prints goes to a log file. Under the clock "cpu" `time.perf_counter` counts processor seconds
+here, before any method is imported: budgets then mean the same on a machine that others use too.
+What it tells (see `messages`) is checked by the bench, which also measures it.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
+import pickle
 import resource
 import signal
+import socket
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from satedge import preparation
-from satedge.bench.methods.table import (
-    Method,
-    MethodError,
-    check_settings,
-    load,
-    wants_report,
-)
+from satedge.bench.methods.table import Method, check_settings, load, wants_report
+from satedge.bench.run import keeper, messages
+from satedge.bench.run.link import Frame, read_frame, write_frame
 from satedge.problem.instance import Instance
-from satedge.problem.plan import Outcome, Progress
+from satedge.problem.plan import Progress
 
 #: Budget of the run that warms a method up.
 WARM_S = 0.5
@@ -48,44 +39,10 @@ class Job:
     instance: Instance
     seed: int
     budget_s: float
-    search_path: tuple[str, ...] = ()
-    """Where the asking process finds its modules; places unknown here are added."""
 
-
-@dataclass(frozen=True)
-class Timing:
-    """Of one run: elapsed, computing, and runnable but without a core (None if unknown)."""
-
-    wall_s: float
-    cpu_s: float
-    wait_s: float | None
-
-
-class Stopwatch:
-    """Times one run."""
-
-    def __init__(self) -> None:
-        self.began = time.perf_counter()
-        self._cpu = cpu_s()
-        self._wait = waited_s(os.getpid())
-
-    def elapsed_s(self) -> float:
-        """Seconds since the start."""
-        return time.perf_counter() - self.began
-
-    def timing(self) -> Timing:
-        """The times until now."""
-        wait = waited_s(os.getpid())
-        waited = None if wait is None or self._wait is None else wait - self._wait
-        return Timing(self.elapsed_s(), cpu_s() - self._cpu, waited)
-
-
-def waited_s(pid: int) -> float | None:
-    """Seconds a process was runnable without getting a core (Linux); None where unknown."""
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError, ValueError):
-        return None
+    def frame(self) -> Frame:
+        """As it is sent: the bench is trusted by its workers, not the other way round."""
+        return Frame(b"", pickle.dumps(self))
 
 
 def cpu_s() -> float:
@@ -95,43 +52,33 @@ def cpu_s() -> float:
 
 
 def main() -> None:
-    """Serve jobs from the connection whose file descriptors are the arguments, by a clock."""
-    _die_with_parent(lifeline=int(sys.argv[2]))
-    if sys.argv[3] == "cpu":
+    """Serve jobs from the socket whose file descriptor is an argument, by the clock that is the
+    other; end with the keeper."""
+    keeper.prctl(keeper.SET_PDEATHSIG, signal.SIGKILL)
+    if sys.argv[2] == "cpu":
         time.perf_counter = cpu_s
-    link = Connection(int(sys.argv[1]))
-    preparation.listen(lambda text: link.send(("preparing", text)))
+    end = socket.socket(fileno=int(sys.argv[1]))
+    end.set_inheritable(False)
+    preparation.listen(lambda text: write_frame(end, messages.preparing(text)))
     warm: set[str] = set()
-    while True:
-        try:
-            job: Job = link.recv()
-        except EOFError:
-            return
-        _serve(link, job, warm)
+    while (frame := read_frame(end)) is not None:
+        write_frame(end, _served(end, pickle.loads(frame.body), warm))
 
 
-def _serve(link: Connection, job: Job, warm: set[str]) -> None:
-    watch = Stopwatch()
+def _served(end: socket.socket, job: Job, warm: set[str]) -> Frame:
+    """The last word on a job."""
     try:
         function = _prepared(job, warm)
-        link.send(("ready",))
-        watch = Stopwatch()
-        outcome = _call(function, job, watch, link)
-        timing = watch.timing()
+        write_frame(end, messages.ready())
+        return messages.done(_call(function, job, end), job.instance)
     except BaseException as error:
-        link.send(("failed", watch.timing(), _told(error)))
-        return
-    try:
-        link.send(("done", timing, outcome))
-    except Exception as error:
-        link.send(("failed", timing, f"its outcome cannot be sent: {error}"))
+        return messages.failed(_told(error))
 
 
 def _prepared(job: Job, warm: set[str]) -> Callable[..., Any]:
     """The callable, imported, with its settings checked, warm before its first timed cell."""
-    sys.path += [p for p in job.search_path if p not in sys.path]
     function = load(job.method)
-    check_settings(job.method, job.method.settings)
+    check_settings(job.method, job.method.settings, function)
     if job.method.entry not in warm:
         warm.add(job.method.entry)
         _warm_up(function, job)
@@ -155,39 +102,22 @@ def _warm_up(function: Callable[..., Any], job: Job) -> None:
         preparation.prepare()
 
 
-def _call(function: Callable[..., Any], job: Job, watch: Stopwatch, link: Connection) -> Outcome:
+def _call(function: Callable[..., Any], job: Job, end: socket.socket) -> Any:
     def report(progress: Progress) -> None:
-        link.send(("progress", watch.elapsed_s(), progress))
+        write_frame(end, messages.progress(progress, job.instance))
 
     given: dict[str, Any] = {"budget_s": job.budget_s, "seed": job.seed}
     if wants_report(function):
         given["report"] = report
-    outcome = function(job.instance, **given, **job.method.settings)
-    if not isinstance(outcome, Outcome):
-        raise TypeError(f"returned {type(outcome).__name__}: allowed is an Outcome")
-    return outcome
+    return function(job.instance, **given, **job.method.settings)
 
 
 def _told(error: BaseException) -> str:
-    """One line for people; the traceback goes to the log."""
-    if not isinstance(error, MethodError):
+    """One line for people. Errors of this project are written for them; of others the traceback
+    goes to the log."""
+    told = type(error).__module__.partition(".")[0] in ("satedge", "minlp", "drl")
+    if not told:
         traceback.print_exception(error)
         sys.stderr.flush()
     text = " ".join(str(error).split())
-    return text if isinstance(error, MethodError) else f"{type(error).__name__}: {text}"
-
-
-def _die_with_parent(lifeline: int) -> None:
-    """Leave no orphan: `lifeline` is a pipe whose other end only the parent holds.
-
-    The thread takes child processes along; the kernel's signal also reaches code that never
-    lets a thread run.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-    def wait() -> None:
-        os.read(lifeline, 1)
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=wait, daemon=True).start()
+    return text if told else f"{type(error).__name__}: {text}"

@@ -1,28 +1,29 @@
 """The near side of a worker process: start it, watch it, kill it.
 
-A worker stays warm between cells, so that imports and compiled code are paid once. It is killed
-from outside at its time or memory limit and started again for the next cell; what it had
+Workers of the methods that come with this package stay warm between cells, so that imports and
+compiled code are paid once. A user's method gets a fresh one for every cell: whatever it changed in
+there is gone with it. A worker is killed from outside at its time or memory limit; what it had
 streamed until then is kept.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from multiprocessing import Pipe
 
-from satedge.bench.run import processes
+from satedge import isolated
+from satedge.bench.run import keeper, processes
+from satedge.bench.run.link import Link
 from satedge.bench.run.supervisor import Run, Watch
 from satedge.bench.run.worker import Job
 from satedge.bench.study.limits import Clock, Limits
 
 #: Bytes of a worker's output that are kept, from its end.
 LOG_BYTES = 32_768
-
-_BOOT = "from satedge.bench.run.worker import main; main()"
 
 ONE_THREAD = dict.fromkeys(
     (
@@ -51,37 +52,39 @@ class WorkerProcess:
 
     def run(self, job: Job, limits: Limits, stop: threading.Event | None = None) -> Run:
         """Run a job within its limits. Raises Interrupted when `stop` is set meanwhile."""
-        process = self._ready(limits)
+        stranger = job.method.family == "user"
+        process = self._ready(limits, fresh=stranger)
         self._log.seek(0)
         self._log.truncate()
-        watch = Watch(process, self._link, limits, stop or threading.Event())
+        watch = Watch(process, self._link, self._log, limits, stop or threading.Event())
         try:
             result = watch.follow(job)
         except BaseException:
             self.close()
             raise
         result.log = self._tail()
-        if result.status not in ("done", "failed"):
+        if stranger or not watch.fit_for_more:
             self.close()
         return result
 
     def close(self) -> None:
-        """Kill the worker with its children. It is started again when next needed."""
+        """Kill the worker with all it started. It is started again when next needed."""
         if self._process is None:
             return
-        processes.kill(self._process)
+        processes.kill(self._process, self._lifeline)
         self._link.close()
-        os.close(self._lifeline)
         self._log.close()
         self._process = None
 
-    def _ready(self, limits: Limits) -> subprocess.Popen[bytes]:
+    def _ready(self, limits: Limits, fresh: bool) -> subprocess.Popen[bytes]:
         """A live worker; one that has grown to half its memory is replaced."""
-        if self._process is not None:
-            dead = self._process.poll() is not None
-            large = processes.own_MB(self._process.pid) > limits.memory_MB / 2
-            if dead or large or limits.clock != self._clock:
-                self.close()
+        if self._process is not None and (
+            fresh
+            or self._process.poll() is not None
+            or processes.memory_MB(self._process.pid) > limits.memory_MB / 2
+            or limits.clock != self._clock
+        ):
+            self.close()
         if self._process is None:
             self._start(limits.clock)
         assert self._process is not None
@@ -89,20 +92,23 @@ class WorkerProcess:
 
     def _start(self, clock: Clock) -> None:
         self._clock = clock
-        self._link, far = Pipe()
+        near, far = socket.socketpair()
         held, self._lifeline = os.pipe()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the worker)
+        fds = [str(held), str(far.fileno())]
+        kept = isolated.command("satedge.bench.run.worker", far.fileno(), clock)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, str(far.fileno()), str(held), clock],
+            [sys.executable, "-I", "-S", keeper.__file__, *fds, *kept],
             pass_fds=(far.fileno(), held),
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
-            env={**os.environ, **ONE_THREAD, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **ONE_THREAD},
             start_new_session=True,
         )
         far.close()
         os.close(held)
+        self._link = Link(near)
 
     def _tail(self) -> str:
         size = self._log.seek(0, os.SEEK_END)

@@ -68,6 +68,18 @@ def store(document: dict[str, Any], path: Path) -> None:
         ) from None
 
 
+def check_weight(data: bytes | bytearray, most: int) -> None:
+    """Refuse JSON that could take more than `most` bytes once parsed: small files can be heavy.
+
+    Counts what a number, a list, an object and text take at least. Raises FileError.
+    """
+    weight = 2 * len(data) + 32 * data.count(b",") + 64 * data.count(b"[") + 240 * data.count(b"{")
+    if weight > most:
+        raise FileError(
+            f"would take about {weight >> 20} MiB of memory: allowed is at most {most >> 20} MiB"
+        )
+
+
 def reason(error: BaseException) -> str:
     """The cause in a few words, without line breaks."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
