@@ -16,7 +16,9 @@ _LEGS_PER_DRAW = 8
 _SLOWEST_MPS = 1e-100
 """A leg at speed 0, possible when the least speed is 0, would never end."""
 _HEADING_STD_RAD = np.pi / 4
-"""Spread of headings around a device's own mean heading (Gauss-Markov)."""
+"""Spread of headings around a device's own mean heading (Gauss-Markov). Open."""
+_MEMORY = 0.85
+"""Weight of the last speed and heading (Gauss-Markov). Open: half is forgotten in four slots."""
 
 
 def tracks(
@@ -29,7 +31,7 @@ def tracks(
     speed_min_mps: float,
     speed_max_mps: float,
     pause_max_s: float,
-    memory: float = 0.85,
+    memory: float = _MEMORY,
 ) -> Floats:
     """Positions (T, K, 2) in metres of K devices, one random stream each, at the T slot starts.
 

@@ -34,10 +34,12 @@ __all__ = [
 _SCAN_STEP_S = 10.0
 """A sight lost for less than this between two slots goes unnoticed."""
 _SCAN_BLOCK_S = 600.0
+"""Looked at together: a low pass lasts about as long. Changes no window."""
 _ZOOM_POINTS = 65
 _ZOOMS = 3
 """A bracket of one scan step shrinks to 10 s / 64^3 = 40 us, then a straight line."""
 _SAME_PLANE_RAD = np.deg2rad(1.0)
+"""Normals this near are of one plane. Open: planes of constellations are tens of degrees apart."""
 
 
 class StaleElementsWarning(UserWarning):
