@@ -279,6 +279,15 @@ def test_a_request_may_be_refused_only_where_no_server_can_take_it(x):
     assert changes.unserved.tolist() == [[False, refusable, False, False]]
 
 
+@pytest.mark.parametrize(
+    ("server", "found"), [(-1, {}), *((s, {"assignment": [1.0]}) for s in (-2, 4, 9))]
+)
+def test_a_request_that_no_server_can_take_is_refused_by_minus_one_alone(server, found):
+    """Numbers of no server are not a way to refuse."""
+    instance = world(accuracy_floor=np.array([[0.0, 0.0, 0.9, 0.0]]))
+    assert broken(instance, decide(at(SERVERS, 2, server), (0.3, 0.3, 0.0, 0.0))) == found
+
+
 @pytest.mark.parametrize("server", [0, 1, 2, 3])
 def test_the_accuracy_floor_has_no_slack(server):
     """A floor equal to the server's accuracy is kept; the next number above it is broken."""

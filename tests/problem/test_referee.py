@@ -284,9 +284,12 @@ def test_numbers_that_are_none_are_violations_not_crashes():
         power[0, 0] = bad
         verdict = judge(instance, Plan(plan.server, power, plan.uav_xy_m))
         assert not verdict.admissible
+        worst = max(float(amount[0]) for amount in verdict.violations.values())
+        assert worst == np.inf
         xy = np.full_like(plan.uav_xy_m, bad)
         verdict = judge(instance, Plan(plan.server, plan.power_W, xy))
         assert not verdict.admissible
+        assert verdict.violations["motion"] == verdict.violations["area"] == np.inf
         assert not np.isnan(verdict.cost)
 
 
