@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from satedge.bench.report.write_up import write
 from satedge.bench.run import record as records
 from satedge.bench.run.record import JUDGED, make_record
 from satedge.bench.run.rows import read_parquet, write_parquet
@@ -311,7 +310,9 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def written_up(study: Study, root: Path) -> None:
-    write(run(study, root), report=False)
+    """The run, its gathered table, and one for readers."""
+    store = run(study, root)
+    store.write_text("tables/rows.csv", store.gather().to_csv())
 
 
 def each_fault(act: Callable[[], object]) -> Iterator[int]:
@@ -345,5 +346,5 @@ def test_whatever_write_fails_the_folder_is_whole_and_the_run_resumes(
     for root in states.values():
         written_up(study, root)
         assert contents(root) == expected
-    assert n_faults > 50
-    assert len(states) > 12
+    assert n_faults > 40
+    assert len(states) > 10
