@@ -179,7 +179,8 @@ class Store:
                 damaged[key] = str(error)
         kept = known[known["key"].isin(k for k, v in files.items() if hashes.get(k) == v)]
         rows = pd.concat([kept, from_records(found)], ignore_index=True)
-        return rows, files, damaged, current and files == hashes
+        current = current and (files == hashes or not (self.root / "rows.parquet").exists())
+        return rows, files, damaged, current
 
     def endings(self) -> tuple[dict[str, str], dict[str, str]]:
         """By key: the status of every run whose file is sound, what is wrong with the others."""
