@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from satedge.bench.methods.table import find
@@ -105,6 +106,12 @@ def judged(store: Store) -> dict[str, tuple[object, ...]]:
     return {r["row"]["key"]: tuple(r["row"].get(n) for n in names) for r in store.records()}
 
 
+def worker_above(cluster: Cluster, pid: int) -> "subprocess.Popen[bytes]":
+    """The Dask worker that a process descends from."""
+    line = {pid, *(above.pid for above in psutil.Process(pid).parents())}
+    return next(worker for worker in cluster.workers if worker.pid in line)
+
+
 def test_cluster_gives_the_local_table_and_survives_a_lost_worker(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -118,7 +125,7 @@ def test_cluster_gives_the_local_table_and_survives_a_lost_worker(
     far, near = tmp_path / "far", tmp_path / "near"
     process = benchmark(path, far, "--scheduler-file", cluster.file)
     wait_for(lambda: note.exists() and note.read_text().endswith("\n"))
-    os.killpg(int(note.read_text().split()[2]), signal.SIGKILL)
+    os.killpg(worker_above(cluster, int(note.read_text().split()[2])).pid, signal.SIGKILL)
     permits.write_text("100")
     for started in (process, benchmark(path, near)):
         _, told = started.communicate(timeout=PATIENCE_S)

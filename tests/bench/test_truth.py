@@ -22,8 +22,7 @@ from satedge.bench.run.record import JUDGED, make_record
 from satedge.bench.run.rows import read_parquet, write_parquet
 from satedge.bench.run.runner import carry_out, sort_out
 from satedge.bench.run.store import Store, StoreError
-from satedge.bench.run.supervisor import Run
-from satedge.bench.run.worker import Timing
+from satedge.bench.run.supervisor import Run, Timing
 from satedge.bench.score.verify import contradictions, findings
 from satedge.bench.study.cell import Cell
 from satedge.bench.study.study import Study, StudyError
