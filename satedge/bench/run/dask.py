@@ -210,12 +210,13 @@ class _Cluster:
     def _received(self, future: Any, cell: Cell) -> Record:
         """The record. Raises ClusterError where the cluster, not the method, has failed."""
         from distributed import CancelledError, KilledWorker
+        from distributed.comm import CommClosedError
 
         try:
             record: Record = future.result(timeout=ANSWER_S)
         except KilledWorker as error:
             return make_record(cell, Run("crashed", f"its Dask workers died: {error}"))
-        except (CancelledError, TimeoutError):
+        except (CancelledError, CommClosedError, TimeoutError):
             raise _lost() from None
         except ClusterError:
             raise
