@@ -47,10 +47,10 @@ def solve(
     slot's log and certificate are printed as they come: what a method prints, the bench keeps as
     its log. `solve_slot` is silent.
     """
+    limits = Limits(gap=gap, budget_s=budget_s, hard=hard, max_nodes=max_nodes, say=print)
     warm_up()
     if instance.n_slots > 1:
         return rolling(instance, budget_s=budget_s, seed=seed, report=report, gap=gap)
-    limits = Limits(gap=gap, budget_s=budget_s, hard=hard, max_nodes=max_nodes, say=print)
     outcome = solve_slot(instance, 0, limits, report)
     for name, value in outcome.certificate.items():
         print(f"{name:>17s}  {value}")
