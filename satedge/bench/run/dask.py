@@ -210,7 +210,7 @@ class _Cluster:
     def _received(self, future: Any, cell: Cell) -> Record:
         """The record. Raises ClusterError where the cluster, not the method, has failed."""
         from distributed import CancelledError, KilledWorker
-        from distributed.comm import CommClosedError
+        from distributed.comm.core import CommClosedError
 
         try:
             record: Record = future.result(timeout=ANSWER_S)
