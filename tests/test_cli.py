@@ -234,9 +234,9 @@ def test_judge(folder: Path, tmp_path: Path) -> None:
 
 
 def test_draw(folder: Path, tmp_path: Path) -> None:
-    """A plan becomes a map or a film."""
+    """A plan becomes a map or an animation."""
     file, plan = folder / "tiny-4.json.gz", folder / "plan-tiny-4.json.gz"
-    for name in ("map.svg", "film.gif"):
+    for name in ("map.svg", "episode.gif"):
         fine("draw", file, plan, "--out", tmp_path / name)
         assert (tmp_path / name).stat().st_size > 1000
     assert call("draw", file, plan, "--out", tmp_path / "map.doc").returncode == 2

@@ -7,6 +7,7 @@ docs/environment.md describes observations, actions, reward and info.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -17,7 +18,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from drl.env.pool import Episodes, Pool, make_pool
-from drl.env.render import Frame, slot_map, slot_text
+from drl.env.render import Frame, slot_image, slot_text
 from drl.env.spaces import LIMIT, Encoder, Floats, Mask
 from drl.env.vector_env import OffloadingBatch, StepResult
 from satedge.problem.instance import InstanceError
@@ -75,13 +76,12 @@ class OffloadingEnv(gym.Env[Observation, Action]):
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, Info]:
         """Decide a slot. Raises gymnasium's ResetNeeded after the end of an episode."""
         server, continuous = arrays_of(action, self.batch)
-        slots, slot = self.batch.slots, self.batch.slot[0]
+        frame = Frame.before(self.batch)
         try:
             result = self.batch.step(server, continuous)
         except RuntimeError as error:
             raise gym.error.ResetNeeded(str(error)) from None
-        name = self.batch.pool.names[self.batch.instance[0]]
-        self._frame = Frame(name, int(slot), slots, result.plan.uav_xy_m[0], result)
+        self._frame = replace(frame, result=result)
         self._mask = result.mask
         info = _single_info({**_figures(result), **self._here()})
         obs = _single(as_dict(self.batch.encoder, result.obs))
@@ -95,7 +95,7 @@ class OffloadingEnv(gym.Env[Observation, Action]):
         """The slot decided last: a table ("ansi") or a map, (H, W, 3) uint8 ("rgb_array")."""
         if self._frame is None:
             raise gym.error.ResetNeeded("nothing to render: call reset first")
-        return slot_map(self._frame) if self.render_mode == "rgb_array" else self._text()
+        return slot_image(self._frame) if self.render_mode == "rgb_array" else self._text()
 
     def _text(self) -> str | None:
         return slot_text(self._frame) if self._frame and self.render_mode == "ansi" else None

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from satedge.drawing import style
+from satedge.drawing.figure import draw_map, pixels
+from satedge.drawing.slot_map import Device, SlotMap, slot_map
 from satedge.problem.instance import Instance
 
 if TYPE_CHECKING:
     from drl.env.vector_env import OffloadingBatch, StepResult
 
-_LATE, _IDLE, _SPACE = "tab:red", "0.75", "tab:purple"
+#: Dots per inch of a frame.
+DPI = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +28,8 @@ class Frame:
     slot: int
     slots: Instance
     """The slot as an instance, T = 1."""
-    uav_xy_m: NDArray[np.float64]
-    """(M, 2)"""
+    before_xy_m: NDArray[np.float64]
+    """(M, 2) UAVs before the decision."""
     result: StepResult | None = None
 
     @classmethod
@@ -35,95 +39,52 @@ class Frame:
         return cls(name, int(batch.slot[0]), batch.slots, batch.uav_xy_m[0])
 
     @property
-    def server(self) -> NDArray[np.int64]:
-        """(K,) Servers decided on, -1 for none."""
-        none = np.full(self.slots.scenario.n_devices, -1)
-        return none if self.result is None else self.result.plan.server[0]
-
-    @property
     def title(self) -> str:
-        """Episode, slot and its figures."""
-        head = f"{self.name}, slot {self.slot}"
+        """Episode and slot."""
+        return f"{self.name}, slot {self.slot}"
+
+    def map(self) -> SlotMap:
+        """What is drawn of it."""
+        instance = self.slots.rows(slice(0, 1), self.before_xy_m, self.title)
         if self.result is None:
-            return f"{head}: not decided"
-        info = self.result.info
-        return (
-            f"{head}: cost {info['cost'][0]:.4g}, latency {info['latency_s'][0]:.3g} s, "
-            f"energy {info['energy_J'][0]:.4g} J, {info['misses'][0]} late"
-        )
+            return slot_map(instance, None, 0)
+        return slot_map(instance, self.result.plan, 0, self.result.verdict)
 
 
 def slot_text(frame: Frame) -> str:
-    """A line for every device."""
+    """A line for every device with a request."""
+    slots, shown = frame.slots, frame.map()
     lines = [
-        frame.title,
+        f"{frame.title}: {shown.summary or 'not decided'}",
         " device  Mbit words accuracy deadline  server     power  latency   energy",
     ]
-    slots = frame.slots
-    for k in np.flatnonzero(slots.active[0]):
-        request = (
-            f"{k:7d} {slots.input_bit[0, k] / 1e6:5.2f} {slots.output_words[0, k]:5d} "
-            f"{slots.accuracy_floor[0, k]:8.3f} {slots.deadline_s[0, k]:6.3f} s"
-        )
-        lines.append(request + _decision(frame, int(k)))
+    for k, device in enumerate(shown.devices):
+        if device.state != "idle":
+            request = (
+                f"{device.name:>7} {slots.input_bit[0, k] / 1e6:5.2f} "
+                f"{slots.output_words[0, k]:5d} {slots.accuracy_floor[0, k]:8.3f} "
+                f"{slots.deadline_s[0, k]:6.3f} s"
+            )
+            lines.append(request + _decision(frame, device, k))
     return "\n".join(lines)
 
 
-def _decision(frame: Frame, k: int) -> str:
+def _decision(frame: Frame, device: Device, k: int) -> str:
     if frame.result is None:
         return ""
-    if frame.server[k] < 0:
+    if device.state == "unserved":
         return "  unserved"
-    verdict, power_W = frame.result.verdict, frame.result.plan.power_W[0, k]
-    late = "  late" if verdict.missed[0, k] else ""
+    verdict, n_uavs = frame.result.verdict, frame.slots.scenario.n_uavs
+    up = device.server >= n_uavs
+    server = f"SAT {device.server - n_uavs + 1}" if up else f"UAV {device.server + 1}"
     return (
-        f"  {_server_name(frame, k):>6} {power_W:7.1e} W {verdict.latency_s[0, k]:6.3f} s "
-        f"{verdict.energy_J[0, k]:6.2f} J{late}"
+        f"  {server:>6} {device.power_W:7.1e} W {verdict.latency_s[0, k]:6.3f} s "
+        f"{verdict.energy_J[0, k]:6.2f} J" + "  missed" * device.deadline_miss
     )
 
 
-def _server_name(frame: Frame, k: int) -> str:
-    m = frame.slots.scenario.n_uavs
-    server = frame.server[k]
-    return f"UAV{server}" if server < m else f"SAT{server - m}"
-
-
-def slot_map(frame: Frame) -> NDArray[np.uint8]:
-    """Devices, UAVs with their coverage, and who sends where: (600, 600, 3) RGB.
-
-    Devices that send to a satellite are triangles, late ones are ringed, idle ones grey.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Circle
-
-    s = frame.slots.scenario
-    figure = Figure(figsize=(6, 6), dpi=100)
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for m, (x, y) in enumerate(frame.uav_xy_m):
-        axes.add_patch(Circle((x, y), s.uav_coverage_m, color=f"C{m % 8}", alpha=0.07))
-        axes.plot(x, y, "s", color=f"C{m % 8}", markersize=9)
-        axes.annotate(f"UAV{m}", (x, y), xytext=(6, 6), textcoords="offset points", fontsize=8)
-    for k, (x, y) in enumerate(frame.slots.device_xy_m[0]):
-        colour, marker = _look(frame, k)
-        if 0 <= frame.server[k] < s.n_uavs:
-            ux, uy = frame.uav_xy_m[frame.server[k]]
-            axes.plot([x, ux], [y, uy], color=colour, linewidth=1)
-        late = frame.result is not None and frame.result.verdict.missed[0, k]
-        axes.plot(x, y, marker, color=colour, markeredgecolor=_LATE if late else colour)
-    axes.set(xlim=(0, s.area_side_m), ylim=(0, s.area_side_m), xlabel="x (m)", ylabel="y (m)")
-    axes.set_title(frame.title, fontsize=8)
-    axes.set_aspect("equal")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
-
-
-def _look(frame: Frame, k: int) -> tuple[str, str]:
-    """Colour and marker of a device."""
-    if not frame.slots.active[0, k]:
-        return _IDLE, "o"
-    server = frame.server[k]
-    if server >= frame.slots.scenario.n_uavs:
-        return _SPACE, "^"
-    return (f"C{server % 8}" if server >= 0 else "black"), "o"
+def slot_image(frame: Frame) -> NDArray[np.uint8]:
+    """The map of the slot: (760, 640, 3) RGB."""
+    with style.house():
+        image: NDArray[np.uint8] = pixels(draw_map(frame.map(), frame.title), DPI)
+    return image

@@ -68,7 +68,7 @@ def draw(
     ] = 4.0,
 ) -> None:
     """Draw a plan: a map of one slot, or an animation of the whole episode."""
-    from satedge.bench.report.figures.animation import save_picture
+    from satedge.drawing.animation import save_picture
     from satedge.problem.io.files import read_plan
 
     instance = common.read(file, None)

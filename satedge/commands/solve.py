@@ -55,7 +55,7 @@ def solve(
 
         write_plan(plan, plan_out, instance)
     if plan is not None and map_out is not None:
-        from satedge.bench.report.figures.animation import save_picture
+        from satedge.drawing.animation import save_picture
 
         save_picture(instance, plan, map_out)
     if as_json:

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from satedge import paths
-from satedge.bench.report.figures import style
 from satedge.bench.report.figures.learning import learning_chart
 from satedge.bench.run.rows import from_records
 from satedge.bench.score.training_logs import training_times, trainings
+from satedge.drawing import style
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pandas as pd
 
 from satedge.bench.run.record import plain, plan_of
 from satedge.bench.run.store import Store
+from satedge.drawing.slot_map import server_colours, slot_map
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
@@ -21,7 +22,7 @@ from satedge.problem.referee import judge
 #: Most cells listed, and slots of plans drawn, on one page. Every instance has the same share of
 #: the slots, and of every method and budget its cheapest plan is drawn.
 MAX_CELLS = 4000
-MAX_PLAN_SLOTS = 8_000
+MAX_PLAN_SLOTS = 6_000
 LOG_CHARACTERS = 3000
 
 _ROW = (
@@ -121,7 +122,7 @@ class _Page:
 
 
 def _world(instance: Instance) -> dict[str, Any]:
-    """What the map needs of an instance."""
+    """What maps and tables of an instance's slots share."""
     s = instance.scenario
     return {
         "T": instance.n_slots,
@@ -130,31 +131,23 @@ def _world(instance: Instance) -> dict[str, Any]:
         "N": s.n_satellites,
         "side_m": s.area_side_m,
         "coverage_m": s.uav_coverage_m,
-        "device_xy_m": _rounded(instance.device_xy_m, 1),
-        "active": instance.active.astype(int).tolist(),
-        "uav_xy_m": _rounded(instance.uav_xy_m, 1),
-        "elevation_deg": _rounded(instance.elevation_deg, 1),
-        "visible": (instance.window_s > 0).astype(int).tolist(),
-        "access": instance.access.tolist(),
-        "server_accuracy": _rounded(instance.server_accuracy, 3),
-        "accuracy_floor": _rounded(instance.accuracy_floor, 3),
+        "colours": server_colours(instance),
     }
 
 
 def _plan(instance: Instance, plan: Plan) -> dict[str, Any]:
-    """A plan with what the referee says of every device and slot."""
+    """The maps of a plan's slots, and what the referee says of every device and slot."""
     v = judge(instance, plan)
     served = np.clip(plan.server, 0, instance.scenario.n_servers - 1)[..., None]
     limit = np.take_along_axis(instance.coefficients.overrun_from_s, served, axis=-1)[..., 0]
     margin = np.where(plan.server >= 0, limit - v.latency_s, np.nan)
+    slots = range(instance.n_slots)
     return {
-        "server": plan.server.tolist(),
+        "maps": [slot_map(instance, plan, t, v).as_json() for t in slots],
         "power_W": _significant(plan.power_W),
-        "uav_xy_m": _rounded(plan.uav_xy_m, 1),
         "latency_s": _rounded(v.latency_s, 4),
         "energy_J": _rounded(v.energy_J, 3),
         "margin_s": _rounded(margin, 4),
-        "late": v.missed.astype(int).tolist(),
         "cost": _significant(v.slot_cost, 7),
     }
 

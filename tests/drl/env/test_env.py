@@ -192,7 +192,7 @@ def test_arguments_that_do_not_fit_are_refused():
 
 
 def test_text_shows_every_request():
-    """Before the decision the requests; after it also servers, latencies and who is late."""
+    """Before the decision the requests; after it also servers, latencies and missed deadlines."""
     env = make("paper", render_mode="ansi")
     with pytest.raises(gym.error.ResetNeeded):
         env.unwrapped.render()
@@ -205,17 +205,17 @@ def test_text_shows_every_request():
     action["power"][:] = -1
     *_, info = env.step(action)
     lines = env.render().splitlines()
-    assert f"{info['misses']} late" in lines[0]
-    assert sum(line.endswith("late") for line in lines[1:]) == info["misses"] > 0
-    assert sum("SAT3" in line for line in lines) > 0
+    assert f"deadline misses {info['misses']} of" in lines[0]
+    assert sum(line.endswith("missed") for line in lines[1:]) == info["misses"] > 0
+    assert sum("SAT 4" in line for line in lines) > 0
 
 
 def test_map_is_an_image_of_the_slot():
-    """600 x 600 RGB, another one after the decision, also where fleets are missing."""
+    """640 x 760 RGB, another one after the decision, also where fleets are missing."""
     env = make("paper", render_mode="rgb_array")
     env.reset(seed=0)
     before = env.render()
-    assert before.shape == (600, 600, 3)
+    assert before.shape == (760, 640, 3)
     assert before.dtype == np.uint8
     env.step(env.action_space.sample())
     assert (env.render() != before).any()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from satedge.bench.report.figures import style
 from satedge.bench.score.paper_claims import ABLATION, learners
 from satedge.bench.score.summary import Line
+from satedge.drawing import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from satedge.bench.report.figures import style
+from satedge.bench.report.figures.looks import FAMILIES, decades
 from satedge.bench.run.record import PHASES
 from satedge.bench.score.summary import Line, label, largest, rows_of
+from satedge.drawing import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ def excess_chart(lines: Sequence[Line]) -> Figure | None:
         return None
     figure, ax = _rows_figure(len(shown))
     for y, line in enumerate(reversed(shown)):
-        colour = style.FAMILIES.get(line.family, style.ORANGE)
+        colour = FAMILIES.get(line.family, style.ORANGE)
         low, high = (100 * v for v in (line.excess_interval.low, line.excess_interval.high))
         ax.plot([low, high], [y, y], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
         ax.plot(100 * line.excess_interval.value, y, "o", color=colour, ms=6, mec="white", mew=0.8)
@@ -63,7 +64,7 @@ def gap_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
     for y, line in enumerate(reversed(shown)):
         gap = rows_of(line, scored)["gap"]
         values = gap[np.isfinite(gap)].clip(lower=LEAST_GAP) * 100
-        colour = style.FAMILIES.get(line.family, style.ORANGE)
+        colour = FAMILIES.get(line.family, style.ORANGE)
         offset = jitter.uniform(-0.22, 0.22, len(values))
         ax.plot(values, y + offset, "o", ms=3.4, color=colour, alpha=0.45, mew=0)
         ax.plot([np.median(values)] * 2, [y - 0.34, y + 0.34], color=style.BLACK, lw=1.8)
@@ -72,7 +73,7 @@ def gap_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
     low = ax.get_xlim()[0]
     if low < 2e2 * LEAST_GAP:
         ax.set_xlim(left=50 * LEAST_GAP)
-    style.decades(ax.xaxis)
+    decades(ax.xaxis)
     _name_rows(ax, shown, lines)
     _family_legend(ax, shown)
     return figure
@@ -149,6 +150,6 @@ def _few_decades(ax: Axes) -> None:
 
 
 def _family_legend(ax: Axes, shown: Sequence[Line]) -> None:
-    families = [f for f in style.FAMILIES if f in {v.family for v in shown}]
-    handles = [_patch(style.FAMILIES[f], f) for f in families]
+    families = [f for f in FAMILIES if f in {v.family for v in shown}]
+    handles = [_patch(FAMILIES[f], f) for f in families]
     ax.legend(handles=handles, ncols=len(handles), loc="lower left", bbox_to_anchor=(0, 1.0))

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from satedge.bench.report.figures import style
 from satedge.bench.report.figures.charts import LEAST_GAP
+from satedge.bench.report.figures.looks import decades, looks_of
 from satedge.bench.score import stats
 from satedge.bench.score.summary import Line, label, largest, rows_of
+from satedge.drawing import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +60,7 @@ def time_chart(
         return None
     figure = style.new_figure(7.4, 4.4)
     ax = figure.subplots()
-    looks = style.looks([label(v, lines) for v in shown])
+    looks = looks_of([label(v, lines) for v in shown])
     for line in shown:
         name = label(line, lines)
         colour, marker, dashes = looks[name]
@@ -75,8 +76,8 @@ def time_chart(
     ax.set(xscale="log", yscale="log", xlabel="computing time, s, one thread")
     ax.set_ylabel("median certified gap, %")
     _clip_low(ax)
-    style.decades(ax.xaxis)
-    style.decades(ax.yaxis)
+    decades(ax.xaxis)
+    decades(ax.yaxis)
     if any(line.method in training_s for line in shown):
         ax.plot([], [], "o", mfc="white", mec=style.BLACK, ls=":", color=style.BLACK, lw=0.8,
                 label="training, once")  # fmt: skip
@@ -119,7 +120,7 @@ def solved_chart(lines: Sequence[Line], traces: Traces) -> Figure | None:
         return None
     figure = style.new_figure(7.4, 4.0)
     ax = figure.subplots()
-    looks = style.looks(list(times))
+    looks = looks_of(list(times))
     ends = np.concatenate([found[np.isfinite(found)] for found in times.values()])
     grid = np.geomspace(max(ends.min() / 2, 1e-4), 2 * ends.max(), 300)
     for name, found in times.items():
@@ -128,7 +129,7 @@ def solved_chart(lines: Sequence[Line], traces: Traces) -> Figure | None:
         ax.plot(grid, 100 * share, drawstyle="steps-post", color=colour, ls=dashes, label=name)
     ax.set(xscale="log", ylim=(-2, 102), xlabel="computing time, s, one thread")
     ax.set_ylabel(f"instances certified to {100 * SOLVED:g} %, %")
-    style.decades(ax.xaxis)
+    decades(ax.xaxis)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
@@ -152,7 +153,7 @@ def profile_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
     shares = stats.performance_profile(measure, ratios)
     figure = style.new_figure(7.4, 4.0)
     ax = figure.subplots()
-    looks = style.looks(names)
+    looks = looks_of(names)
     for i, name in enumerate(names):
         colour, marker, dashes = looks[name]
         ax.plot(

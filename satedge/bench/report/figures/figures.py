@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from satedge.bench.report.figures import ablation, charts, curves, learning, maps, parts, style
+from satedge.bench.report.figures import ablation, charts, curves, learning, parts
 from satedge.bench.report.figures.sweeps import FIGURES, LABELS, scaling_chart, sweep_chart
 from satedge.bench.run.record import plan_of
 from satedge.bench.run.store import Store, slug
 from satedge.bench.score.summary import Line, by_comparison
 from satedge.bench.score.sweeps import sweeps
 from satedge.bench.score.training_logs import training_times, trainings
+from satedge.drawing import style
+from satedge.drawing.figure import draw_map
+from satedge.drawing.slot_map import slot_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -231,4 +234,4 @@ def _best_map(group: _Group) -> Figure | None:
     instance = group.store.instance(best["instance_sha256"])
     assert plan is not None
     slot = int(instance.active.sum(axis=1).argmax())
-    return maps.draw_map(instance, plan, slot, f"{instance.name} under {best['method']}")
+    return draw_map(slot_map(instance, plan, slot), f"{instance.name} under {best['method']}")

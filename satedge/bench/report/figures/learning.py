@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from satedge.bench.report.figures import style
+from satedge.bench.report.figures.looks import decades, looks_of
 from satedge.bench.score import stats
 from satedge.bench.score.training_logs import FIGURES, Curve, Training
+from satedge.drawing import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def _draw_panel(ax: Axes, panel: str, found: list[Training]) -> None:
     for training in found:
         if len(training.curves.get(panel, {})) > 1:
             by_method.setdefault(training.method, []).append(training.curves[panel])
-    looks = style.looks(list(by_method))
+    looks = looks_of(list(by_method))
     for method, runs in by_method.items():
         colour, _, dashes = looks[method]
         epochs = sorted(set.intersection(*(set(run) for run in runs)))
@@ -53,4 +54,4 @@ def _draw_panel(ax: Axes, panel: str, found: list[Training]) -> None:
     ax.set(xlabel="epochs of one episode", ylabel=LABELS[panel])
     if panel != "validation_reward":
         ax.set_yscale("log")
-        style.decades(ax.yaxis)
+        decades(ax.yaxis)

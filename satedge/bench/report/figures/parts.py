@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from satedge.bench.report.figures import style
+from satedge.bench.report.figures.looks import looks_of
 from satedge.bench.report.parts import grid, value_of
 from satedge.bench.score.summary import Line
+from satedge.drawing import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ def part_chart(lines: Sequence[Line]) -> Figure | None:
     if not parts:
         return None
     figure = style.new_figure(8.6, 4.0 + 0.012 * max(map(len, parts)))
-    looks = style.looks(list(found))
+    looks = looks_of(list(found))
     for ax, measure in zip(figure.subplots(1, 2), ("excess", "late"), strict=True):
         for method, row in found.items():
             colour, marker, dashes = looks[method]

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from satedge.bench.report.figures import style
+from satedge.bench.report.figures.looks import decades, looks_of
 from satedge.bench.score.sweeps import PAPER_ENDS, Sweep, sweeps
+from satedge.drawing import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +31,7 @@ def sweep_chart(sweep: Sweep) -> Figure:
     """Latency and energy along the axis, one line per method; the paper's numbers as crosses."""
     figure = style.new_figure(8.6, 3.7)
     panels = figure.subplots(1, 2)
-    looks = style.looks(list(sweep.latency_s))
+    looks = looks_of(list(sweep.latency_s))
     for ax, data, label in (
         (panels[0], sweep.latency_s, "mean latency, s"),
         (panels[1], sweep.energy_J, "energy per slot, J"),
@@ -73,7 +74,7 @@ def scaling_chart(scored: pd.DataFrame) -> Figure | None:
     gap = ran["gap"].where(np.isfinite(ran["gap"]), ran["own_gap"])
     points = ran.assign(gap=gap.where(np.isfinite(gap))).groupby(["method", "n_devices"])
     names = list(scored["method"].unique())
-    looks = style.looks(names)
+    looks = looks_of(names)
     gaps, times = (points[n].median().unstack() for n in ("gap", "wall_s"))
     figure = style.new_figure(8.6, 3.7)
     left, right = figure.subplots(1, 2)
@@ -87,6 +88,6 @@ def scaling_chart(scored: pd.DataFrame) -> Figure | None:
     right.set(xlabel=LABELS["devices"], ylabel="median time, s", yscale="log")
     for ax in (left, right):
         ax.set_xticks(sizes)
-        style.decades(ax.yaxis)
+        decades(ax.yaxis)
     right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

@@ -80,14 +80,6 @@ function serverName(world, server) {
   return server < world.M ? `UAV ${server + 1}` : `satellite ${server - world.M + 1}`;
 }
 
-const WARM = ["#E69F00", "#D55E00", "#8C6D1F", "#CC79A7"];
-const COOL = ["#0072B2", "#3C9FD8", "#009E73", "#5D4A9C"];
-
-function colour(world, server) {
-  if (server < 0) return "#222222";
-  return server < world.M ? WARM[server % 4] : COOL[(server - world.M) % 4];
-}
-
 // --- one instance: its cells as a table, one of them in detail
 
 function table(heads, rows) {
@@ -153,7 +145,7 @@ function showCell(instance, cell) {
   const node = make("div", {class: "detail"}), world = instance.world;
   const right = make("div");
   right.append(make("h3", {}, `${cell.method} on ${instance.name}`));
-  if (cell.reason) right.append(make("p", {class: "late"}, cell.reason));
+  if (cell.reason) right.append(make("p", {class: "alert"}, cell.reason));
   if (cell.plan) {
     const map = make("div"), devices = make("div");
     const show = (slot) => {
@@ -200,29 +192,28 @@ function slotPicker(world, plan, show) {
   return make("div", {class: "slots"}, play, slider, told);
 }
 
+// A map's devices: [x, y, state, server, strength, deadline missed], states by number.
+const IDLE = 0, UNSERVED = 2;
+
 function deviceTable(world, plan, slot) {
-  const rows = [];
-  for (let k = 0; k < world.K; k += 1) {
-    const active = world.active[slot][k], server = plan.server[slot][k];
-    const margin = plan.margin_s[slot][k];
-    const late = plan.late[slot][k];
-    const shownMargin = numeric(active ? number(margin, 4) : "", active ? margin : null);
-    if (late) shownMargin.classList.add("late");
-    rows.push(make("tr", {},
-      make("th", {scope: "row"}, String(k + 1)),
-      make("td", {}, active ? (server < 0 ? "unserved" : serverName(world, server)) : "idle"),
-      numeric(active ? `${number(plan.power_W[slot][k], 4)}` : "", active ? plan.power_W[slot][k] : null),
-      numeric(active ? number(plan.latency_s[slot][k], 4) : "", active ? plan.latency_s[slot][k] : null),
-      numeric(active ? number(plan.energy_J[slot][k], 4) : "", active ? plan.energy_J[slot][k] : null),
-      shownMargin));
-  }
+  const rows = plan.maps[slot].devices.map(([, , state, server, , missed], k) => {
+    const active = state !== IDLE, known = (values) => active ? values[slot][k] : null;
+    const told = (values) => numeric(active ? number(values[slot][k], 4) : "", known(values));
+    const margin = told(plan.margin_s);
+    if (missed) margin.classList.add("alert");
+    const name = state === UNSERVED ? "unserved" : serverName(world, server);
+    return make("tr", {}, make("th", {scope: "row"}, String(k + 1)),
+      make("td", {}, active ? name : "idle"),
+      told(plan.power_W), told(plan.latency_s), told(plan.energy_J), margin);
+  });
   return table([["device"], ["server"], ["power W", 1], ["latency s", 1], ["energy J", 1], ["margin s", 1]], rows);
 }
 
 // --- the map: metres to a 500 x 500 drawing, north up, satellites in a strip above
 
 function drawMap(world, plan, slot) {
-  const scale = 500 / world.side_m, x = (p) => p[0] * scale, y = (p) => 500 - p[1] * scale;
+  const scale = 500 / world.side_m, x = (metres) => metres * scale, y = (metres) => 500 - metres * scale;
+  const shown = plan.maps[slot];
   const map = draw("svg", {viewBox: "-12 -112 524 624", role: "img"});
   map.append(draw("title", {}, `Map of slot ${slot}: devices, UAVs, links and satellites`));
   map.append(draw("rect", {x: 0, y: 0, width: 500, height: 500, fill: "#fbfbf8", stroke: "#777"}));
@@ -230,26 +221,32 @@ function drawMap(world, plan, slot) {
   map.append(draw("clipPath", {id: clip}, draw("rect", {width: 500, height: 500})));
   const inside = draw("g", {"clip-path": `url(#${clip})`});
   map.append(inside);
-  const uavs = plan.uav_xy_m[slot], before = slot > 0 ? plan.uav_xy_m[slot - 1] : world.uav_xy_m;
-  uavs.forEach((at, m) => {
-    const used = plan.server[slot].includes(m), c = colour(world, m);
-    inside.append(draw("circle", {cx: x(at), cy: y(at), r: world.coverage_m * scale, stroke: c,
-      "stroke-opacity": 0.5, "stroke-dasharray": "5 4", fill: used ? c : "none", "fill-opacity": 0.05}));
+  shown.uavs.forEach(([, , ux, uy, , serves], m) => {
+    const c = world.colours[m];
+    inside.append(draw("circle", {cx: x(ux), cy: y(uy), r: world.coverage_m * scale, stroke: c,
+      "stroke-opacity": 0.5, "stroke-dasharray": "5 4", fill: serves ? c : "none", "fill-opacity": 0.05}));
+    if (slot > 0) inside.append(draw("polyline", {points: trail(plan, slot, m, x, y), fill: "none", stroke: c, "stroke-opacity": 0.45}));
   });
-  const sky = satellites(world, plan, slot, map);
-  for (let k = 0; k < world.K; k += 1) link(world, plan, slot, k, x, y, inside, uavs);
-  uavs.forEach((at, m) => {
-    const c = colour(world, m), old = before[m];
-    if (Math.hypot(at[0] - old[0], at[1] - old[1]) > 1) {
-      drone(map, x(old), y(old), c, 0.3);
-      map.append(draw("line", {x1: x(old), y1: y(old), x2: x(at), y2: y(at), stroke: c, "stroke-width": 1.5, "stroke-dasharray": "2 3"}));
+  const sky = satellites(world, shown, map);
+  shown.devices.forEach((device) => link(world, shown, device, x, y, inside));
+  shown.uavs.forEach(([bx, by, ux, uy, moved], m) => {
+    const c = world.colours[m];
+    if (moved) {
+      drone(map, x(bx), y(by), c, 0.3);
+      map.append(draw("line", {x1: x(bx), y1: y(by), x2: x(ux), y2: y(uy), stroke: c, "stroke-width": 1.5, "stroke-dasharray": "2 3"}));
     }
-    drone(map, x(at), y(at), c, 1);
-    label(map, x(at), y(at) + 24, `UAV ${m + 1}`, c, "middle");
+    drone(map, x(ux), y(uy), c, 1);
+    label(map, x(ux), y(uy) + 24, `UAV ${m + 1}`, c, "middle");
   });
-  for (let k = 0; k < world.K; k += 1) device(world, plan, slot, k, x, y, map);
+  shown.devices.forEach((device, k) => drawDevice(world, plan, slot, device, k, x, y, map));
   map.append(sky);
   return map;
+}
+
+function trail(plan, slot, m, x, y) {
+  const points = plan.maps.slice(0, slot + 1).map((shown) => shown.uavs[m]);
+  const [bx, by] = points[0];
+  return [[bx, by], ...points.map(([, , ux, uy]) => [ux, uy])].map(([px, py]) => `${x(px)},${y(py)}`).join(" ");
 }
 
 function label(map, x, y, text, fill, anchor, size = 11) {
@@ -266,51 +263,44 @@ function drone(map, x, y, c, opacity) {
   map.append(g);
 }
 
-function link(world, plan, slot, k, x, y, map, uavs) {
-  const server = plan.server[slot][k];
-  if (!world.active[slot][k] || server < 0) return;
-  const at = world.device_xy_m[slot][k], up = server >= world.M;
-  const width = 0.8 + 0.9 * Math.min(3, Math.max(0, Math.log10(Math.max(plan.power_W[slot][k], 1e-6)) + 3));
-  const [x2, y2] = up ? [x(at) + 0.3 * (250 - x(at)), -40] : [x(uavs[server]), y(uavs[server])];
-  map.append(draw("line", {x1: x(at), y1: y(at), x2, y2, stroke: colour(world, server),
-    "stroke-width": width, "stroke-opacity": up ? 0.45 : 1}));
+function link(world, shown, [dx, dy, state, server, strength], x, y, map) {
+  if (server < 0) return;
+  const up = server >= world.M;
+  const [x2, y2] = up ? [x(dx) + 0.3 * (250 - x(dx)), -40] : [x(shown.uavs[server][2]), y(shown.uavs[server][3])];
+  map.append(draw("line", {x1: x(dx), y1: y(dy), x2, y2, stroke: world.colours[server],
+    "stroke-width": 0.8 + 0.9 * strength, "stroke-opacity": up ? 0.45 : 1}));
 }
 
-function device(world, plan, slot, k, x, y, map) {
-  const at = world.device_xy_m[slot][k], server = plan.server[slot][k];
-  if (!world.active[slot][k]) {
-    map.append(draw("circle", {cx: x(at), cy: y(at), r: 4.5, fill: "#fff", stroke: "#b6bdc4", "stroke-width": 1.5}));
+function drawDevice(world, plan, slot, [dx, dy, state, server, , missed], k, x, y, map) {
+  if (state === IDLE) {
+    map.append(draw("circle", {cx: x(dx), cy: y(dy), r: 4.5, fill: "#fff", stroke: "#b6bdc4", "stroke-width": 1.5}));
     return;
   }
-  const late = plan.late[slot][k];
-  const dot = draw("circle", {cx: x(at), cy: y(at), r: 8.5, fill: colour(world, server),
-    stroke: late ? "#000" : "#fff", "stroke-width": late ? 2.6 : 1.4});
-  dot.append(draw("title", {}, `device ${k + 1}: ${serverName(world, server)}, ${number(plan.power_W[slot][k], 3)} W, ${number(plan.latency_s[slot][k], 4)} s${late ? ", late" : ""}`));
+  const dot = draw("circle", {cx: x(dx), cy: y(dy), r: 8.5, fill: state === UNSERVED ? "#222" : world.colours[server],
+    stroke: missed ? "#000" : "#fff", "stroke-width": missed ? 2.6 : 1.4});
+  const told = state === UNSERVED ? "unserved" : `${serverName(world, server)}, ${number(plan.power_W[slot][k], 3)} W, `
+    + `${number(plan.latency_s[slot][k], 4)} s${missed ? ", deadline missed" : ""}`;
+  dot.append(draw("title", {}, `device ${k + 1}: ${told}`));
   map.append(dot);
-  map.append(draw("text", {x: x(at), y: y(at) + 3.6, fill: "#fff", "text-anchor": "middle", "font-size": 10,
+  map.append(draw("text", {x: x(dx), y: y(dy) + 3.6, fill: "#fff", "text-anchor": "middle", "font-size": 10,
     "font-weight": 700, "font-family": "sans-serif", "pointer-events": "none"}, String(k + 1)));
 }
 
-function satellites(world, plan, slot, map) {
-  const g = draw("g"), used = (n) => plan.server[slot].filter((s) => s === world.M + n).length;
-  let list = [...Array(world.N).keys()];
-  if (world.N > 6) list = list.filter((n) => world.visible[slot][n] || used(n)).slice(0, 8);
-  const place = (i) => [500 * (i + 0.5) / list.length, -52 - 26 * Math.sin(Math.PI * (i + 0.5) / list.length)];
-  const access = list.indexOf(world.access[slot]);
-  list.forEach((n, i) => {
-    const [px, py] = place(i), c = colour(world, world.M + n), count = used(n);
-    if (count && i !== access && access >= 0) {
-      const [ax, ay] = place(access);
+function satellites(world, shown, map) {
+  const g = draw("g"), at = ([, place, height]) => [500 * place, -52 - 26 * height];
+  const accessible = shown.satellites.find((satellite) => satellite[6]);
+  shown.satellites.forEach((satellite) => {
+    const [server, , , name, note, load, access] = satellite, [px, py] = at(satellite), c = world.colours[server];
+    if (load && !access && accessible) {
+      const [ax, ay] = at(accessible);
       map.append(draw("line", {x1: px, y1: py, x2: ax, y2: ay, stroke: "#777", "stroke-dasharray": "3 3"}));
     }
-    const look = {fill: count ? c : "#fff", stroke: c, "stroke-width": 1.4};
+    const look = {fill: load ? c : "#fff", stroke: c, "stroke-width": 1.4};
     g.append(draw("rect", {x: px - 20, y: py - 5, width: 14, height: 10, ...look}),
       draw("rect", {x: px + 6, y: py - 5, width: 14, height: 10, ...look}),
       draw("rect", {x: px - 4.5, y: py - 7.5, width: 9, height: 15, ...look}));
-    label(g, px, py - 13, `SAT ${n + 1}${i === access ? " · access" : ""}`, count || i === access ? c : "#777", "middle");
-    const unseen = count && i !== access ? "by relay" : "out of sight";
-    const seen = world.visible[slot][n] ? `${Math.round(world.elevation_deg[slot][n])}°` : unseen;
-    label(g, px, py + 21, count ? `${seen} · ${count}` : seen, "#5b636b", "middle", 9.5);
+    label(g, px, py - 13, name, load || access ? c : "#777", "middle");
+    label(g, px, py + 21, note, "#5b636b", "middle", 9.5);
   });
   return g;
 }

@@ -10,37 +10,38 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from satedge.bench.report.figures import maps, style
+from satedge.drawing import style
+from satedge.drawing.figure import draw_map, pixels, save_map
+from satedge.drawing.slot_map import slot_map
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import write_atomically
 from satedge.problem.plan import Plan
+from satedge.problem.referee import judge
 
 #: Dots per inch of a frame: 6.4 x 7.6 inches, divisible by two as video wants it.
 DPI = 80
 
 
-class FilmError(ValueError):
-    """A film cannot be made: its name or a missing program."""
+class AnimationError(ValueError):
+    """An animation cannot be made: its name or a missing program."""
 
 
 def save_picture(
     instance: Instance, plan: Plan, path: Path, slot: int = 0, frames_per_s: float = 4.0
 ) -> Path:
-    """A map of one slot (.svg, .pdf, .png), or a film of all (.gif, .mp4), by the file's name."""
+    """A map of a slot (.svg, .pdf, .png) or an animation (.gif, .mp4), by the file's name."""
     if path.suffix in (".gif", ".mp4"):
-        return save_film(instance, plan, path, frames_per_s)
-    return maps.save_map(instance, plan, slot, path)
+        return save_animation(instance, plan, path, frames_per_s)
+    return save_map(instance, plan, slot, path)
 
 
-def save_film(instance: Instance, plan: Plan, path: Path, frames_per_s: float = 4.0) -> Path:
-    """Write an episode under a plan as .gif or .mp4, one frame a slot. Raises FilmError."""
+def save_animation(instance: Instance, plan: Plan, path: Path, frames_per_s: float = 4.0) -> Path:
+    """Write an episode under a plan as .gif or .mp4, one frame a slot. Raises AnimationError."""
     writers = {".gif": _gif, ".mp4": _mp4}
     if path.suffix not in writers:
-        raise FilmError(f"{path}: allowed is a name that ends in .gif or .mp4")
+        raise AnimationError(f"{path}: allowed is a name that ends in .gif or .mp4")
     if path.suffix == ".mp4" and shutil.which("ffmpeg") is None:
-        raise FilmError(f"{path}: needs the program ffmpeg; a .gif does not")
+        raise AnimationError(f"{path}: needs the program ffmpeg; a .gif does not")
     path.parent.mkdir(parents=True, exist_ok=True)
     writers[path.suffix](_frames(instance, plan), path, frames_per_s)
     return path
@@ -48,13 +49,11 @@ def save_film(instance: Instance, plan: Plan, path: Path, frames_per_s: float = 
 
 def _frames(instance: Instance, plan: Plan) -> Iterator[Any]:
     """RGB arrays (height, width, 3), slot by slot."""
+    verdict = judge(instance, plan)
     with style.house():
         for slot in range(instance.n_slots):
-            figure = maps.draw_map(instance, plan, slot, f"{instance.name}, slot {slot}")
-            figure.set_dpi(DPI)
-            canvas: Any = figure.canvas
-            canvas.draw()
-            yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            shown = slot_map(instance, plan, slot, verdict)
+            yield pixels(draw_map(shown, f"{instance.name}, slot {slot}"), DPI)
 
 
 def _gif(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
@@ -78,5 +77,5 @@ def _mp4(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
         command += ["-i", f"{folder}/%05d.png", "-pix_fmt", "yuv420p", f"{folder}/film.mp4"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            raise FilmError(f"{path}: ffmpeg failed: {done.stderr.strip()}")
+            raise AnimationError(f"{path}: ffmpeg failed: {done.stderr.strip()}")
         write_atomically(path, (Path(folder) / "film.mp4").read_bytes())
