@@ -48,7 +48,7 @@ _STRICT = pydantic.ConfigDict(
 
 #: Digits of numbers in texts: ASCII, without underscores.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 #: Longest value that a message repeats.
 _LONGEST = 120
@@ -307,7 +307,7 @@ def parsed(field: dataclasses.Field[Any], text: str) -> Any:
     kind, bare = kind_of(field), text.strip()
     if kind is int and _INTEGER.fullmatch(bare):
         return int(bare)
-    if kind is float and _NUMBER.fullmatch(bare):
+    if kind is float and NUMBER.fullmatch(bare):
         return float(bare)
     if kind is bool:
         return {"true": True, "false": False}.get(bare, text)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from satedge.bench.run.link import HEAD_BYTES, Frame
 from satedge.problem.instance import Instance
-from satedge.problem.io.jsonfile import check_weight, shown
+from satedge.problem.io.jsonfile import FileError, parsed, shown
 from satedge.problem.plan import Outcome, Plan, Progress, Status
 
 #: Most characters of a text.
@@ -191,10 +191,9 @@ def read(frame: Frame, instance: Instance) -> Message:
 def _head(data: bytes) -> dict[str, Any]:
     """The head with exactly the fields of its kind."""
     try:
-        check_weight(data, HEAD_WEIGHT)
-        head = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise MessageError(f"what it sent cannot be read: {error}") from None
+        head = parsed(data, HEAD_WEIGHT)
+    except FileError as error:
+        raise MessageError(f"what it sent {error}") from None
     if not isinstance(head, dict) or head.get("kind") not in tuple(_FIELDS):
         raise MessageError("what it sent is no message")
     if set(head) != {"kind"} | _FIELDS[head["kind"]]:

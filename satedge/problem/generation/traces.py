@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import math
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from satedge.problem.fields import NUMBER
 from satedge.problem.instance import Instance, array_fields
-from satedge.problem.io.jsonfile import FileError, reason, shown
+from satedge.problem.io.jsonfile import FileError, read_text, reason, shown
 
 __all__ = ["with_device_sites", "with_requests", "with_tracks", "with_uav_sites"]
 
 #: Turns the text of a cell into its value, or raises ValueError saying what is allowed.
 Parse = Callable[[str], Any]
 Row = dict[str, Any]
-
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def with_device_sites(instance: Instance, path: str | Path) -> Instance:
@@ -166,13 +165,16 @@ def _parsers(
 def _cells(path: str | Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and stripped cells of every line that is not empty."""
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            for cells in reader:
-                stripped = [cell.strip() for cell in cells]
-                if any(stripped):
-                    yield reader.line_num, stripped
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        text = read_text(Path(path))
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                yield reader.line_num, stripped
+    except csv.Error as error:
         raise FileError(
             f"{path}: cannot be read ({reason(error)}): allowed is a CSV file in UTF-8"
         ) from None
@@ -197,7 +199,7 @@ def _number(low: float, high: float, *, above: bool = False) -> Parse:
     rule = f"a number {least}" if high == math.inf else f"a number in [{low:g}, {high:g}]"
 
     def parse(text: str) -> float:
-        value = float(text) if _NUMBER.fullmatch(text) else math.nan
+        value = float(text) if NUMBER.fullmatch(text) else math.nan
         if not (low <= value <= high and math.isfinite(value)) or (above and value == low):
             raise ValueError(rule)
         return value

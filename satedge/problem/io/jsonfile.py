@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import reprlib
+import stat
 import zlib
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,12 @@ from numpy.typing import NDArray
 from satedge.problem.io.folder import write_atomically
 
 #: More than this many bytes (after decompression) is no file of ours.
-MAX_BYTES = 1 << 30
+MAX_BYTES = 512 << 20
+
+#: Nor is JSON that takes more than this many bytes of memory once it is parsed.
+MAX_WEIGHT = 2 << 30
+
+_PIECE = 1 << 20
 
 #: JSON types of an array's entries, and their name in messages.
 _ENTRIES: dict[str, tuple[frozenset[type], str]] = {
@@ -38,14 +45,68 @@ class FileError(ValueError):
 
 
 def load(path: Path) -> Any:
-    """The parsed JSON of a file. NaN and infinities pass: the fields that hold them refuse them."""
-    data = _read(path)
+    """The parsed JSON of a .json or .json.gz file. Raises FileError."""
+    _check_suffix(path)
+    return parsed(read_bytes(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds, decompressed where its name ends in .gz. Raises FileError.
+
+    Only regular files are read: a pipe would be waited for, a device might never end. JSON is
+    weighed as it is read, so that a small file cannot fill the memory.
+    """
+    data, weight = bytearray(), 0
+    is_json = path.name.endswith((".json", ".json.gz"))
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise FileError("cannot be read (it is no regular file): allowed is a whole file")
+            with gzip.open(file) if path.suffix == ".gz" else file as stream:
+                while piece := stream.read(_PIECE):
+                    data += piece
+                    weight += _weight(piece) if is_json else 0
+                    if len(data) > MAX_BYTES:
+                        rule = f"more than {MAX_BYTES >> 20} MiB: allowed is at most that many"
+                        raise FileError(f"holds {rule}")
+                    _check_weight(weight, MAX_WEIGHT)
+    except (OSError, EOFError, zlib.error) as error:
+        raise FileError(f"cannot be read ({reason(error)}): allowed is a whole file") from None
+    return bytes(data)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, a byte order mark left out. Raises FileError."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"byte {error.start}: allowed is text in UTF-8") from None
+
+
+def parsed(data: bytes, most: int = MAX_WEIGHT) -> Any:
+    """JSON that takes no more than so many bytes of memory. Raises FileError.
+
+    NaN and infinities pass: the fields that hold them refuse them.
+    """
+    _check_weight(_weight(data), most)
     try:
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
     except FileError:
         raise
     except (ValueError, RecursionError) as error:
         raise FileError(f"is no JSON ({reason(error)}): allowed is one JSON object") from None
+
+
+def _weight(data: bytes) -> int:
+    """Bytes that JSON may take once parsed: by its text, numbers, lists and objects."""
+    return 2 * len(data) + 32 * data.count(b",") + 64 * data.count(b"[") + 240 * data.count(b"{")
+
+
+def _check_weight(weight: int, most: int) -> None:
+    if weight > most:
+        raise FileError(
+            f"would take more than {most >> 20} MiB of memory: allowed is at most that many"
+        )
 
 
 def store(document: dict[str, Any], path: Path) -> None:
@@ -55,6 +116,9 @@ def store(document: dict[str, Any], path: Path) -> None:
         data = _text(document).encode()
     except ValueError:
         raise FileError("holds NaN or an infinity: allowed are finite numbers") from None
+    if len(data) > MAX_BYTES:
+        raise FileError(f"would hold more than {MAX_BYTES >> 20} MiB: allowed is at most that many")
+    _check_weight(_weight(data), MAX_WEIGHT)
     if path.suffix == ".gz":
         buffer = io.BytesIO()
         with gzip.GzipFile("", "wb", 9, buffer, mtime=0) as stream:
@@ -68,36 +132,10 @@ def store(document: dict[str, Any], path: Path) -> None:
         ) from None
 
 
-def check_weight(data: bytes | bytearray, most: int) -> None:
-    """Refuse JSON that could take more than `most` bytes once parsed: small files can be heavy.
-
-    Counts what a number, a list, an object and text take at least. Raises FileError.
-    """
-    weight = 2 * len(data) + 32 * data.count(b",") + 64 * data.count(b"[") + 240 * data.count(b"{")
-    if weight > most:
-        raise FileError(
-            f"would take about {weight >> 20} MiB of memory: allowed is at most {most >> 20} MiB"
-        )
-
-
 def reason(error: BaseException) -> str:
     """The cause in a few words, without line breaks."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return " ".join(text.split())
-
-
-def _read(path: Path) -> bytearray:
-    _check_suffix(path)
-    data = bytearray()
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            while len(data) <= MAX_BYTES and (piece := stream.read(1 << 20)):
-                data += piece
-    except (OSError, EOFError, zlib.error) as error:
-        raise FileError(f"cannot be read ({reason(error)}): allowed is a whole file") from None
-    if len(data) > MAX_BYTES:
-        raise FileError(f"holds more than {MAX_BYTES} bytes: allowed is at most that many")
-    return data
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

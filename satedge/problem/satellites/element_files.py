@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from satedge.problem.fields import NUMBER
+from satedge.problem.io.jsonfile import FileError, parsed, read_text
 
 
 class ElementsError(ValueError):
@@ -37,13 +40,12 @@ class ElementSet:
 def read_elements(path: str | Path) -> list[ElementSet]:
     """Element sets of a file in its order; the content tells TLE, OMM JSON and OMM CSV apart.
 
-    Raises ElementsError for anything malformed or a file without element sets, OSError for a
-    file that cannot be opened.
+    Raises ElementsError for a file that cannot be read, anything malformed, or no element sets.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ElementsError(f"{path}: byte {error.start}: must be text in UTF-8") from None
+        text = read_text(Path(path))
+    except FileError as error:
+        raise ElementsError(f"{path}: {error}") from None
     first_line = text.strip().partition("\n")[0]
     if first_line.startswith(("[", "{")):
         records = _read_omm_json(str(path), text)
@@ -180,9 +182,9 @@ _OMM_WORDS = {
 def _read_omm_json(path: str, text: str) -> list[ElementSet]:
     """A list of messages, or one message."""
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ElementsError(f"{path}: must be JSON: {error}") from None
+        content = parsed(text.encode())
+    except FileError as error:
+        raise ElementsError(f"{path}: {error}") from None
     messages = content if isinstance(content, list) else [content]
     for index, fields in enumerate(messages):
         if not isinstance(fields, dict):
@@ -195,6 +197,10 @@ def _read_omm_json(path: str, text: str) -> list[ElementSet]:
 def _read_omm_csv(path: str, text: str) -> list[ElementSet]:
     """One message a row, field names in the first."""
     reader = csv.DictReader(io.StringIO(text.strip()))
+    names = reader.fieldnames or []
+    for name in names:
+        if names.count(name) > 1:
+            raise ElementsError(f"{path}: line 1: {_shown(name)}: must be there once")
     records = []
     try:
         for fields in reader:
@@ -235,7 +241,9 @@ def _omm_record(place: str, fields: Mapping[str, Any]) -> ElementSet:
         value["MEAN_MOTION"] * per_day,
         np.deg2rad(value["RA_OF_ASC_NODE"]),
     )
-    name = str(fields.get("OBJECT_NAME") or int(value["NORAD_CAT_ID"]))
+    name = fields.get("OBJECT_NAME") or str(int(value["NORAD_CAT_ID"]))
+    if not isinstance(name, str):
+        raise ElementsError(f"{place}: OBJECT_NAME: {_shown(name)}: must be text")
     return ElementSet(name, satrec, epoch)
 
 
@@ -243,14 +251,15 @@ def _omm_number(place: str, fields: Mapping[str, Any], name: str) -> float:
     """A required number within its range; JSON may have it as text."""
     low, high = _OMM_RANGES[name]
     raw: Any = fields.get(name)
-    try:
-        plain = isinstance(raw, (int, float, str)) and not isinstance(raw, bool)
-        number = float(raw) if plain else np.nan
-    except (ValueError, OverflowError):
-        number = np.nan
-    if not low <= number <= high:
+    number = np.nan
+    if type(raw) in (int, float) or (isinstance(raw, str) and NUMBER.fullmatch(raw.strip(" "))):
+        with suppress(OverflowError):
+            number = float(raw)
+    whole = name != "NORAD_CAT_ID" or number == np.floor(number)
+    if not (low <= number <= high and whole):
         raise ElementsError(
-            f"{place}: {name}: {_shown(raw)}: must be a number in [{low:g}, {high:g}]"
+            f"{place}: {name}: {_shown(raw)}: must be a {'whole ' * (not whole)}number in "
+            f"[{low:g}, {high:g}]"
         )
     return number
 

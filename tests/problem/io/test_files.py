@@ -7,6 +7,8 @@ import dataclasses
 import gzip
 import json
 import math
+import os
+import tracemalloc
 import zlib
 from importlib import resources
 
@@ -313,11 +315,42 @@ def test_what_is_not_there_or_not_text_is_refused(tmp_path, document):
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
     """What unpacks to more than the limit is not unpacked to its end."""
-    monkeypatch.setattr("satedge.problem.io.jsonfile.MAX_BYTES", 1000)
+    monkeypatch.setattr("satedge.problem.io.jsonfile.MAX_BYTES", 1 << 20)
     with gzip.open(tmp_path / "x.json.gz", "wb") as stream:
         stream.write(b" " * 10_000_000)
-    with pytest.raises(FileError, match="more than 1000 bytes"):
+    with pytest.raises(FileError, match="more than 1 MiB"):
         read_instance(tmp_path / "x.json.gz")
+
+
+@pytest.mark.parametrize("piece", [b"[],", b"{},", b"0,", b"[", b'{"":', b'""\n'])
+def test_a_small_file_cannot_fill_the_memory(piece, tmp_path):
+    """JSON that would be heavy once parsed is refused before it is parsed, however it is packed."""
+    path = tmp_path / "x.json.gz"
+    with gzip.open(path, "wb") as stream:
+        stream.write(b"[" + piece * 1000)
+        for _ in range(60):
+            stream.write(piece * (1 << 20))
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileError, match=r"would take more than|no JSON|more than 512 MiB"):
+            read_instance(path)
+        assert tracemalloc.get_traced_memory()[1] < 600 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_no_regular_file_is_refused(tmp_path):
+    """A pipe is not waited for, a device not read, a folder no file."""
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "device.json").symlink_to("/dev/zero")
+    (tmp_path / "loop.json").symlink_to("loop.json")
+    for name in ("pipe", "folder", "device", "loop"):
+        for read in (read_instance, read_plan):
+            with pytest.raises(FileError, match=r"cannot be read \(") as told:
+                read(tmp_path / f"{name}.json")
+            assert str(tmp_path) in str(told.value)
 
 
 # --- anything at all

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -123,10 +124,10 @@ def test_damaged_columns_are_named(tmp_path, row, column, text, complaint):
         (TLE.replace(" 15.5", " 15.5 "), "line 3: 70 characters: must be 69"),
         (TLE.replace("38792", "38793"), "checksum '1': must be 2"),
         (TLE.replace("U 98", "Ü 98"), "line 2: 69 characters: must be 69 of ASCII"),
-        ("[1", "must be JSON: .* line 1 column 3"),
+        ("[1", "is no JSON .* line 1 column 3"),
         ("[1]", "record 0: 1: must be an object"),
-        ("[" * 100_000, "must be JSON: "),
-        ("[" + "9" * 5000 + "]", "must be JSON: "),
+        ("[" * 100_000, "is no JSON "),
+        ("[" + "9" * 5000 + "]", "is no JSON "),
     ],
 )
 def test_malformed_files_are_refused(tmp_path, content, complaint):
@@ -139,13 +140,16 @@ def test_malformed_files_are_refused(tmp_path, content, complaint):
 
 
 def test_binary_and_missing_files(tmp_path):
-    """Bytes that are no text are refused; a missing file is the system's own error."""
+    """Bytes that are no text are refused, and so is what is no file."""
     path = tmp_path / "binary"
     path.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(ElementsError, match="UTF-8"):
         read_elements(path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ElementsError, match="No such file"):
         read_elements(tmp_path / "missing.tle")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ElementsError, match="no regular file"):
+        read_elements(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize(
@@ -154,6 +158,10 @@ def test_binary_and_missing_files(tmp_path):
         ("MEAN_MOTION", None, r"\[1e-08, 20\]"),
         ("MEAN_MOTION", "fast", "number"),
         ("MEAN_MOTION", 0, "number"),
+        ("MEAN_MOTION", "1_5.5", "number"),
+        ("MEAN_MOTION", "١٥", "number"),
+        ("NORAD_CAT_ID", 25544.5, "whole number"),
+        ("OBJECT_NAME", ["ISS"], "must be text"),
         ("ECCENTRICITY", 1.0, r"\[0, 1\]"),
         ("ECCENTRICITY", True, "number"),
         ("INCLINATION", -1, r"\[0, 180\]"),
