@@ -15,17 +15,17 @@ FORMULAS = {
     "lower bound": r"$L = \max \ell$ over methods",
     "gap": r"$(C - L) / \lvert C \rvert$",
     "own gap": r"$(C - \ell) / \lvert C \rvert$, or $(C^\ast - \ell) / C^\ast$",
-    "gap in the part decisions change": r"$(C - L) / (C - C_{\mathrm{floor}})$",
+    "controllable gap": r"$(C - L) / (C - C_{\mathrm{floor}})$",
     "excess": r"$C / C_{\mathrm{causal}} - 1$",
     "over hindsight": r"$C / C_{\mathrm{hindsight}} - 1$",
-    "excess in the part decisions change": (
+    "controllable excess": (
         r"$(C - C_{\mathrm{floor}}) / (C_{\mathrm{causal}} - C_{\mathrm{floor}}) - 1$"
     ),
     "normalised": r"$(C - C^\ast) / (C_{\mathrm{random}} - C^\ast)$",
     "latency": r"$\sum T_k$ / served requests",
     "energy": r"$\frac{1}{T} \sum_t \sum_k E_k$",
     "reward": r"$\frac{1}{T} \sum_t K \beta_r / \sum_k C_k$",
-    "late": r"number of $V_k > 0$ / requests",
+    "deadline misses": r"number of $V_k > 0$ / requests",
     "unserved": "requests without a server / requests",
     "feasible": r"no violation, none unserved, all $V_k = 0$",
     "time": r"$\exp(\mathrm{mean} \ln(x + 1\ \mathrm{s})) - 1\ \mathrm{s}$",
@@ -34,8 +34,10 @@ FORMULAS = {
         "from 0 to the budget"
     ),
     "performance profile": r"share of instances with measure $\le r$ times the best",
-    "redrawn": "requests resampled / requests",
-    "cost without redrawn": r"requests / $(T K)$ times the mean $C_{tk}$ of requests not resampled",
+    "resampled": "requests resampled / requests",
+    "cost without resampled": (
+        r"requests / $(T K)$ times the mean $C_{tk}$ of requests not resampled"
+    ),
 }
 
 #: What settings of methods mean; those of learners in training have their own table.

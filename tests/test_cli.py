@@ -304,7 +304,7 @@ def test_benchmark_and_report(folder: Path, tmp_path: Path) -> None:
     words = (*words, "--method", "support.toys:good")
     assert "support.toys:good" in fine(*words)
     again = fine(*words)
-    assert "2 cells are finished already, 0 to do" in again
+    assert "2 runs are finished already, 0 to do" in again
     assert "gate: every certified bound lies below every judged cost" in again
     told = json.loads(fine(*words, "--json"))
     assert {line["method"] for line in told["lines"]} == {"greedy", "support.toys:good"}

@@ -1,8 +1,8 @@
-"""What has to be trained before a study's learners can play: one course a policy folder.
+"""What has to be trained before a study's learners can play: one training job a policy folder.
 
 Policies lie under results/policies/PRESET/NAME/seed-N; PRESET is a scenario preset, or PRESET/Kn
-for that preset with n devices. Courses run under results/runs/train until they end, and their
-best policies are then kept in that library.
+for that preset with n devices. Jobs run under results/runs/train until they end, and the
+selected policies are then copied to that library.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PLACE = re.compile(r"(?P<preset>[^/]+)(?:/K(?P<n>\d+))?")
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingJob:
     """A training of one learner in one scenario, for the seeds that a study wants."""
 
     method: str
@@ -53,7 +53,7 @@ class Course:
         """Where its policies belong."""
         return paths.POLICIES / self.place / self.name
 
-    def turns(self) -> list[tuple[Path, tuple[int, ...]]]:
+    def trainings(self) -> list[tuple[Path, tuple[int, ...]]]:
         """Folder and seeds of each training: missing seeds that follow each other train together.
 
         Seeds added to earlier ones train apart, so that a checkpoint always means the same seeds.
@@ -79,7 +79,7 @@ class Course:
         return preset(name, **changes)
 
     def command(self, folder: Path, seeds: tuple[int, ...]) -> str:
-        """One of its turns by hand."""
+        """One of its trainings by hand."""
         name, changes = self.world()
         words = ["satedge", "train", self.method, "--preset", name]
         words += [w for k, v in changes.items() for w in ("--set", f"{k}={v}")]
@@ -91,15 +91,15 @@ class Course:
         return shlex.join([*words, "--out", str(folder)])
 
 
-def courses(study: Study) -> list[Course]:
+def training_jobs(study: Study) -> list[TrainingJob]:
     """Every policy folder that the study's learners play from, in the order of the study."""
-    wanted: dict[tuple[str, str], Course] = {}
+    wanted: dict[tuple[str, str], TrainingJob] = {}
     for method, entry in _players(study):
         where = _where(method)
         if where is None:
             continue
         place, name, seed = where
-        new = Course(method.name, name, place, (seed,), entry.training)
+        new = TrainingJob(method.name, name, place, (seed,), entry.training)
         known = wanted.setdefault((place, name), new)
         if seed not in known.seeds:
             wanted[place, name] = replace(known, seeds=tuple(sorted((*known.seeds, seed))))
@@ -107,7 +107,7 @@ def courses(study: Study) -> list[Course]:
 
 
 def _players(study: Study) -> Iterator[tuple[Method, Entry]]:
-    """Learned methods as the study's cells play them."""
+    """Learned methods as the study's runs play them."""
     for part in study.parts:
         learned = [e for e in part.entries if e.method.family == "learned"]
         for instance in instances(part) if learned else ():
@@ -125,36 +125,38 @@ def _where(method: Method) -> tuple[str, str, int] | None:
     return place, policy["name"], int(policy["seed"] or 0)
 
 
-def _found(course: Course) -> tuple[int, ...]:
-    return tuple(s for s in course.seeds if (course.library / f"seed-{s}.json").is_file())
+def _found(job: TrainingJob) -> tuple[int, ...]:
+    return tuple(s for s in job.seeds if (job.library / f"seed-{s}.json").is_file())
 
 
-def expected_s(course: Course) -> float | None:
+def expected_s(job: TrainingJob) -> float | None:
     """Seconds that its missing seeds take, by what a seed's epoch took the learner elsewhere."""
-    logs = sorted(paths.POLICIES.glob(f"**/{course.method}/{LOG}"))
+    logs = sorted(paths.POLICIES.glob(f"**/{job.method}/{LOG}"))
     times = [s / epochs for log in logs for s, epochs in run_times(log).values()]
     if not times:
         return None
-    return statistics.median(times) * course.plan.epochs * len(course.missing)
+    return statistics.median(times) * job.plan.epochs * len(job.missing)
 
 
-def take(course: Course, train: Callable[..., Path], collect: Callable[[Path, Path], str]) -> str:
-    """Train the missing seeds and keep their policies; goes on where it was stopped.
+def train_missing(
+    job: TrainingJob, train: Callable[..., Path], collect: Callable[[Path, Path], str]
+) -> str:
+    """Train the missing seeds and collect the selected policies; resumes where it was stopped.
 
     `train` and `collect` are those of the learners' package. Returns a line on the outcome.
     """
     told = ""
-    for folder, seeds in course.turns():
+    for folder, seeds in job.trainings():
         train(
-            course.method,
-            scenario=course.scenario(),
+            job.method,
+            scenario=job.scenario(),
             seeds=seeds,
             out_dir=folder,
-            settings=dict(course.plan.settings),
-            epochs=course.plan.epochs,
-            updates_per_epoch=course.plan.updates,
+            settings=dict(job.plan.settings),
+            epochs=job.plan.epochs,
+            updates_per_epoch=job.plan.updates,
         )
-        told = collect(folder, course.library)
+        told = collect(folder, job.library)
     return told
 
 

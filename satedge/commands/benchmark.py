@@ -158,7 +158,7 @@ def _say_missing(work: Work, study: str) -> None:
     for line in work.damaged:
         out.print(f"[yellow]again[/] {escape(line)}")
     if work.done:
-        out.print(f"{len(work.done)} cells are finished already, {len(work.todo)} to do")
+        out.print(f"{len(work.done)} runs are finished already, {len(work.todo)} to do")
     for name, reason in work.missing.items():
         out.print(f"[yellow]skipping[/] {escape(f'{name}: {reason}')}")
     if any(reason.startswith(UNTRAINED) for reason in work.missing.values()):
@@ -170,7 +170,7 @@ def _say_how_to_go_on(work: Work, store: Store) -> None:
     total = len(work.todo) + len(work.done)
     words = shlex.join(_without(sys.argv[1:], "--again"))
     print(
-        f"\nstopped: {done} of {total} cells are finished and kept in {store.root}\n"
+        f"\nstopped: {done} of {total} runs are finished and saved in {store.root}\n"
         f"go on with: satedge {words}",
         file=sys.stderr,
     )
@@ -202,7 +202,7 @@ def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) 
         "likely_s": likely_s,
         "at_most_s": at_most_s,
         "missing": work.missing,
-        "cells": [
+        "runs": [
             {"key": c.key, "group": c.group, "method": c.name, "instance": c.instance.name,
              "seed": c.seed, "budget_s": c.budget_s}
             for c in work.todo
@@ -215,14 +215,14 @@ def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) 
     out.print(f"[bold]{study.name}[/]: {study.title}  ->  {store.root}")
     common.show(_work_table(work))
     out.print(
-        f"{len(work.todo)} cells to do, {len(work.done)} finished, {len(work.skipped)} skipped; "
+        f"{len(work.todo)} runs to do, {len(work.done)} finished, {len(work.skipped)} skipped; "
         f"with {jobs} jobs about {common.duration(likely_s)}, "
         f"at most {common.duration(at_most_s)}"
     )
 
 
 def _work_table(work: Work) -> Table:
-    """Cells to do, finished and skipped, per group and method."""
+    """Runs to do, finished and skipped, per part and method."""
     from satedge.bench.report.tables import Column, Table
 
     counts: dict[tuple[str, str, float], list[int]] = {}
@@ -232,7 +232,7 @@ def _work_table(work: Work) -> Table:
             key = (cell.group, cell.name, cell.budget_s)
             counts.setdefault(key, [0, 0, 0])[place] += 1
     numbers = (Column(head, form="d") for head in ("to do", "finished", "skipped"))
-    columns = (Column("group"), Column("method"), Column("budget", "s", "g"), *numbers)
+    columns = (Column("part"), Column("method"), Column("budget", "s", "g"), *numbers)
     return Table(columns, [(*key, *found) for key, found in counts.items()])
 
 
@@ -260,5 +260,5 @@ def report(
 
     store = Store(folder)
     if not store.cells.is_dir():
-        raise StoreError(f"{folder}: no run is kept there (it has no folder cells)")
+        raise StoreError(f"{folder}: no results are there (it has no folder cells)")
     _finish(store, None, True, as_json)  # type: ignore[arg-type]

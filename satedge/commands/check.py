@@ -32,7 +32,7 @@ def check(
 
     store = Store(folder)
     if not store.cells.is_dir():
-        raise StoreError(f"{folder}: no run is kept there (it has no folder cells)")
+        raise StoreError(f"{folder}: no results are there (it has no folder cells)")
     found = store.look()
     lines = [*found.damaged.values(), *findings(store, found.rows)]
     if not found.current:

@@ -46,7 +46,7 @@ def judge(
         out.print(
             f"cost {row['cost']:.6f}  admissible {'yes' if row['admissible'] else 'no'}  "
             f"feasible {'yes' if row['feasible'] else 'no'}  latency {row['latency_s']:.4f} s  "
-            f"energy {row['energy_J']:.3f} J  late {row['deadline_misses']}  "
+            f"energy {row['energy_J']:.3f} J  deadline misses {row['deadline_misses']}  "
             f"unserved {row['unserved']}"
         )
     if not row["admissible"]:

@@ -165,7 +165,7 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("lower bound", f"{bound:.6f}{shown}"))
     if cost is not None:
         hard = "yes" if row["feasible"] else "no"
-        missed = f"{row['deadline_misses']} late, {row['unserved']} unserved"
+        missed = f"{row['deadline_misses']} deadline misses, {row['unserved']} unserved"
         lines.append(("feasible", f"{hard}: {missed} of {row['requests']} requests"))
         lines.append(("latency", f"{row['latency_s']:.4f} s, mean over requests"))
         lines.append(("energy", f"{row['energy_J']:.3f} J per slot, all devices"))

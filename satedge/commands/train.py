@@ -10,7 +10,7 @@ import typer
 from satedge.commands import common
 
 if TYPE_CHECKING:
-    from satedge.bench.training_jobs import Course
+    from satedge.bench.training_jobs import TrainingJob
 
 
 def register(app: typer.Typer) -> None:
@@ -112,16 +112,16 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
 
     from satedge.bench.methods.table import load_entry
     from satedge.bench.study.study_file import load_study
-    from satedge.bench.training_jobs import courses, take
+    from satedge.bench.training_jobs import train_missing, training_jobs
 
     found = []
-    for course in courses(load_study(name)):
+    for job in training_jobs(load_study(name)):
         plan = replace(
-            course.plan,
-            epochs=options.get("epochs", course.plan.epochs),
-            updates=options.get("updates_per_epoch", course.plan.updates),
+            job.plan,
+            epochs=options.get("epochs", job.plan.epochs),
+            updates=options.get("updates_per_epoch", job.plan.updates),
         )
-        found.append(replace(course, plan=plan))
+        found.append(replace(job, plan=plan))
     todo = [c for c in found if c.missing]
     if dry_run or not todo:
         _show(found)
@@ -131,10 +131,10 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
         load_entry("drl.training.collect:collect_one"),
     )
     failed = False
-    for place, course in enumerate(todo):
-        print(f"{place + 1} of {len(todo)}: {course.place}/{course.name}", flush=True)
+    for place, job in enumerate(todo):
+        print(f"{place + 1} of {len(todo)}: {job.place}/{job.name}", flush=True)
         try:
-            print(take(course, train, collect), flush=True)
+            print(train_missing(job, train, collect), flush=True)
         except RuntimeError as error:
             failed = True
             print(f"failed: {error}", flush=True)
@@ -145,7 +145,7 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
         raise typer.Exit(1)
 
 
-def _show(found: list[Course]) -> None:
+def _show(found: list[TrainingJob]) -> None:
     """What `--dry-run` prints: every policy folder, and the commands for those that lack some."""
     from satedge.bench.report.tables import Cell, Column, Table
     from satedge.bench.training_jobs import expected_s
@@ -154,17 +154,17 @@ def _show(found: list[Course]) -> None:
     columns = (Column("policies"), Column("learner"), *numbers)
     rows = []
     total, unknown = 0.0, False
-    for course in found:
-        seconds = expected_s(course) if course.missing else 0.0
+    for job in found:
+        seconds = expected_s(job) if job.missing else 0.0
         total, unknown = total + (seconds or 0.0), unknown or seconds is None
-        plan, about = course.plan, "?" if seconds is None else common.duration(seconds)
-        place, counts = f"{course.place}/{course.name}", (len(course.seeds), len(course.missing))
-        last = Cell(about if course.missing else "")
-        rows.append((place, course.method, *counts, plan.epochs, plan.updates, last))
+        plan, about = job.plan, "?" if seconds is None else common.duration(seconds)
+        place, counts = f"{job.place}/{job.name}", (len(job.seeds), len(job.missing))
+        last = Cell(about if job.missing else "")
+        rows.append((place, job.method, *counts, plan.epochs, plan.updates, last))
     common.show(Table(columns, rows))
-    for course in found:
-        for folder, seeds in course.turns():
-            print(course.command(folder, seeds))
+    for job in found:
+        for folder, seeds in job.trainings():
+            print(job.command(folder, seeds))
     missing = sum(len(c.missing) for c in found)
     print(
         f"{missing} policies to train, about {common.duration(total)} on one core"

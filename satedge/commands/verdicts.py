@@ -23,7 +23,10 @@ DEVICE = (
     Column("cost", form=".4f"),
 )
 SLOT = (
-    *(Column(head, form="d") for head in ("slot", "requests", "on UAVs", "late", "unserved")),
+    *(
+        Column(head, form="d")
+        for head in ("slot", "requests", "on UAVs", "deadline misses", "unserved")
+    ),
     Column("latency", "s", ".4f"),
     Column("energy", "J", ".2f"),
     Column("cost", form=".4f"),
@@ -58,13 +61,13 @@ def _device(instance: Instance, plan: Plan, v: Verdict, slot: int, k: int) -> tu
 
 
 def slot_table(instance: Instance, plan: Plan, most: int = 12) -> Table:
-    """One line per slot; of long episodes the dearest slots."""
+    """One line per slot; of long episodes the most expensive slots."""
     v = judge(instance, plan)
     chosen = np.arange(instance.n_slots)
     title = instance.name
     if instance.n_slots > most:
         chosen = np.sort(v.slot_cost.argsort()[::-1][:most])
-        title += f": the {most} dearest of {instance.n_slots} slots"
+        title += f": the {most} most expensive of {instance.n_slots} slots"
     return Table(SLOT, [_slot(instance, plan, v, int(t)) for t in chosen], title)
 
 

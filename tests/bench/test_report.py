@@ -38,9 +38,9 @@ def test_csv_holds_every_line(written: WriteUp) -> None:
     rows = list(csv.DictReader(io.StringIO((written.root / "tables/comparison.csv").read_text())))
     assert len(rows) == 2 * 7
     failed = next(r for r in rows if r["method"] == "support.toys:raises")
-    assert (failed["plans"], failed["cost"], failed["endings"]) == ("0", "", "failed=2")
+    assert (failed["plans"], failed["cost"], failed["statuses"]) == ("0", "", "failed=2")
     random = next(r for r in rows if r["method"] == "random")
-    assert (random["seeds"], random["cells"]) == ("2", "4")
+    assert (random["seeds"], random["runs"]) == ("2", "4")
     assert float(random["excess"]) > 0
 
 
@@ -101,19 +101,19 @@ def test_page_data_survives_hostile_names(written: WriteUp, nasty_instance: str)
     assert found is not None
     data = json.loads(found.group(1))
     assert {i["name"] for i in data["instances"]} == {"slots-0", "episodes-0", nasty_instance}
-    plans = [c for i in data["instances"] for c in i["cells"] if "plan" in c]
+    plans = [c for i in data["instances"] for c in i["runs"] if "plan" in c]
     assert plans
-    assert data["left_out"] == {"cells": 0, "plans": 4}, "random's second seed, on four instances"
+    assert data["left_out"] == {"runs": 0, "plans": 4}, "random's second seed, on four instances"
 
 
 def test_page_stays_small(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the page's room, instances and cells are left out and counted, not drawn."""
     rows = Store(run_folder).gather()
     ran = int((rows["status"] != "skipped").sum())
-    monkeypatch.setattr(page_data, "MAX_CELLS", 3)
+    monkeypatch.setattr(page_data, "MAX_RUNS", 3)
     data = page_data.page_data(Store(run_folder), score(rows))
-    assert [len(i["cells"]) for i in data["instances"]] == [3]
-    assert data["left_out"]["cells"] == ran - 3
+    assert [len(i["runs"]) for i in data["instances"]] == [3]
+    assert data["left_out"]["runs"] == ran - 3
 
 
 def test_svg_ids_are_unique_on_the_page(written: WriteUp) -> None:

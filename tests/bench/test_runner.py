@@ -105,7 +105,7 @@ def test_ctrl_c_stops_clean(folder: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     told = process.communicate()[1]
     assert process.returncode == 130
-    assert f"of {4 * N_INSTANCES} cells are finished and kept in {out}" in told
+    assert f"of {4 * N_INSTANCES} runs are finished and saved in {out}" in told
     assert f"go on with: satedge benchmark {study} --out {out}" in told
     assert "Traceback" not in told
     assert not psutil.wait_procs(family, timeout=PATIENCE_S)[1]

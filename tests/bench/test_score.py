@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from satedge.bench.run.record import floor, kept_cost, numbers
+from satedge.bench.run.record import cost_without_resampled, floor, numbers
 from satedge.bench.run.rows import from_records
 from satedge.bench.score.score import RANDOM, gate, score
 from satedge.bench.score.summary import summarise
@@ -41,7 +41,7 @@ def row(method: str, cost: float, bound: float = math.nan, **other: Any) -> dict
         "feasible": True,
         "deadline_misses": 0,
         "unserved": 0,
-        "redrawn": 0,
+        "resampled": 0,
         "wall_s": 1.0,
         "peak_MB": 1.0,
     }
@@ -92,7 +92,7 @@ def test_own_gap_of_a_bare_bound_is_to_the_best_known_cost() -> None:
 def test_gap_in_the_part_that_decisions_change() -> None:
     """Floor 6, bound 8, cost 10: two of the four units above the floor are uncertain."""
     s = score(from_records([row("a", 10.0, 8.0)]))
-    assert_allclose(s.part_gap, [0.5])
+    assert_allclose(s.controllable_gap, [0.5])
 
 
 def test_excess_over_causal_and_over_hindsight() -> None:
@@ -110,7 +110,7 @@ def test_no_hindsight_no_excess_over_it() -> None:
 def test_excess_in_the_part_that_decisions_change() -> None:
     """Floor 6, best 10: of 12 the 2 above the best are half of the best's 4 above the floor."""
     s = score(from_records([row("c", 10.0), row("d", 12.0)]))
-    assert_allclose(s.part_excess, [0.0, 0.5])
+    assert_allclose(s.controllable_excess, [0.0, 0.5])
 
 
 def test_normalised_is_one_for_random() -> None:
@@ -172,12 +172,12 @@ def test_timeout_counts_with_its_incumbent() -> None:
 def test_zero_cost_has_zero_gap() -> None:
     """A slot without requests costs nothing, and nothing is uncertain."""
     s = score(from_records([row("a", 0.0, 0.0, floor=0.0)]))
-    assert (s.gap[0], s.excess[0], s.part_gap[0]) == (0.0, 0.0, 0.0)
+    assert (s.gap[0], s.excess[0], s.controllable_gap[0]) == (0.0, 0.0, 0.0)
 
 
 def test_a_plan_at_the_floor_has_no_gap_in_the_part_that_decisions_change() -> None:
     """Cost and floor 6: there is no such part, and nothing in it is uncertain."""
-    assert score(from_records([row("a", 6.0, 5.0)])).part_gap[0] == 0.0
+    assert score(from_records([row("a", 6.0, 5.0)])).controllable_gap[0] == 0.0
 
 
 def test_gate_catches_a_bound_above_a_cost() -> None:
@@ -237,7 +237,7 @@ def test_summary_of_a_learner_has_the_seed_as_its_unit() -> None:
             rows.append(row("rl", max(cost + shift, 10.0), **more))
     rows[2]["cost"] = rows[3]["cost"] = 10.0
     line = next(v for v in summarise(score(from_records(rows))) if v.method == "rl")
-    assert (line.seeds, line.plans, line.cells) == (4, 8, 8)
+    assert (line.seeds, line.plans, line.runs) == (4, 8, 8)
     assert line.excess_interval.value == pytest.approx(0.15)
     assert line.excess == pytest.approx((0.0 + 0.1 + 0.2 + 0.6) / 4)
 
@@ -246,7 +246,7 @@ def test_summary_counts_requests_not_rows() -> None:
     """3 of 10 late and 0 of 30 late are 7.5 % late, whatever the number of rows."""
     rows = [row("a", 1.0, deadline_misses=3), row("a", 1.0, requests=30, instance_sha256="j")]
     (line,) = summarise(score(from_records(rows)))
-    assert line.late == pytest.approx(0.075)
+    assert line.deadline_misses == pytest.approx(0.075)
 
 
 def test_floor_is_the_cheapest_admissible_compute() -> None:
@@ -279,7 +279,7 @@ def test_latency_counts_served_requests_and_energy_all(slot: Instance) -> None:
     assert set(row["violations"]) == {"assignment"}
 
 
-def test_cost_without_redrawn_requests() -> None:
+def test_cost_without_resampled_requests() -> None:
     """Requests whose server was drawn anew are left out; the rest stands for all."""
     instance = generate(preset("tiny", n_slots=2), 5)
     served = np.where(instance.active, 0, -1)
@@ -288,7 +288,9 @@ def test_cost_without_redrawn_requests() -> None:
     slots, devices = np.nonzero(instance.active)
     out = [(int(slots[0]), int(devices[0]))]
     rest = [cost[t, k] for t, k in zip(slots[1:], devices[1:], strict=True)]
-    assert kept_cost(instance, plan, ()) == pytest.approx(cost.mean())
-    assert kept_cost(instance, plan, out) == pytest.approx(np.mean(rest) * len(slots) / cost.size)
+    assert cost_without_resampled(instance, plan, ()) == pytest.approx(cost.mean())
+    assert cost_without_resampled(instance, plan, out) == pytest.approx(
+        np.mean(rest) * len(slots) / cost.size
+    )
     everything = list(zip(slots.tolist(), devices.tolist(), strict=True))
-    assert math.isnan(kept_cost(instance, plan, everything))
+    assert math.isnan(cost_without_resampled(instance, plan, everything))

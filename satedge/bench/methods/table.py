@@ -160,7 +160,7 @@ TABLE: tuple[Method, ...] = (
         "Certified bound: each device alone, no interference, best reachable position.",
     ),
     _learner("adsac", "Action-decoupled soft actor-critic of the paper."),
-    _learner("adsac+", "AD-SAC with a network a device, costs a device and no look-ahead."),
+    _learner("adsac+", "Myopic AD-SAC: one network for all devices learns the cost of each."),
     _learner("adsac-d", "AD-SAC with powers and motion discretised."),
     _learner("adsac-c", "AD-SAC with servers chosen by continuous scores."),
     _learner("ppo", "Proximal policy optimisation, continuous scores."),

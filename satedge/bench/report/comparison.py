@@ -15,19 +15,21 @@ from satedge.bench.score.score import DEFINITIONS
 from satedge.bench.score.summary import COLUMNS, Line, by_comparison, label
 
 #: What fits a terminal, a paper's page, a README and a screen.
-TERMINAL = ("cost", "excess", "over_hindsight", "gap", "own_gap", "late", "time_s")
+TERMINAL = ("cost", "excess", "over_hindsight", "gap", "own_gap", "deadline_misses", "time_s")
 PAPER = (
-    "cost", "excess", "interval", "over_hindsight", "gap", "part_gap", "latency_s", "energy_J",
-    "late", "time_s",
+    "cost", "excess", "interval", "over_hindsight", "gap", "controllable_gap", "latency_s",
+    "energy_J", "deadline_misses", "time_s",
 )  # fmt: skip
 README = (
-    "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "part_gap", "own_gap",
-    "latency_s", "energy_J", "late", "redrawn", "kept_cost", "time_s",
+    "cost", "excess", "interval", "over_hindsight", "controllable_excess", "gap",
+    "controllable_gap", "own_gap", "latency_s", "energy_J", "deadline_misses", "resampled",
+    "cost_without_resampled", "time_s",
 )  # fmt: skip
 PAGE = (
-    "cost", "excess", "interval", "over_hindsight", "part_excess", "gap", "gap_max", "part_gap",
-    "own_gap", "normalised", "latency_s", "energy_J", "reward", "late", "unserved", "feasible",
-    "redrawn", "kept_cost", "primal_s", "time_s", "time_per_slot_s", "peak_MB",
+    "cost", "excess", "interval", "over_hindsight", "controllable_excess", "gap", "gap_max",
+    "controllable_gap", "own_gap", "normalised", "latency_s", "energy_J", "reward",
+    "deadline_misses", "unserved", "feasible", "resampled", "cost_without_resampled", "primal_s",
+    "time_s", "time_per_slot_s", "peak_MB",
 )  # fmt: skip
 
 #: Columns in which the greatest value is the best.
@@ -35,7 +37,7 @@ MORE_IS_BETTER = ("reward", "feasible", "bound")
 
 #: Columns of the CSV that say which line it is.
 IDENTITY = (
-    "group", "budget_s", "method", "family", "hindsight", "seeds", "instances", "cells", "plans",
+    "group", "budget_s", "method", "family", "hindsight", "seeds", "instances", "runs", "plans",
 )  # fmt: skip
 
 
@@ -44,7 +46,7 @@ def comparison(
 ) -> list[Table]:
     """A table for each group, best method first, with the named columns that say something.
 
-    `remarks` adds a column of endings and the like, `kind` the family of each method.
+    `remarks` adds a column of statuses and the like, `kind` the family of each method.
     """
     return [_group(group, part, names, remarks, kind) for group, part in by_comparison(lines)]
 
@@ -55,7 +57,7 @@ def _group(
     columns = [Column("method")]
     columns += [Column("kind", page="side")] * with_kind
     columns.append(
-        Column("plans", form="d", page="side", doc="cells with an admissible plan, of all")
+        Column("plans", form="d", page="side", doc="runs with an admissible plan, of all")
     )
     measures = [c for n in names if (c := _measure(n, lines)) is not None]
     columns += [column for _, column in measures]
@@ -64,7 +66,7 @@ def _group(
     for line in lines:
         row: list[Value] = [label(line, lines)]
         row += [Cell(line.family, line.family, f"kind {line.family}")] * with_kind
-        row.append(Cell(f"{line.plans}/{line.cells}", line.plans))
+        row.append(Cell(f"{line.plans}/{line.runs}", line.plans))
         row += [_value(name, line) for name, _ in measures]
         row += [_remarks(line, lines)] * with_remarks
         rows.append(row)
@@ -100,7 +102,7 @@ def _value(name: str, line: Line) -> Value:
 def _best(name: str, column: Column, lines: Sequence[Line]) -> str:
     """The best value of a column as shown, of methods with every plan; '' where one is alone."""
     whole = max(v.instances for v in lines)
-    complete = [v for v in lines if v.plans == v.cells and v.instances == whole]
+    complete = [v for v in lines if v.plans == v.runs and v.instances == whole]
     finite = [x for v in complete if math.isfinite(x := getattr(v, name))]
     choose = max if name in MORE_IS_BETTER else min
     return column.number(choose(finite)) if len(finite) > 1 else ""
@@ -108,16 +110,16 @@ def _best(name: str, column: Column, lines: Sequence[Line]) -> str:
 
 def _title(group: str, lines: Sequence[Line]) -> str:
     """What a comparison is about."""
-    cells = sorted({v.cells for v in lines})
-    count = f"{cells[0]}" if len(cells) == 1 else f"{cells[0]} to {cells[-1]}"
+    runs = sorted({v.runs for v in lines})
+    count = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
     budgets = sorted({v.budget_s for v in lines})
     each = " or ".join(f"{b:g}" for b in budgets)
     clock = " of processor time" if any(v.cpu_clock for v in lines) else ""
-    return f"{group}: {count} cells a method, {each} s{clock} each"
+    return f"{group}: {count} runs a method, {each} s{clock} each"
 
 
 def _remarks(line: Line, lines: Sequence[Line]) -> str:
-    """Endings other than done, what it ran on if not on all, whether it sees the future."""
+    """Statuses other than done, what it ran on if not on all, whether it sees the future."""
     whole = max(v.instances for v in lines)
     parts = [f"{line.instances} of {whole} instances"] if line.instances < whole else []
     parts += [f"{n} {status}" for status, n in line.troubles.items()]
@@ -131,7 +133,7 @@ def _remarks(line: Line, lines: Sequence[Line]) -> str:
 def all_columns(lines: Sequence[Line]) -> Table:
     """Every column of every line, for CSV."""
     names = (*IDENTITY, *COLUMNS)
-    heads = (*names, "excess_low", "excess_high", "endings")
+    heads = (*names, "excess_low", "excess_high", "statuses")
     rows = [
         (
             *(getattr(line, n) for n in names),
@@ -145,11 +147,11 @@ def all_columns(lines: Sequence[Line]) -> Table:
 
 
 def claims_table(stated: Sequence[Claim]) -> Table:
-    """The paper's statements beside ours."""
+    """The paper's statements and ours."""
     columns = (
         Column("figure"),
         Column("the paper states", page="long"),
-        Column("this run", page="long"),
+        Column("this study", page="long"),
         Column("verdict"),
     )
     rows = [(c.figure, c.paper, c.ours, c.verdict) for c in stated]

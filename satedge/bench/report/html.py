@@ -28,9 +28,9 @@ def write_report(
     pictures: list[Picture],
     stated: list[Claim],
     broken: list[str],
-    beside: list[Table],
+    more: list[Table],
 ) -> Path:
-    """Write report.html into the run's folder."""
+    """Write report.html into the study's folder."""
     from jinja2 import Environment, StrictUndefined
 
     folder = resources.files("satedge.bench.report") / "page"
@@ -48,7 +48,7 @@ def write_report(
         headlines=[(group, facts) for group, facts in headlines(lines) if facts],
         broken=broken,
         claims=page(claims_table(stated)) if stated else None,
-        supplementary=[page(t) for t in beside],
+        supplementary=[page(t) for t in more],
         groups=groups,
         columns=_explained(groups),
         families=sorted({v.family for v in lines}),
@@ -108,13 +108,13 @@ def _explained(groups: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def _failures(rows: pd.DataFrame) -> Table:
-    """Endings other than done, counted by method, status and reason."""
+    """Statuses other than done, counted by method, status and reason."""
     failed = rows[rows["status"] != "done"].groupby(["method", "status", "reason"])["instance"]
     counted = failed.agg(["size", "first"]).reset_index()
     columns = (
         Column("method"),
-        Column("ending"),
-        Column("cells", form="d"),
+        Column("status"),
+        Column("runs", form="d"),
         Column("reason", page="long"),
         Column("for example"),
     )

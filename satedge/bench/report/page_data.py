@@ -1,4 +1,4 @@
-"""What the report page draws from: instances, cells and plans as compact JSON.
+"""What the report page draws from: instances, runs and plans as compact JSON.
 
 The page must open from a disk, so its data is inside it, and bounded: beyond the limits the page
 says what was left out and where it lies.
@@ -19,9 +19,9 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 
-#: Most cells listed, and slots of plans drawn, on one page. Every instance has the same share of
+#: Most runs listed, and slots of plans drawn, on one page. Every instance has the same share of
 #: the slots, and of every method and budget its cheapest plan is drawn.
-MAX_CELLS = 4000
+MAX_RUNS = 4000
 MAX_PLAN_SLOTS = 6_000
 LOG_CHARACTERS = 3000
 
@@ -50,13 +50,13 @@ _ROW = (
 
 
 def page_data(store: Store, scored: pd.DataFrame) -> dict[str, Any]:
-    """JSON values for the page: instances, each with its cells, cheapest first."""
+    """JSON values for the page: instances, each with its runs, cheapest first."""
     by_instance = scored.groupby(["group", "instance_sha256"], sort=False)
     page = _Page(store, MAX_PLAN_SLOTS // max(1, len(by_instance)))
     listed = [page.instance(members) for _, members in by_instance]
     return {
         "instances": [i for i in listed if i is not None],
-        "left_out": {"cells": page.cells_left_out, "plans": page.plans_left_out},
+        "left_out": {"runs": page.runs_left_out, "plans": page.plans_left_out},
         "folder": "cells/",
     }
 
@@ -68,23 +68,23 @@ def embed(data: dict[str, Any]) -> str:
 
 
 class _Page:
-    """Collects cells while there is room."""
+    """Collects runs while there is room."""
 
     def __init__(self, store: Store, share: int) -> None:
         """`share`: slots of plans that each instance may draw; one plan it may draw anyway."""
         self.store, self.share = store, share
-        self.n_cells = 0
+        self.n_runs = 0
         self.drawn: dict[tuple[str, float], int] = {}
         """Slots drawn of the present instance by method and budget."""
-        self.cells_left_out = self.plans_left_out = 0
+        self.runs_left_out = self.plans_left_out = 0
 
     def instance(self, members: pd.DataFrame) -> dict[str, Any] | None:
-        """One instance with its cells; None when no cell of it ran, or the page is full."""
+        """One instance with its runs; None when no run of it ran, or the page is full."""
         ran = members[members["status"] != "skipped"]
         shown = ran.iloc[np.argsort(ran["cost"].where(ran["usable"], np.inf), kind="stable")]
-        shown = shown[: MAX_CELLS - self.n_cells]
-        self.n_cells += len(shown)
-        self.cells_left_out += len(ran) - len(shown)
+        shown = shown[: MAX_RUNS - self.n_runs]
+        self.n_runs += len(shown)
+        self.runs_left_out += len(ran) - len(shown)
         if shown.empty:
             return None
         self.drawn = {}
@@ -99,26 +99,26 @@ class _Page:
             "best": plain(first["best_cost"]),
             "floor": plain(first["floor"]),
             "world": _world(world),
-            "cells": [self._cell(row, world) for row in rows],
+            "runs": [self._run(row, world) for row in rows],
         }
 
-    def _cell(self, row: dict[str, Any], world: Instance) -> dict[str, Any]:
+    def _run(self, row: dict[str, Any], world: Instance) -> dict[str, Any]:
         record = self.store.read(row["key"])
-        cell = {name: plain(row[name]) for name in _ROW}
-        cell |= {
+        run = {name: plain(row[name]) for name in _ROW}
+        run |= {
             "trace": _thinned(record["trace"]),
             "certificate": _short(record["certificate"]),
             "log": record["log"][-LOG_CHARACTERS:],
         }
         plan = plan_of(record)
         if plan is None:
-            return cell
+            return run
         full = self.drawn and sum(self.drawn.values()) + world.n_slots > self.share
         if full or (row["method"], row["budget_s"]) in self.drawn:
             self.plans_left_out += 1
-            return cell
+            return run
         self.drawn[row["method"], row["budget_s"]] = world.n_slots
-        return cell | {"plan": _plan(world, plan)}
+        return run | {"plan": _plan(world, plan)}
 
 
 def _world(instance: Instance) -> dict[str, Any]:

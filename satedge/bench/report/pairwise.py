@@ -15,13 +15,13 @@ def pair_tables(scored: pd.DataFrame, lines: Sequence[Line]) -> list[Table]:
     """For each group, every method against the best one that knows no later slot."""
     heads = ("difference %", "low", "high", "probability", "instances")
     numbers = (Column(head, form=".4g") for head in heads)
-    columns = (Column("method"), *numbers, Column("drawn"))
+    columns = (Column("method"), *numbers, Column("units"))
     tables = []
     for found in against_best(scored, lines):
         caption = (
             f"Mean of the method's cost over that of {found.best}, less 1, on the instances that "
             "both have plans for, with a paired bootstrap interval; the probability that a run of "
-            "the method costs less, ties half; what was compared, and what was drawn anew."
+            "the method costs less, ties half; and the units that were resampled."
         )
         title = f"{found.group}: every method against {found.best}"
         rows = [_row(p) for p in found.pairs]

@@ -14,7 +14,7 @@ LEAST_PARTS, LEAST_METHODS = 3, 3
 #: What is put side by side.
 MEASURES = {
     "excess": "Excess over the best causal plan of the part, %",
-    "late": "Late requests, %",
+    "deadline_misses": "Requests that miss their deadline, %",
     "gap": "Certified gap, %",
 }
 
@@ -47,7 +47,9 @@ def part_tables(lines: Sequence[Line]) -> list[Table]:
         values = {m: [value_of(row.get(p), measure) for p in parts] for m, row in found.items()}
         if any(math.isfinite(v) for row in values.values() for v in row):
             rows: list[list[str | float]] = [[method, *row] for method, row in values.items()]
-            tables.append(Table(columns, rows, title, caption, f"parts-{measure}"))
+            tables.append(
+                Table(columns, rows, title, caption, f"parts-{measure.replace('_', '-')}")
+            )
     return tables
 
 

@@ -31,7 +31,7 @@ def _table(group: str, lines: list[Line]) -> Table | None:
     whole = max(v.instances for v in lines)
     shown = [
         v for v in lines
-        if v.plans == v.cells and v.instances == whole and v.family != "bound"
+        if v.plans == v.runs and v.instances == whole and v.family != "bound"
         and math.isfinite(v.cost + v.reward)
     ]  # fmt: skip
     if len(shown) < LEAST or not any(v.family == "learned" for v in shown):
@@ -51,9 +51,9 @@ def _table(group: str, lines: list[Line]) -> Table | None:
         rows,
         f"{group}: ranks by cost and by reward",
         f"Of {pairs} pairs of methods {swapped} stand the other way round by reward. The reward is "
-        "the mean over slots of beta_r / C: cheap slots decide it, dear ones decide the mean cost. "
-        "Where the reward's factor is less than the cost's, dear slots are what the method loses "
-        "by. Another beta_r multiplies every reward alike and changes no rank.",
+        "the mean over slots of beta_r / C: cheap slots decide it, expensive ones the mean cost. "
+        "Where the reward's factor is less than the cost's, expensive slots are what the method "
+        "loses by. Another beta_r multiplies every reward alike and changes no rank.",
         f"reward-{group}",
     )
 

@@ -12,11 +12,11 @@ from satedge.bench.score.summary import Line, by_comparison, label
 def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -> list[str]:
     """A few sentences on every group, then on the gate and on what the rows were made with."""
     said = [_group(group, part) for group, part in by_comparison(lines)]
-    ran = sum(v.cells - v.statuses.get("skipped", 0) for v in lines)
+    ran = sum(v.runs - v.statuses.get("skipped", 0) for v in lines)
     plans = sum(v.plans for v in lines)
     failed = sum(n for v in lines for k, n in v.statuses.items() if k not in ("done", "skipped"))
     said.append(
-        f"Of {ran} cells that ran, {plans} left an admissible plan; {failed} did not end by "
+        f"Of {ran} runs, {plans} left an admissible plan; {failed} did not end by "
         "themselves in time or failed, and are rows of their own."
     )
     if broken:
@@ -28,7 +28,7 @@ def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -
         )
     if versions > 1:
         said.append(
-            f"The rows were made by {versions} versions of the code: `--again all` makes them anew."
+            f"The rows were made by {versions} versions of the code: `--again all` repeats them."
         )
     return said
 
@@ -55,10 +55,10 @@ def _facts(lines: list[Line]) -> Iterator[Fact]:
     kind = " of a causal method" if len(causal) < len(complete) else ""
     yield Fact(f"{best.cost:.5g}", f"lowest cost{kind}, {label(best, lines)}")
     if math.isfinite(best.gap):
-        part = percent(best.part_gap)
+        controllable = percent(best.controllable_gap)
         yield Fact(
             f"{percent(best.gap)} at most",
-            f"above the optimum, certified; {part} of the part that decisions change",
+            f"above the optimum, certified; {controllable} of the controllable cost",
         )
     for line in [v for v in complete if v.hindsight][:1]:
         yield Fact(_signed(line.excess), f"with all slots known, {label(line, lines)}")
@@ -67,7 +67,8 @@ def _facts(lines: list[Line]) -> Iterator[Fact]:
         between = f", {percent(known.low)} to {percent(known.high)}" if line.seeds > 1 else ""
         yield Fact(_signed(line.excess), f"the best learned method, {label(line, lines)}{between}")
     for line in [v for v in causal if v.method == "greedy" and v is not best]:
-        yield Fact(_signed(line.excess), f"greedy, late on {percent(line.late)} of requests")
+        missed = percent(line.deadline_misses)
+        yield Fact(_signed(line.excess), f"greedy, {missed} of requests miss their deadline")
 
 
 def _signed(share: float) -> str:
@@ -79,7 +80,7 @@ def _complete(lines: Sequence[Line]) -> list[Line]:
     whole = max(v.instances for v in lines)
     return [
         v for v in lines
-        if v.plans == v.cells and v.instances == whole and v.family != "bound"
+        if v.plans == v.runs and v.instances == whole and v.family != "bound"
         and math.isfinite(v.excess)
     ]  # fmt: skip
 
@@ -102,13 +103,13 @@ def _group(group: str, lines: list[Line]) -> str:
 
 
 def _certified(best: Line) -> str:
-    """How near the optimum the best is proved to be, in all and in what decisions change."""
+    """How near the optimum the best is proved to be, of the whole and of the controllable cost."""
     if not math.isfinite(best.gap):
         return ""
     return (
         f", certified to lie within {percent(best.gap)} of the optimum on average and "
-        f"{percent(best.gap_max)} at worst ({percent(best.part_gap)} of the part of the cost that "
-        "decisions can change)"
+        f"{percent(best.gap_max)} at worst ({percent(best.controllable_gap)} of the controllable "
+        "cost)"
     )
 
 
@@ -138,10 +139,10 @@ def _quickest(complete: list[Line], lines: list[Line]) -> str:
     near = [v for v in complete if v.excess <= complete[0].excess + 1e-3]
     quick = min(near, key=lambda v: v.time_s)
     if quick is complete[0]:
-        return f" It takes {seconds(quick.time_s)} a cell."
+        return f" It takes {seconds(quick.time_s)} a run."
     return (
         f" Within 0.1 % of it, {label(quick, lines)} is the quickest at {seconds(quick.time_s)} a "
-        f"cell against {seconds(complete[0].time_s)}."
+        f"run against {seconds(complete[0].time_s)}."
     )
 
 
@@ -158,7 +159,7 @@ def _learners(complete: list[Line], lines: list[Line]) -> str:
         )
     return (
         f" The best learned method is {label(best, lines)}, {percent(best.excess)} above the best "
-        f"causal cost{spread}, late on {percent(best.late)} of requests."
+        f"causal cost{spread}; {percent(best.deadline_misses)} of requests miss their deadline."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from satedge.bench.report.hard_deadlines import punctual_tables
+from satedge.bench.report.hard_deadlines import hard_deadline_tables
 from satedge.bench.report.pairwise import pair_tables
 from satedge.bench.report.parts import part_tables
 from satedge.bench.report.ranks import reward_tables
@@ -19,7 +19,7 @@ def supplementary(store: Store, scored: pd.DataFrame, lines: Sequence[Line]) -> 
     """All that the study has data for."""
     return [
         *part_tables(lines),
-        *punctual_tables(store, scored),
+        *hard_deadline_tables(store, scored),
         *reward_tables(lines),
         *pair_tables(scored, lines),
     ]

@@ -62,8 +62,8 @@ def write(store: Store, report: bool = True) -> WriteUp:
     scored["primal_s"] = primal_integrals(store, scored)
     lines = summarise(scored)
     stated = claims(lines, sweeps(scored), trainings(scored))
-    beside = supplementary(store, scored, lines)
-    files = [*write_comparison(store, lines, stated), *write_supplementary(store, beside)]
+    more = supplementary(store, scored, lines)
+    files = [*write_comparison(store, lines, stated), *write_supplementary(store, more)]
     files.append(_write_csv(store, all_pairs(scored, lines)))
     if report:
         from satedge.bench.report.figures.figures import write_figures
@@ -71,7 +71,7 @@ def write(store: Store, report: bool = True) -> WriteUp:
 
         pictures = write_figures(store, scored, lines)
         files += [path for picture in pictures for path in picture.files]
-        files.append(write_report(store, scored, lines, pictures, stated, broken, beside))
+        files.append(write_report(store, scored, lines, pictures, stated, broken, more))
     return WriteUp(store.root, lines, stated, broken, files)
 
 
@@ -89,12 +89,12 @@ def write_comparison(store: Store, lines: list[Line], stated: list[Claim]) -> li
 
 
 def write_supplementary(store: Store, found: list[Table]) -> list[Path]:
-    """All of them as tables/beside.md and .tex, each as CSV."""
+    """All of them as tables/supplementary.md and .tex, each as CSV."""
     if not found:
         return []
     return [
-        store.write_text("tables/beside.md", tables.markdown(found)),
-        store.write_text("tables/beside.tex", tables.latex(found)),
+        store.write_text("tables/supplementary.md", tables.markdown(found)),
+        store.write_text("tables/supplementary.tex", tables.latex(found)),
         *(_write_csv(store, table) for table in found),
     ]
 

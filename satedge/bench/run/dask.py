@@ -1,6 +1,6 @@
-"""The same study on an existing Dask cluster: one cell per worker thread, killable as ever.
+"""The same study on an existing Dask cluster: one run per worker thread, killable as ever.
 
-A lost Dask worker loses nothing: its cells run again elsewhere, and finished ones are already
+A lost Dask worker loses nothing: its runs are done again elsewhere, and finished ones are already
 written here. A lost scheduler ends the run with one error, and the same command goes on. Results
 travel to this machine, so workers need no shared disk; they need this package, modules of users'
 methods, and trained policies where learned methods run.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: Seconds to wait for a scheduler at the start, and for an answer of one at work.
 CONNECT_S, ANSWER_S = 2.0, 20.0
 
-#: Seconds between looks for finished cells, and between questions whether the scheduler is there.
+#: Seconds between looks for finished runs, and between questions whether the scheduler is there.
 LOOK_S, ASK_S = 0.02, 5.0
 
 #: Cells sent ahead per worker thread.
@@ -51,7 +51,7 @@ class ClusterError(ValueError):
 
 
 def on_cluster(address: str | None, scheduler_file: Path | None) -> Backend:
-    """A backend that sends cells to the scheduler at an address or named in a file."""
+    """A backend that sends runs to the scheduler at an address or named in a file."""
     client = _connect(address if scheduler_file is None else _address_in(scheduler_file))
 
     def run(cells: Sequence[Cell]) -> Iterator[Record]:
@@ -158,13 +158,13 @@ def _raise(error: BaseException) -> Any:
 
 def _lost() -> ClusterError:
     return ClusterError(
-        "the scheduler was lost; finished cells are kept, and the same command goes on with the "
+        "the scheduler was lost; finished runs are saved, and the same command goes on with the "
         "others when it is there again"
     )
 
 
 class _Cluster:
-    """Keeps a bounded number of cells in flight."""
+    """Keeps a bounded number of runs in flight."""
 
     def __init__(self, client: Client, cells: Sequence[Cell]) -> None:
         self.client = client
@@ -195,14 +195,14 @@ class _Cluster:
             yield record
 
     def _fill(self, flying: Any) -> None:
-        """Send cells ahead for every worker thread there is by now: more may join at any time."""
+        """Send runs ahead for every worker thread there is by now: more may join at any time."""
         threads = sum(_asked(self.client.nthreads).values())
         room = max(1, threads) * AHEAD - len(self.sent)
         for cell in islice(self.cells, max(0, room)):
             self._send(flying, cell)
 
     def _send(self, flying: Any, cell: Cell) -> None:
-        """Submit a cell with its instance: what is part of the task survives any worker."""
+        """Submit a run with its instance: what is part of the task survives any worker."""
         name = f"{cell.key}-{uuid.uuid4().hex[:8]}"
         self.sent[name] = cell
         flying.add(self.client.submit(_run_there, cell, key=name))
@@ -235,7 +235,7 @@ _stop = threading.Event()
 
 
 def _run_there(cell: Cell) -> Record:
-    """Run a cell in a warm worker process of this machine."""
+    """Do a run in a warm worker process of this machine."""
     reason = missing(cell.method)
     if reason:
         raise ClusterError(f"Dask worker on {socket.gethostname()}: {cell.name}: {reason}")

@@ -1,6 +1,6 @@
-"""Where cells run: worker processes here, or an existing Dask cluster.
+"""Where runs are done: worker processes here, or an existing Dask cluster.
 
-Both give records as they finish. A cell always runs in a killable worker process with one
+Both give records as they finish. A run is always done in a killable worker process with one
 thread, so that limits and times mean the same everywhere.
 """
 
@@ -22,7 +22,7 @@ Backend = Callable[[Sequence[Cell]], Iterator[Record]]
 
 
 def execute(worker: WorkerProcess, cell: Cell, stop: threading.Event | None = None) -> Record:
-    """Run one cell in a worker process and judge what it leaves. Raises Interrupted."""
+    """Do one run in a worker process and judge what it leaves. Raises Interrupted."""
     job = Job(cell.method, cell.instance, cell.seed, cell.budget_s)
     return make_record(cell, worker.run(job, cell.limits, stop))
 

@@ -1,4 +1,4 @@
-"""What is kept of a cell: the referee's numbers, the plan, and where they come from.
+"""What is stored of a run: the referee's numbers, the plan, and where they come from.
 
 A record is a JSON object. Its `row` is flat and is what tables read; the rest (plan, trace,
 certificate, log) is for judging again and for looking closer.
@@ -76,21 +76,21 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
     return row
 
 
-def kept_cost(instance: Instance, plan: Plan, redrawn: Any) -> float:
-    """What the plan would cost if all requests cost what those cost whose server was kept.
+def cost_without_resampled(instance: Instance, plan: Plan, resampled: Any) -> float:
+    """What the plan would cost if all requests cost what those cost that were not resampled.
 
-    `redrawn`: (slot, device) pairs of the requests whose server the projector drew anew, as
-    `rollout` reports them. NaN where none was kept or nothing is known.
+    `resampled`: (slot, device) pairs of the requests whose server the projector replaced, as
+    `rollout` reports them. NaN where all were, or nothing is known.
     """
-    kept = instance.active.copy()
-    if not isinstance(redrawn, (list, tuple)):
+    others = instance.active.copy()
+    if not isinstance(resampled, (list, tuple)):
         return math.nan
-    for t, k in redrawn:
-        kept[t, k] = False
-    if not kept.any():
+    for t, k in resampled:
+        others[t, k] = False
+    if not others.any():
         return math.nan
     cost = judge(instance, plan).device_cost
-    return float(cost[kept].mean() * instance.active.mean())
+    return float(cost[others].mean() * instance.active.mean())
 
 
 def _reward(instance: Instance, verdict: Verdict) -> NDArray[np.float64]:
@@ -119,7 +119,8 @@ def make_record(cell: Cell, run: Run) -> dict[str, Any]:
         row |= {"status": "failed", "reason": f"its plan does not fit: {error}"}
     row |= judged
     if judged and plan is not None and outcome is not None:
-        row["kept_cost"] = kept_cost(cell.instance, plan, outcome.info.get("redrawn", ()))
+        resampled = outcome.info.get("redrawn", ())
+        row["cost_without_resampled"] = cost_without_resampled(cell.instance, plan, resampled)
     row["violations"] = json.dumps(row.get("violations", {}))
     _refuse_inadmissible(row, judged)
     return {
@@ -147,7 +148,7 @@ def plan_of(record: dict[str, Any]) -> Plan | None:
 
 
 def skipped(cell: Cell, reason: str) -> dict[str, Any]:
-    """The row of a cell that cannot run here."""
+    """The row of a run that cannot be done here."""
     row = {**_identity(cell), "status": "skipped", "reason": reason, "violations": "{}"}
     return {name: plain(value) for name, value in row.items()}
 
@@ -201,7 +202,7 @@ def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
         "seed": identity["seed"],
         "budget_s": identity["budget_s"],
         "cpu_clock": identity.get("clock") == "cpu",
-        "redrawn": _redrawn(record["info"]),
+        "resampled": _resampled(record["info"]),
         "certificate": certificate_kind(record["certificate"]),
         **_about(instance),
     }
@@ -210,8 +211,9 @@ def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
     judged: dict[str, Any] = dict.fromkeys(JUDGED)
     if plan is not None:
         judged = numbers(instance, plan)
-    if plan is not None and "kept_cost" in record["row"]:
-        row["kept_cost"] = kept_cost(instance, plan, record["info"].get("redrawn", ()))
+    if plan is not None and "cost_without_resampled" in record["row"]:
+        resampled = record["info"].get("redrawn", ())
+        row["cost_without_resampled"] = cost_without_resampled(instance, plan, resampled)
     row |= judged | {"violations": json.dumps(judged["violations"] or {})}
     if plan is not None and not judged["admissible"]:
         row["status"] = "failed"
@@ -248,7 +250,7 @@ def _ending(cell: Cell, run: Run) -> dict[str, Any]:
         "cpu_clock": cell.limits.clock == "cpu",
         "peak_MB": run.peak_MB,
         "started_unix": time.time() - timing.wall_s,
-        "redrawn": _redrawn(outcome.info if outcome else {}),
+        "resampled": _resampled(outcome.info if outcome else {}),
         "commit": provenance.commit(),
         **provenance.machine(),
     }
@@ -262,10 +264,10 @@ def _contended(cell: Cell, timing: Timing) -> bool:
     return waited > CONTENDED * max(timing.wall_s, 0.1)
 
 
-def _redrawn(info: dict[str, Any]) -> int:
+def _resampled(info: dict[str, Any]) -> int:
     """Decisions that the projector replaced, as a rolled-out policy reports them."""
-    redrawn = info.get("redrawn", ())
-    return len(redrawn) if isinstance(redrawn, (list, tuple)) else 0
+    resampled = info.get("redrawn", ())
+    return len(resampled) if isinstance(resampled, (list, tuple)) else 0
 
 
 def _refuse_inadmissible(row: dict[str, Any], judged: dict[str, Any]) -> None:

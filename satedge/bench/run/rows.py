@@ -74,8 +74,13 @@ SCHEMA: tuple[Column, ...] = (
     Column("execute_J", NUMBER, "J", "execution, of all devices, mean over slots"),
     Column("relay_J", NUMBER, "J", "relay, of all devices, mean over slots"),
     Column("download_J", NUMBER, "J", "download, of all devices, mean over slots"),
-    Column("redrawn", NUMBER, "", "servers that the projector drew in place of the method's"),
-    Column("kept_cost", NUMBER, "", "cost, had every request the mean cost of those not redrawn"),
+    Column("resampled", NUMBER, "", "servers that were unavailable and resampled"),
+    Column(
+        "cost_without_resampled",
+        NUMBER,
+        "",
+        "cost, had every request the mean cost of those not resampled",
+    ),
     Column("wall_s", NUMBER, "s", "elapsed, by the clock of the run"),
     Column("cpu_s", NUMBER, "s", "computing"),
     Column("wait_s", NUMBER, "s", "runnable, but without a core"),
@@ -90,13 +95,22 @@ SCHEMA: tuple[Column, ...] = (
 
 NAMES = [c.name for c in SCHEMA]
 
-_LISTED = "\n".join(f"    {c.name:<16} {c.dtype:<8} {c.unit:<5} {c.doc}" for c in SCHEMA)
+#: Names that files of earlier versions have, and today's.
+OLD_NAMES = {"redrawn": "resampled", "kept_cost": "cost_without_resampled"}
+
+_LISTED = "\n".join(f"    {c.name:<22} {c.dtype:<8} {c.unit:<5} {c.doc}" for c in SCHEMA)
 __doc__ = f"{__doc__}\n{_LISTED}\n"
 
 
 def from_records(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows from flat records; unknown names in them are left out."""
-    return _typed(pd.DataFrame({n: [r.get(n) for r in records] for n in NAMES}, dtype=object))
+    told = [renamed(r) for r in records]
+    return _typed(pd.DataFrame({n: [r.get(n) for r in told] for n in NAMES}, dtype=object))
+
+
+def renamed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A flat record, perhaps of an earlier version, under today's names."""
+    return {OLD_NAMES.get(name, name): value for name, value in record.items()}
 
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +126,7 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
 
 def read_parquet(path: Path | BinaryIO) -> pd.DataFrame:
     """The rows of a Parquet file; columns it lacks are unknown."""
-    return _typed(pd.read_parquet(path))
+    return _typed(pd.read_parquet(path).rename(columns=OLD_NAMES))
 
 
 def write_parquet(rows: pd.DataFrame) -> bytes:

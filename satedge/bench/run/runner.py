@@ -22,17 +22,17 @@ AGAIN = (*(s for s in get_args(RunStatus) if s != "skipped"), "all")
 
 @dataclass(frozen=True)
 class Work:
-    """The cells of a study, by what has to happen to them."""
+    """The runs of a study, by what has to happen to them."""
 
     todo: list[Cell]
     done: list[Cell]
     skipped: list[tuple[Cell, str]]
-    """Cells that cannot run here, with the reason."""
+    """Runs that cannot be done here, with the reason."""
     parts: dict[str, str] = field(default_factory=dict)
-    """All cells of the study by key, with their part; those left aside too: what its tables show.
+    """All runs of the study by key, with their part; those left aside too: what its tables show.
     """
     damaged: list[str] = field(default_factory=list)
-    """What is wrong with files of cells to do again, a line each."""
+    """What is wrong with files of runs to do again, a line each."""
 
     @property
     def missing(self) -> dict[str, str]:
@@ -46,7 +46,7 @@ class Work:
         return {name: r[0] + more.get(name, "") for name, r in reasons.items()}
 
     def at_most_s(self, jobs: int) -> float:
-        """Longest that the cells to do can take."""
+        """Longest that the runs to do can take."""
         return sum(c.budget_s + c.limits.grace_s for c in self.todo) / jobs
 
     def likely_s(self, jobs: int, typical: Typical) -> float:
@@ -60,7 +60,7 @@ def sort_out(
     again: frozenset[str] = frozenset(),
     only: frozenset[str] = frozenset(),
 ) -> Work:
-    """Which cells are to do: those of the labels in `only`, if any are named.
+    """Which runs are to do: those of the labels in `only`, if any are named.
 
     Of these, finished ones whose status is in `again` ("all" for any) are dropped first, so the
     folder must be held (`only_one`). Those whose file is not to be believed are to do. Raises

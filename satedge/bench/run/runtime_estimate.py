@@ -1,4 +1,4 @@
-"""How long cells take, from what ran before: in this folder, and in the committed results."""
+"""How long runs take, from what ran before: in this folder, and in the committed results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from satedge.paths import PUBLISHED
 
 @dataclass(frozen=True)
 class Typical:
-    """Median elapsed seconds of earlier cells."""
+    """Median elapsed seconds of earlier runs."""
 
     same: Mapping[tuple[str, str, float], float] = field(default_factory=dict)
     """By group, method and budget."""
@@ -26,7 +26,7 @@ class Typical:
     """For each slot, by what ran."""
 
     def seconds(self, cell: Cell) -> float:
-        """What a cell takes; its budget where nothing is known of its method."""
+        """What a run takes; its budget where nothing is known of its method."""
         known = self.same.get((cell.group, cell.name, cell.budget_s))
         if known is not None:
             return known

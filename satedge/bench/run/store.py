@@ -27,7 +27,13 @@ from typing import Any
 
 import pandas as pd
 
-from satedge.bench.run.rows import from_records, ordered, read_parquet, write_parquet
+from satedge.bench.run.rows import (
+    from_records,
+    ordered,
+    read_parquet,
+    renamed,
+    write_parquet,
+)
 from satedge.bench.study import provenance
 from satedge.bench.study.study_file import part_name
 from satedge.problem.instance import Instance
@@ -268,7 +274,7 @@ def _record(path: Path, data: bytes) -> dict[str, Any]:
         raise StoreError(f"{path}: damaged ({reason}); {REMEDY}") from None
     if not key == made == path.name.removesuffix(".json.gz"):
         raise StoreError(f"{path}: holds another run, {made}; {REMEDY}")
-    return record
+    return record | {"row": renamed(record["row"])}
 
 
 def slug(text: str) -> str:

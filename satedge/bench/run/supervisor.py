@@ -21,10 +21,10 @@ from satedge.bench.run.worker import Job
 from satedge.bench.study.limits import Limits
 from satedge.problem.plan import Outcome, Plan, Progress
 
-#: How a run ended. "skipped" is the bench's own, for cells that never started.
+#: How a run ended. "skipped" is the bench's own, for runs that never started.
 RunStatus = Literal["done", "timeout", "killed-memory", "crashed", "failed", "skipped"]
 
-#: Under the clock "cpu" a cell may last so many times its budget, and so much more, in all.
+#: Under the clock "cpu" a run may last so many times its budget, and so much more, in all.
 STALL, STALL_S = 20.0, 60.0
 
 #: How many times as long a start may take that tells of its preparation all the time.
@@ -184,7 +184,7 @@ class Watch:
         )
 
     def _over(self, budget_s: float) -> bool:
-        """The time is up, by the clock of the limits; a cell that computes nothing ends too."""
+        """The time is up, by the clock of the limits; a run that computes nothing ends too."""
         now = time.perf_counter()
         if self.start is None:
             return not now - self.began <= self.limits.startup_s

@@ -1,7 +1,7 @@
 """The near side of a worker process: start it, watch it, kill it.
 
 Workers of the methods that come with this package stay warm between cells, so that imports and
-compiled code are paid once. A user's method gets a fresh one for every cell: whatever it changed in
+compiled code are paid once. A user's method gets a fresh one for every run: whatever it changed in
 there is gone with it. A worker is killed from outside at its time or memory limit; what it had
 streamed until then is kept.
 """

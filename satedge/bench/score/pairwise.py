@@ -1,4 +1,4 @@
-"""Methods in pairs on the same instances: how much dearer, how sure, how often cheaper."""
+"""Methods in pairs on the same instances: how much more one costs, how sure, how often less."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def against_best(scored: pd.DataFrame, lines: Sequence[Line]) -> Iterator[BestPa
     for group, part in by_comparison(lines):
         whole = max(v.instances for v in part)
         ran = [v for v in part if v.plans and v.family != "bound"]
-        full = [v for v in ran if v.plans == v.cells and v.instances == whole]
+        full = [v for v in ran if v.plans == v.runs and v.instances == whole]
         best = next((v for v in full if not v.hindsight), None)
         if best is None or len(ran) < 3:
             continue

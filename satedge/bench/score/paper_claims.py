@@ -1,6 +1,6 @@
-"""What the paper states in section 5, beside what this run measured, with a verdict each.
+"""What the paper states in section 5 and what the study measured, with a verdict each.
 
-Yan et al., Drones 2025, 9(7), 500. A statement about methods that the run does not have is left
+Yan et al., Drones 2025, 9(7), 500. A statement about methods that the study does not have is left
 out; none is counted as reproduced for want of data.
 """
 
@@ -46,7 +46,7 @@ class Claim:
 def claims(
     lines: Sequence[Line], found: Sequence[Sweep], trained: Sequence[Training] = ()
 ) -> list[Claim]:
-    """All statements that the run can speak to."""
+    """All statements that the study can speak to."""
     told = list(_rewards(lines)) + list(_rates(trained))
     for sweep in found:
         told += {"devices": _devices, "deadline": _deadline, "accuracy": _accuracy}[sweep.axis](
@@ -185,7 +185,9 @@ def _accuracy(sweep: Sweep) -> list[Claim]:
     whole = {m for m, v in sweep.energy_J.items() if np.isfinite(v).all()}
     if not whole:
         return []
-    best = min(whole, key=lambda m: float(sweep.energy_J[m].sum() + sweep.late[m].sum() * 1e6))
+    best = min(
+        whole, key=lambda m: float(sweep.energy_J[m].sum() + sweep.miss_share[m].sum() * 1e6)
+    )
     for i, (name, unit, data) in enumerate(
         (("latency", "s", sweep.latency_s), ("energy", "J", sweep.energy_J))
     ):

@@ -24,31 +24,32 @@ RANDOM = "minlp.heuristics.simple:random"
 DEFINITIONS: dict[str, str] = {
     "cost": (
         "Mean over slots and devices of eta_l * latency + eta_e * energy, plus the penalty of "
-        "late and unserved requests; judged by one referee from the plan alone."
+        "missed deadlines and unserved requests; judged by one referee from the plan alone."
     ),
     "lower bound": (
         "A certified value below which no admissible plan can cost; the best one that any method "
-        "of the run proved for the instance."
+        "of the study proved for the instance."
     ),
     "gap": "(cost - lower bound) / |cost|: how far the plan can be from the optimum at most.",
     "own gap": (
         "The same with the bound that the method itself proved; for methods that give a bound "
         "only, (best known cost - bound) / best known cost."
     ),
-    "gap in the part decisions change": (
-        "(cost - lower bound) / (cost - floor); the floor is the cheapest compute cost of each "
-        "request among servers that meet its accuracy, which nobody can avoid."
+    "controllable gap": (
+        "(cost - lower bound) / (cost - floor), the gap of the controllable cost; the floor is the "
+        "cheapest compute cost of each request among servers that meet its accuracy, which nobody "
+        "can avoid."
     ),
     "excess": (
-        "cost / best causal cost of the instance - 1: against the best plan of the run by a method "
-        "that does not know later slots."
+        "cost / best causal cost of the instance - 1: against the best plan of the study by a "
+        "method that does not know later slots."
     ),
     "over hindsight": (
         "The same against the best plan by a method that knows the whole episode, which no causal "
         "method can count on reaching."
     ),
-    "excess in the part decisions change": (
-        "(cost - floor) / (best causal cost - floor) - 1: the excess without what everybody pays."
+    "controllable excess": (
+        "(cost - floor) / (best causal cost - floor) - 1: the excess of the controllable cost."
     ),
     "normalised": "(cost - best known) / (cost of random - best known): 0 best, 1 random.",
     "latency": "Mean over served requests of upload, execution, relay and download.",
@@ -57,36 +58,38 @@ DEFINITIONS: dict[str, str] = {
         "Mean over slots of beta_r over the slot's cost, eq. (34): more is better, and the mean "
         "of 1/cost is not 1 over the mean cost."
     ),
-    "late": "Share of requests whose latency overruns the deadline or the satellite's window.",
-    "feasible": "No constraint is broken, every request is served, and none is late.",
+    "deadline misses": (
+        "Share of requests whose latency overruns the deadline or the satellite's window."
+    ),
+    "feasible": "No constraint is broken, every request is served, and no deadline missed.",
     "time": "Shifted geometric mean (shift 1 s) of the elapsed time on one thread.",
     "interval": (
         "Centre of the excess and its 95 % bootstrap interval: for solvers the mean, drawn over "
         "instances; for learners the interquartile mean, drawn over training seeds."
     ),
     "unserved": "Share of requests that the plan leaves without a server.",
-    "contended": "Share of cells that waited for a core for over 5 % of their time.",
-    "memory": "Largest resident memory of a cell's process and of those it started.",
+    "contended": "Share of runs that waited for a core for over 5 % of their time.",
+    "memory": "Largest resident memory of a run's process and of those it started.",
     "primal integral": (
         "Seconds of primal gap until the budget: 1 without an incumbent, then the relative "
         "distance of the incumbent to the best known cost."
     ),
     "performance profile": "Share of instances on which a method is within a factor of the best.",
-    "cost without redrawn": (
-        "What the plans would cost if every request cost what those cost on average whose choice "
-        "the projector kept."
+    "cost without resampled": (
+        "What the plans would cost if every request cost the average of those that were not "
+        "resampled."
     ),
-    "redrawn": "Share of decisions that were unavailable and drawn anew by the projector.",
+    "resampled": "Share of decisions that were unavailable and resampled by the projector.",
 }
 
 
 def score(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with their scores; NaN where there is no admissible plan or no bound.
 
-    Columns beside those of the rows: `usable` (there is an admissible plan and an ending that
-    counts); of the instance `best_bound` and `best_cost`; of the plan `gap`, `own_gap`, `part_gap`,
-    `excess`, `over_hindsight`, `part_excess` and `normalised`, see DEFINITIONS. `excess` is below 0
-    for a plan that knows later slots and uses that.
+    Columns beside those of the rows: `usable` (there is an admissible plan and a status that
+    counts); of the instance `best_bound` and `best_cost`; of the plan `gap`, `own_gap`,
+    `controllable_gap`, `excess`, `over_hindsight`, `controllable_excess` and `normalised`, see
+    DEFINITIONS. `excess` is below 0 for a plan that knows later slots and uses that.
     """
     instance = rows.groupby("instance_sha256").ngroup()
 
@@ -107,10 +110,10 @@ def score(rows: pd.DataFrame) -> pd.DataFrame:
         best_cost=best_cost,
         gap=_gap(cost, best_bound),
         own_gap=_gap(cost.where(usable, best_cost), bound),
-        part_gap=((cost - best_bound) / (cost - floor)).where(cost > floor, 0 * cost),
+        controllable_gap=((cost - best_bound) / (cost - floor)).where(cost > floor, 0 * cost),
         excess=_relative(cost, causal),
         over_hindsight=_relative(cost, hindsight),
-        part_excess=_relative(cost - floor, causal - floor),
+        controllable_excess=_relative(cost - floor, causal - floor),
         normalised=((cost - best_cost) / (random - best_cost)).where(
             random > best_cost, 0 * (cost + random)
         ),

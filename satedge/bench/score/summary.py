@@ -23,7 +23,7 @@ def column(head: str, unit: str = "", form: str = ".4g", doc: str = "") -> Any:
 
 @dataclass(frozen=True)
 class Line:
-    """A method under one budget in one group of cells; NaN where there is nothing to say."""
+    """A method under one budget in one part of a study; NaN where there is nothing to say."""
 
     group: str
     budget_s: float
@@ -34,9 +34,9 @@ class Line:
     """Budget and times are processor seconds."""
     seeds: int
     instances: int
-    cells: int
+    runs: int
     plans: int
-    """Cells with an admissible plan."""
+    """Runs with an admissible plan."""
     statuses: dict[str, int]
     reasons: tuple[str, ...]
     excess_interval: Interval
@@ -44,24 +44,24 @@ class Line:
     cost: float = column("cost", form=".4f", doc="cost")
     excess: float = column("excess", "%", ".3f", "excess")
     over_hindsight: float = column("over hindsight", "%", ".3f", "over hindsight")
-    part_excess: float = column(
-        "excess, decisions' part", "%", ".2f", "excess in the part decisions change"
-    )
+    controllable_excess: float = column("controllable excess", "%", ".2f", "controllable excess")
     gap: float = column("gap", "%", ".4f", "gap")
     gap_median: float = column("median gap", "%", ".4f", "gap")
     gap_max: float = column("largest gap", "%", ".4f", "gap")
-    part_gap: float = column("gap, decisions' part", "%", ".3f", "gap in the part decisions change")
+    controllable_gap: float = column("controllable gap", "%", ".3f", "controllable gap")
     own_gap: float = column("own gap", "%", ".4f", "own gap")
     bound: float = column("own bound", form=".4f", doc="lower bound")
     normalised: float = column("normalised", form=".4f", doc="normalised")
     latency_s: float = column("latency", "s", ".4f", "latency")
     energy_J: float = column("energy", "J", ".2f", "energy")
     reward: float = column("reward", form=".4f", doc="reward")
-    late: float = column("late", "%", ".2f", "late")
+    deadline_misses: float = column("deadline misses", "%", ".2f", "deadline misses")
     unserved: float = column("unserved", "%", ".2f", "unserved")
     feasible: float = column("feasible", "%", ".0f", "feasible")
-    redrawn: float = column("redrawn", "%", ".2f", "redrawn")
-    kept_cost: float = column("cost without redrawn", form=".4f", doc="cost without redrawn")
+    resampled: float = column("resampled", "%", ".2f", "resampled")
+    cost_without_resampled: float = column(
+        "cost without resampled", form=".4f", doc="cost without resampled"
+    )
     primal_s: float = column("primal integral", "s", ".3g", "primal integral")
     time_s: float = column("time", "s", ".3g", "time")
     time_per_slot_s: float = column("time per slot", "s", ".3g", "time")
@@ -91,7 +91,7 @@ def summarise(scored: pd.DataFrame) -> list[Line]:
 
 def by_comparison(lines: Sequence[Line]) -> list[tuple[str, list[Line]]]:
     """(group, lines of the methods that ran)."""
-    ran = [line for line in lines if line.statuses.get("skipped", 0) < line.cells]
+    ran = [line for line in lines if line.statuses.get("skipped", 0) < line.runs]
     return [(group, list(part)) for group, part in groupby(ran, key=lambda v: v.group)]
 
 
@@ -124,7 +124,7 @@ def _line(part: pd.DataFrame) -> Line:
         cpu_clock=bool(part["cpu_clock"].any()),
         seeds=part["seed"].nunique(),
         instances=part["instance_sha256"].nunique(),
-        cells=len(part),
+        runs=len(part),
         plans=len(plans),
         statuses=part["status"].value_counts(sort=False).to_dict(),
         reasons=tuple(filter(None, part["reason"].unique())),
@@ -142,17 +142,27 @@ def _line(part: pd.DataFrame) -> Line:
 
 def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
     """The columns of a line that its plans decide."""
-    names = ("cost", "excess", "over_hindsight", "part_excess", "gap", "part_gap", "normalised")
+    names = (
+        "cost",
+        "excess",
+        "over_hindsight",
+        "controllable_excess",
+        "gap",
+        "controllable_gap",
+        "normalised",
+    )
     means = {n: _mean(plans[n]) for n in (*names, "latency_s", "energy_J", "reward", "feasible")}
     requests = plans["requests"].sum()
     gap = plans["gap"][np.isfinite(plans["gap"])]
     return means | {
         "gap_median": float(gap.median()),
         "gap_max": float(gap.max()),
-        "late": _share(plans["deadline_misses"], requests),
+        "deadline_misses": _share(plans["deadline_misses"], requests),
         "unserved": _share(plans["unserved"], requests),
-        "redrawn": _share(plans["redrawn"], requests),
-        "kept_cost": _mean(plans["kept_cost"]) if plans["redrawn"].any() else NAN,
+        "resampled": _share(plans["resampled"], requests),
+        "cost_without_resampled": (
+            _mean(plans["cost_without_resampled"]) if plans["resampled"].any() else NAN
+        ),
     }
 
 

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 PAPER_ENDS = {0.3: (1.41, 377.0), 0.7: (2.19, 782.0)}
 
 
-MEASURES = ("latency_s", "energy_J", "late")
+MEASURES = ("latency_s", "energy_J", "miss_share")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Sweep:
     """Method -> (values,) mean latency per request; NaN where there is no plan."""
     energy_J: Mapping[str, Array]
     """Method -> (values,) energy per slot."""
-    late: Mapping[str, Array]
-    """Method -> (values,) share of late requests."""
+    miss_share: Mapping[str, Array]
+    """Method -> (values,) share of requests that miss their deadline."""
 
 
 @cache
@@ -48,12 +48,12 @@ def places() -> dict[str, tuple[str, float]]:
 
 
 def sweeps(scored: pd.DataFrame) -> list[Sweep]:
-    """The sweeps that a run's rows contain."""
+    """The sweeps that a study's rows contain."""
     known = places()
     where = [known.get(name.partition("@")[0], ("", 0.0)) for name in scored["instance"]]
     rows = scored.assign(axis=[axis for axis, _ in where], value=[value for _, value in where])
     rows = rows[rows["usable"] & (rows["family"] != "bound")]
-    rows["late"] = rows["deadline_misses"] / rows["requests"].clip(lower=1)
+    rows["miss_share"] = rows["deadline_misses"] / rows["requests"].clip(lower=1)
     found = []
     for axis, (_, values) in SWEEPS.items():
         points = rows[rows["axis"] == axis].groupby(["method", "value"], sort=False)

@@ -1,4 +1,4 @@
-"""A cell: one method with its settings on one instance, under one seed and budget."""
+"""A run to be done: one method with its settings on one instance, under one seed and budget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from satedge.problem.instance import Instance
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """What is run and scored as one row."""
+    """What is run and scored as one row; identified by its key."""
 
     method: Method
     instance: Instance
@@ -23,7 +23,7 @@ class Cell:
     label: str = ""
     """Name in the tables; the method's own by default."""
     group: str = ""
-    """Cells of one group are compared with each other: a suite, or a part of a study."""
+    """Runs of one group are compared with each other: a suite, or a part of a study."""
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -33,7 +33,7 @@ class Cell:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Of the cell's result: what is run, on what, within which limits."""
+        """Of the result: what is run, on what, within which limits."""
         clock = {} if self.limits.clock == "wall" else {"clock": self.limits.clock}
         return clock | {
             "label": self.name,
@@ -49,10 +49,10 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """Hash of the identity: the name of the cell's file."""
+        """Hash of the identity: the name of the run's file."""
         return provenance.digest(self.identity)
 
     def _policy(self) -> str:
-        """Hash of the files behind the setting `policy`: retrained weights are another cell."""
+        """Hash of the files behind the setting `policy`: retrained weights are another run."""
         files = policy_files(self.method)
         return provenance.file_digest(files) if files else ""

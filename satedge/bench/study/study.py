@@ -1,4 +1,4 @@
-"""A study: which methods run on which instances, under which seeds and budgets; its cells."""
+"""A study: which methods run on which instances, under which seeds and budgets; its runs."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Study:
 
 
 def cells(study: Study) -> list[Cell]:
-    """All cells of a study, instance by instance; equal cells appear once."""
+    """All runs of a study, instance by instance; equal ones appear once."""
     found: dict[str, Cell] = {}
     for part in study.parts:
         whole = instances(part)
@@ -129,7 +129,7 @@ def _filled(value: Any, places: Mapping[str, str]) -> Any:
 
 
 def method_of(entry: Entry, instance: Instance, seed: int) -> Method:
-    """The entry's method with its settings filled in for one cell."""
+    """The entry's method with its settings filled in for one run."""
     places = {"{seed}": str(seed), "{n_devices}": str(instance.scenario.n_devices)}
     settings = {n: _filled(v, places) for n, v in entry.method.settings.items()}
     return replace(entry.method, settings=settings)

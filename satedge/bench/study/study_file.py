@@ -10,7 +10,7 @@
     memory_MB = 4096
     clock = "wall"                 # or "cpu": budgets and times in processor seconds
     [[part]]
-    name = "tiny"                  # cells of a part are compared with each other
+    name = "tiny"                  # runs of a part are compared with each other
     suites = ["tiny"]              # names of suites, or folders and files of instances
     generate = [{ preset = "paper", seeds = [5000], set = { n_devices = 20, n_slots = 1 } }]
                                    # or seeds = "5000-5004"
@@ -23,7 +23,7 @@
         train = { epochs = 150, settings = { critic_rate = 0.001 } } },
     ]
 
-`{seed}` in a setting is the cell's seed (trained policies are units of their own), and
+`{seed}` in a setting is the run's seed (trained policies are units of their own), and
 `{n_devices}` the instance's number of devices. A method may have a `take` of its own.
 """
 

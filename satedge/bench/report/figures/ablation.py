@@ -1,4 +1,4 @@
-"""Figure 8: what AD-SAC loses when one half of its actions changes its kind, beside the paper's."""
+"""Figure 8: what AD-SAC loses when one half of its actions changes its kind, and the paper's."""
 
 from __future__ import annotations
 

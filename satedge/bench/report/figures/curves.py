@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Trace = Sequence[Sequence[float | None]]
 
-#: (method, budget) -> the (trace, best bound) of each cell.
+#: (method, budget) -> the (trace, best bound) of each run.
 Traces = Mapping[tuple[str, float], list[tuple[Trace, float]]]
 
 #: Times at which curves are sampled, per decade.
@@ -85,14 +85,14 @@ def time_chart(
     return figure
 
 
-def _median_curve(cells: list[tuple[Trace, float]]) -> tuple[Array, Array]:
-    """Times and median gap in percent, from the moment half of the cells have a plan."""
-    ends = [row[0] for trace, _ in cells for row in trace if row[0] is not None]
+def _median_curve(runs: list[tuple[Trace, float]]) -> tuple[Array, Array]:
+    """Times and median gap in percent, from the moment half of the runs have a plan."""
+    ends = [row[0] for trace, _ in runs for row in trace if row[0] is not None]
     if not ends:
         return np.empty(0), np.empty(0)
     low, high = math.log10(max(min(ends), 1e-4)), math.log10(max(*ends, 2e-4))
     times = np.logspace(low, high, max(2, int((high - low) * PER_DECADE)))
-    gaps = np.median([gap_at(t, b, times) for t, b in cells if math.isfinite(b)], axis=0)
+    gaps = np.median([gap_at(t, b, times) for t, b in runs if math.isfinite(b)], axis=0)
     fine = np.isfinite(gaps)
     return times[fine], 100 * np.maximum(gaps[fine], LEAST_GAP)
 
@@ -134,10 +134,10 @@ def solved_chart(lines: Sequence[Line], traces: Traces) -> Figure | None:
     return figure
 
 
-def _solved_s(cells: list[tuple[Trace, float]]) -> Array:
+def _solved_s(runs: list[tuple[Trace, float]]) -> Array:
     """First time at which each run's own bound certifies its incumbent to SOLVED; else inf."""
     found = []
-    for trace, _ in cells:
+    for trace, _ in runs:
         known = [(t, c, b) for t, c, b in trace if c is not None and b is not None]
         solved = [t for t, cost, bound in known if cost - bound <= SOLVED * abs(cost)]
         found.append(min((t for t in solved if t is not None), default=math.inf))
@@ -145,7 +145,7 @@ def _solved_s(cells: list[tuple[Trace, float]]) -> Array:
 
 
 def profile_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
-    """Performance profile on the part of the cost that decisions change (cost minus floor)."""
+    """Performance profile on the controllable cost (cost minus floor)."""
     measure, names = _measure(lines, scored)
     if measure.shape[1] < 2 or not np.isfinite(measure).any():
         return None
@@ -164,7 +164,7 @@ def profile_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
     ax.set_xticks([1, 1.2, 1.5, 2, 3, 5, 10], minor=False)
     ax.minorticks_off()
     ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
-    ax.set(xlabel="factor of the best (cost minus floor)", ylabel="share of instances, %")
+    ax.set(xlabel="factor of the least controllable cost", ylabel="share of instances, %")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 

@@ -1,4 +1,4 @@
-"""All figures of a run: as PDF and SVG files, each with a title and a caption in words."""
+"""All figures of a study: as PDF and SVG files, each with a title and a caption in words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Groups of which a map is drawn, the first ones; the page draws one for any plan.
 MAPS = 4
 
-#: Cells of one method whose traces are read for the time chart.
+#: Runs of one method whose traces are read for the time chart.
 TRACES = 300
 
 
@@ -52,7 +52,7 @@ class Sketch:
     title: str
     caption: str
     draw: Callable[[], Figure | None]
-    """None when the run has no data for it."""
+    """None when the study has no data for it."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class _Group:
 
 
 def write_figures(store: Store, scored: pd.DataFrame, lines: list[Line]) -> list[Picture]:
-    """Draw everything the run has data for into figures/. Returns what was drawn."""
+    """Draw everything the study has data for into figures/. Returns what was drawn."""
     drawn: list[Picture] = []
     with style.house():
         for group, sketch in _sketches(store, scored, lines):
@@ -81,7 +81,7 @@ def write_figures(store: Store, scored: pd.DataFrame, lines: list[Line]) -> list
 def _sketches(
     store: Store, scored: pd.DataFrame, lines: list[Line]
 ) -> Iterator[tuple[str, Sketch]]:
-    """Groups with their sketches, then what belongs to the whole run."""
+    """Groups with their sketches, then what belongs to the whole study."""
     for place, (name, part) in enumerate(by_comparison(lines)):
         group = _Group(store, scored[scored["group"] == name], part)
         for sketch in (*_of_quality(group), *_of_time(group), *_of_plans(group)[place >= MAPS :]):
@@ -97,7 +97,7 @@ def _parts(lines: list[Line]) -> Sketch:
         "parts",
         "Part by part",
         "The same methods in every part of the study: excess over the best causal plan of the "
-        "part, and late requests.",
+        "part, and the share of requests that miss their deadline.",
         partial(parts.part_chart, lines),
     )
 
@@ -150,15 +150,15 @@ def _of_quality(group: _Group) -> list[Sketch]:
         Sketch(
             "gap",
             "Certified gap per method",
-            "Each dot is one cell: how far its cost can be from the optimum at most, by the best "
+            "Each dot is one run: how far its cost can be from the optimum at most, by the best "
             "certified bound of its instance. The bar is the median.",
             partial(charts.gap_chart, lines, rows),
         ),
         Sketch(
             "profile",
             "Performance profile",
-            "Share of instances on which a method is within a factor of the best, measured on "
-            "the part of the cost that decisions change; of the methods that ran on all instances.",
+            "Share of instances on which the controllable cost of a method is within a factor of "
+            "the least; of the methods that ran on all instances.",
             partial(curves.profile_chart, lines, rows),
         ),
     ]
@@ -210,17 +210,17 @@ def _of_plans(group: _Group) -> list[Sketch]:
 
 
 def _traces(group: _Group) -> curves.Traces:
-    """Traces by (method, budget), with the best bound of each cell's instance."""
+    """Traces by (method, budget), with the best bound of each run's instance."""
     rows = group.rows
     bounded = rows[np.isfinite(rows["best_bound"]) & (rows["status"] != "skipped")]
     found: dict[tuple[str, float], list[tuple[curves.Trace, float]]] = {}
     for row in bounded.itertuples():
-        cells = found.setdefault((row.method, row.budget_s), [])
-        if len(cells) < TRACES:
+        runs = found.setdefault((row.method, row.budget_s), [])
+        if len(runs) < TRACES:
             trace = group.store.read(row.key)["trace"]
             if any(point[1] is not None for point in trace):
-                cells.append((trace, row.best_bound))
-    return {key: cells for key, cells in found.items() if cells}
+                runs.append((trace, row.best_bound))
+    return {key: runs for key, runs in found.items() if runs}
 
 
 def _best_map(group: _Group) -> Figure | None:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def part_chart(lines: Sequence[Line]) -> Figure | None:
-    """Excess and late requests of every method, part by part."""
+    """Excess and missed deadlines of every method, part by part."""
     parts, found = grid(lines)
     if not parts:
         return None
     figure = style.new_figure(8.6, 4.0 + 0.012 * max(map(len, parts)))
     looks = looks_of(list(found))
-    for ax, measure in zip(figure.subplots(1, 2), ("excess", "late"), strict=True):
+    for ax, measure in zip(figure.subplots(1, 2), ("excess", "deadline_misses"), strict=True):
         for method, row in found.items():
             colour, marker, dashes = looks[method]
             values = [value_of(row.get(p), measure) for p in parts]
@@ -31,7 +31,7 @@ def part_chart(lines: Sequence[Line]) -> Figure | None:
         if measure == "excess":
             ax.set_yscale("symlog", linthresh=1.0, linscale=0.5)
             ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
-        ax.set(ylabel={"excess": "excess, %", "late": "late requests, %"}[measure])
+        ax.set(ylabel={"excess": "excess, %"}.get(measure, "deadline misses, % of requests"))
         ax.set_ylim(bottom=0)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

@@ -80,7 +80,7 @@ function serverName(world, server) {
   return server < world.M ? `UAV ${server + 1}` : `satellite ${server - world.M + 1}`;
 }
 
-// --- one instance: its cells as a table, one of them in detail
+// --- one instance: its runs as a table, one of them in detail
 
 function table(heads, rows) {
   const head = make("tr", {}, ...heads.map(([text, numeric]) =>
@@ -95,24 +95,24 @@ function numeric(text, value) {
   return make("td", {class: "n", "data-value": missing ? "" : String(value)}, text);
 }
 
-function cellRow(instance, cell, open) {
-  const button = make("button", {type: "button", class: "link"}, cell.method);
-  button.title = `show the plan of ${cell.method}, seed ${cell.seed}`;
+function runRow(instance, run, open) {
+  const button = make("button", {type: "button", class: "link"}, run.method);
+  button.title = `show the plan of ${run.method}, seed ${run.seed}`;
   const row = make("tr", {},
     make("th", {scope: "row"}, button),
-    numeric(number(cell.cost, 8), cell.cost), numeric(percent(cell.excess), cell.excess),
-    numeric(percent(cell.gap), cell.gap), numeric(number(cell.lower_bound, 8), cell.lower_bound),
-    numeric(number(cell.latency_s), cell.latency_s), numeric(number(cell.energy_J), cell.energy_J),
-    numeric(number(cell.deadline_misses), cell.deadline_misses),
-    numeric(`${number(cell.wall_s, 3)} s${cell.contended ? " *" : ""}`, cell.wall_s),
-    numeric(number(cell.seed), cell.seed), numeric(`${number(cell.budget_s)} s`, cell.budget_s),
-    make("td", {}, cell.status + (cell.method_status ? ` (${cell.method_status})` : "")));
-  button.addEventListener("click", () => open(cell, row));
+    numeric(number(run.cost, 8), run.cost), numeric(percent(run.excess), run.excess),
+    numeric(percent(run.gap), run.gap), numeric(number(run.lower_bound, 8), run.lower_bound),
+    numeric(number(run.latency_s), run.latency_s), numeric(number(run.energy_J), run.energy_J),
+    numeric(number(run.deadline_misses), run.deadline_misses),
+    numeric(`${number(run.wall_s, 3)} s${run.contended ? " *" : ""}`, run.wall_s),
+    numeric(number(run.seed), run.seed), numeric(`${number(run.budget_s)} s`, run.budget_s),
+    make("td", {}, run.status + (run.method_status ? ` (${run.method_status})` : "")));
+  button.addEventListener("click", () => open(run, row));
   return row;
 }
 
 const HEADS = [["method"], ["cost", 1], ["excess", 1], ["gap", 1], ["own bound", 1],
-  ["latency s", 1], ["energy J", 1], ["late", 1], ["time", 1], ["seed", 1], ["budget", 1], ["ending"]];
+  ["latency s", 1], ["energy J", 1], ["deadline misses", 1], ["time", 1], ["seed", 1], ["budget", 1], ["status"]];
 
 function fact(name, value) {
   return make("li", {}, name + " ", make("b", {}, value));
@@ -122,12 +122,12 @@ function showInstance(index) {
   const instance = data.instances[index], place = byId("drill");
   if (!instance) return;
   const world = instance.world, detail = make("div");
-  const open = (cell, row) => {
+  const open = (run, row) => {
     place.querySelectorAll("tr[aria-current]").forEach((other) => other.removeAttribute("aria-current"));
     row.setAttribute("aria-current", "true");
-    detail.replaceChildren(showCell(instance, cell));
+    detail.replaceChildren(showRun(instance, run));
   };
-  const rows = instance.cells.map((cell) => cellRow(instance, cell, open));
+  const rows = instance.runs.map((run) => runRow(instance, run, open));
   place.replaceChildren(
     make("ul", {class: "facts"},
       fact("devices", world.K), fact("UAVs", world.M), fact("satellites", world.N),
@@ -137,31 +137,31 @@ function showInstance(index) {
     table(HEADS, rows), detail);
   if (rows.some((row) => row.textContent.includes("*")))
     place.append(make("p", {class: "hint"}, "* waited for a core: its time is contended"));
-  const first = instance.cells.findIndex((cell) => cell.plan);
-  if (first >= 0) open(instance.cells[first], rows[first]);
+  const first = instance.runs.findIndex((run) => run.plan);
+  if (first >= 0) open(instance.runs[first], rows[first]);
 }
 
-function showCell(instance, cell) {
+function showRun(instance, run) {
   const node = make("div", {class: "detail"}), world = instance.world;
   const right = make("div");
-  right.append(make("h3", {}, `${cell.method} on ${instance.name}`));
-  if (cell.reason) right.append(make("p", {class: "alert"}, cell.reason));
-  if (cell.plan) {
+  right.append(make("h3", {}, `${run.method} on ${instance.name}`));
+  if (run.reason) right.append(make("p", {class: "alert"}, run.reason));
+  if (run.plan) {
     const map = make("div"), devices = make("div");
     const show = (slot) => {
-      map.replaceChildren(drawMap(world, cell.plan, slot));
-      devices.replaceChildren(deviceTable(world, cell.plan, slot));
+      map.replaceChildren(drawMap(world, run.plan, slot));
+      devices.replaceChildren(deviceTable(world, run.plan, slot));
     };
-    node.append(make("div", {}, ...(world.T > 1 ? [slotPicker(world, cell.plan, show)] : []), map));
+    node.append(make("div", {}, ...(world.T > 1 ? [slotPicker(world, run.plan, show)] : []), map));
     right.append(devices);
     show(0);
   } else {
-    node.append(make("p", {class: "hint"}, `No plan on this page; the record is ${data.folder}${cell.key.slice(0, 2)}/${cell.key}.json.gz`));
+    node.append(make("p", {class: "hint"}, `No plan on this page; the record is ${data.folder}${run.key.slice(0, 2)}/${run.key}.json.gz`));
   }
-  const trace = drawTrace(instance, cell);
+  const trace = drawTrace(instance, run);
   if (trace) right.append(make("h3", {}, "Incumbent and bound"), trace);
-  right.append(folded("Settings", cell.settings), folded("Certificate", cell.certificate),
-    folded("Log", cell.log || "nothing was printed"));
+  right.append(folded("Settings", run.settings), folded("Certificate", run.certificate),
+    folded("Log", run.log || "nothing was printed"));
   node.append(right);
   return node;
 }
@@ -307,8 +307,8 @@ function satellites(world, shown, map) {
 
 // --- incumbent and bound against time, on a logarithmic time axis
 
-function drawTrace(instance, cell) {
-  const points = cell.trace.filter((p) => p[1] !== null || p[2] !== null);
+function drawTrace(instance, run) {
+  const points = run.trace.filter((p) => p[1] !== null || p[2] !== null);
   if (points.length < 2) return null;
   const [left, right, top, bottom] = [64, 540, 10, 150];
   const times = points.map((p) => Math.log10(Math.max(p[0], 1e-4)));
@@ -318,7 +318,7 @@ function drawTrace(instance, cell) {
   const x = (t) => left + (right - left) * (t - lowT) / (highT - lowT);
   const y = (v) => bottom - (bottom - top) * (v - low) / (high - low);
   const node = draw("svg", {viewBox: "0 0 560 190", role: "img"});
-  node.append(draw("title", {}, `Cost of the incumbent and lower bound of ${cell.method} against time`));
+  node.append(draw("title", {}, `Cost of the incumbent and lower bound of ${run.method} against time`));
   node.append(draw("path", {d: `M${left} ${top}V${bottom}H${right}`, fill: "none", stroke: "#777"}));
   const steps = (column) => {
     let path = "", last = null;
@@ -359,7 +359,7 @@ function step(by) {
 byId("previous").addEventListener("click", () => step(-1));
 byId("next").addEventListener("click", () => step(1));
 showInstance(0);
-if (data.left_out.cells || data.left_out.plans) {
-  byId("left-out").textContent = `Left out to keep the page small: ${data.left_out.cells} cells and `
+if (data.left_out.runs || data.left_out.plans) {
+  byId("left-out").textContent = `Left out to keep the page small: ${data.left_out.runs} runs and `
     + `${data.left_out.plans} plans, further seeds of a method first; all of them lie under ${data.folder}.`;
 }

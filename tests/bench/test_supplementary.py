@@ -1,9 +1,9 @@
-"""The tables beside the comparison: parts side by side, ranks by reward, punctual plans."""
+"""Supplementary tables: parts side by side, ranks by reward, hard deadlines."""
 
 from pathlib import Path
 from typing import Any
 
-from satedge.bench.report.hard_deadlines import punctual_tables
+from satedge.bench.report.hard_deadlines import hard_deadline_tables
 from satedge.bench.report.parts import part_tables
 from satedge.bench.report.ranks import discordant, reward_tables
 from satedge.bench.run.rows import from_records
@@ -24,7 +24,7 @@ def line(
 
 
 def test_ranks_by_cost_and_by_reward() -> None:
-    """Dear slots decide the mean cost, cheap ones the mean of 1/C: the order may turn round."""
+    """Expensive slots decide the mean cost, cheap ones that of 1/C: the order may turn round."""
     lines = [
         line("g", "steady", "learned", cost=10.0, reward=2.0),
         line("g", "spiky", "learned", cost=20.0, reward=2.5),
@@ -53,22 +53,22 @@ def test_discordant_pairs() -> None:
 def test_parts_side_by_side() -> None:
     """One row a method and one column a part, the largest budget of each; too few are left out."""
     lines = [
-        line(part, method, excess=0.01 * i, late=0.1, budget_s=b)
+        line(part, method, excess=0.01 * i, deadline_misses=0.1, budget_s=b)
         for i, part in enumerate(("a", "b", "c"))
         for method in ("x", "y", "z")
         for b in (1.0, 2.0)
     ]
     lines.insert(0, line("a", "only here", excess=1.0))
-    excess, late = part_tables(lines)
+    excess, misses = part_tables(lines)
     assert [c.head for c in excess.columns] == ["method", "a", "b", "c"]
     assert [row[0] for row in excess.rows] == ["x", "y", "z"]
     assert excess.rows[0][1:] == [0.0, 1.0, 2.0]
-    assert late.rows[1] == ["y", 10.0, 10.0, 10.0]
+    assert misses.rows[1] == ["y", 10.0, 10.0, 10.0]
     assert part_tables([v for v in lines if v.group != "c"]) == []
 
 
-def test_punctual_plans_are_counted_by_cause(tmp_path: Path) -> None:
-    """Of four slots one is punctual, two are not for two causes, and one is left open."""
+def test_slots_are_counted_by_cause(tmp_path: Path) -> None:
+    """Of four slots one has a plan, two have none, for two causes, and one is left open."""
     store = Store(tmp_path).make()
     ends: list[tuple[str, bool, dict[str, Any]]] = [
         ("optimal", True, {}),
@@ -86,7 +86,7 @@ def test_punctual_plans_are_counted_by_cause(tmp_path: Path) -> None:
         store.write({"row": row, "identity": {"serial": i}, "certificate": certificate})
         rows.append(row)
     rows.append({**rows[0], "key": "soft", "settings": "{}"})
-    (table,) = punctual_tables(store, from_records(rows))
+    (table,) = hard_deadline_tables(store, from_records(rows))
     told = dict(zip((c.head for c in table.columns), table.rows[0], strict=True))
-    assert (told["slots"], told["punctual plan"], told["open"]) == (4.0, 1.0, 1.0)
+    assert (told["slots"], told["all met"], told["open"]) == (4.0, 1.0, 1.0)
     assert (told["interference"], told["execution"], told["power"]) == (1.0, 1.0, 0.0)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from satedge import paths
-from satedge.bench import training_jobs as courses
+from satedge.bench import training_jobs as module
 from satedge.bench.study.study import Study, TrainingPlan
 from satedge.bench.study.study_file import StudyError, parse_study
 
@@ -32,7 +32,7 @@ methods = [
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty library of policies, and a folder of its own for runs."""
     monkeypatch.setattr(paths, "POLICIES", tmp_path / "policies")
-    monkeypatch.setattr(courses, "RUNS", tmp_path / "train")
+    monkeypatch.setattr(module, "RUNS", tmp_path / "train")
     return tmp_path / "policies"
 
 
@@ -46,9 +46,9 @@ def keep(library: Path, name: str) -> None:
     path.write_text("{}")
 
 
-def test_one_course_for_each_folder_of_policies() -> None:
+def test_one_job_for_each_folder_of_policies() -> None:
     """A policy is trained per number of devices, not per deadline; settings come from the study."""
-    found = courses.courses(study())
+    found = module.training_jobs(study())
     assert [(c.place, c.name, c.seeds) for c in found] == [
         ("tiny/K3", "ppo", (0, 1, 3)),
         ("tiny", "slow", (0,)),
@@ -62,22 +62,22 @@ def test_one_course_for_each_folder_of_policies() -> None:
 def test_what_is_there_is_not_trained_again(library: Path) -> None:
     """Seeds with a policy are left alone; new ones train apart from the old checkpoint."""
     keep(library, "tiny/K3/ppo/seed-0")
-    course = courses.courses(study())[0]
-    assert course.missing == (1, 3)
-    assert [(f.name, s) for f, s in course.turns()] == [("ppo-from-1", (1,)), ("ppo-from-3", (3,))]
+    job = module.training_jobs(study())[0]
+    assert job.missing == (1, 3)
+    assert [(f.name, s) for f, s in job.trainings()] == [("ppo-from-1", (1,)), ("ppo-from-3", (3,))]
 
 
 def test_commands_say_the_same_by_hand() -> None:
     """What --dry-run prints can be pasted."""
-    course = courses.courses(study())[1]
-    ((folder, seeds),) = course.turns()
-    assert course.command(folder, seeds) == (
+    job = module.training_jobs(study())[1]
+    ((folder, seeds),) = job.trainings()
+    assert job.command(folder, seeds) == (
         "satedge train adsac --preset tiny --seed 0 --runs 1 --epochs 40 --updates 2 "
         f"--setting critic_rate=0.0001 --out {folder}"
     )
 
 
-def test_taking_a_course_trains_and_keeps(library: Path) -> None:
+def test_a_job_trains_and_collects(library: Path) -> None:
     """Every turn is trained with the plan's numbers and its policies go to the library."""
     calls: list[tuple[str, dict[str, Any]]] = []
     kept: list[tuple[Path, Path]] = []
@@ -90,8 +90,8 @@ def test_taking_a_course_trains_and_keeps(library: Path) -> None:
         kept.append((folder, place))
         return "done"
 
-    course = courses.courses(study())[0]
-    assert courses.take(course, train, collect) == "done"
+    job = module.training_jobs(study())[0]
+    assert module.train_missing(job, train, collect) == "done"
     assert [g["seeds"] for _, g in calls] == [(0, 1), (3,)]
     assert {(m, g["epochs"], g["updates_per_epoch"]) for m, g in calls} == {("ppo", 40, 5)}
     assert [place for _, place in kept] == [library / "tiny/K3/ppo"] * 2
@@ -100,7 +100,7 @@ def test_taking_a_course_trains_and_keeps(library: Path) -> None:
 def test_policies_of_the_users_own_are_not_trained() -> None:
     """A path is played as it is."""
     text = TEXT.replace("ppo/seed-{seed}", "/home/me/policy.json")
-    assert [c.name for c in courses.courses(parse_study(text, "s"))] == ["slow"]
+    assert [c.name for c in module.training_jobs(parse_study(text, "s"))] == ["slow"]
 
 
 def test_expected_time_comes_from_logs(library: Path) -> None:
@@ -108,9 +108,9 @@ def test_expected_time_comes_from_logs(library: Path) -> None:
     keep(library, "paper/adsac/seed-0")
     log = "epoch,seed,figure,value\n" + "".join(f"1,{s},seconds,3.0\n" for s in (0, 1))
     (library / "paper/adsac/curve.csv").write_text(log)
-    slow, ppo = courses.courses(study())[1], courses.courses(study())[0]
-    assert courses.expected_s(slow) == pytest.approx(60.0)
-    assert courses.expected_s(ppo) is None
+    slow, ppo = module.training_jobs(study())[1], module.training_jobs(study())[0]
+    assert module.expected_s(slow) == pytest.approx(60.0)
+    assert module.expected_s(ppo) is None
 
 
 def test_dry_run_trains_nothing(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_lost_scheduler_ends_the_run(cluster: Cluster, tmp_path: Path) -> None
     _, told = process.communicate(timeout=PATIENCE_S)
     permits.write_text("1000")
     assert process.returncode == 2
-    assert told.splitlines()[-1].startswith("satedge: the scheduler was lost; finished cells are")
+    assert told.splitlines()[-1].startswith("satedge: the scheduler was lost; finished runs are")
     assert "Traceback" not in told
     finished = Store(out).finished()
     assert 2 <= len(finished) < 12
