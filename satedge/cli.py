@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the method failed (or a plan breaks a constraint, or a gat
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -52,19 +53,53 @@ for _module in (make, solve, judge, benchmark, check, train, listing):
 def main() -> int:
     """Run the command line; errors of the user's are one line and exit code 2, those of a
     method that fails in its work (a training that diverges) one line and 1."""
+    from satedge.commands import terminal
+
+    output = terminal.prepare_output()
+    try:
+        code = _called()
+        sys.stdout.flush()
+    except OSError as error:
+        if terminal.is_unread(output):
+            return UNREAD
+        print(f"satedge: standard output: {error.strerror}", file=sys.stderr)
+        return 2
+    return UNREAD if code and terminal.is_unread(output) else code
+
+
+def _called() -> int:
+    """The exit code of the call. Raises OSError when standard output cannot be written."""
     try:
         app()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        return 0
     except (ValueError, OSError, RuntimeError) as error:
-        if not _is_told(error):
+        if not _is_told(error) or _is_of_output(error):
             raise
-        print(f"satedge: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"satedge: {_one_line(error)}", file=sys.stderr)
         return 1 if isinstance(error, RuntimeError) else 2
     return 0
 
+
+def _is_of_output(error: Exception) -> bool:
+    """Standard output cannot be written: files have names."""
+    codes = (errno.EPIPE, errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)
+    return isinstance(error, OSError) and error.filename is None and error.errno in codes
+
+
+def _one_line(error: Exception) -> str:
+    from satedge.commands.terminal import printable
+
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return printable(" ".join(text.split()))
+
+
+#: The exit code when nobody reads the output any more: that of a process ended by SIGPIPE.
+UNREAD = 141
 
 #: Packages whose errors are written for the user.
 ROOMS = ("satedge", "minlp", "drl")

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def benchmark(
     study: Annotated[str, typer.Argument(help="A study's name, or a .toml file.")] = "quick",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")] = 1,
+    jobs: Annotated[int, common.whole("--jobs", "-j", low=1, help="Worker processes.")] = 1,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
     ] = None,
@@ -128,6 +128,8 @@ def _progress(records: Iterator[dict[str, Any]], work: Work) -> Iterator[dict[st
         TimeRemainingColumn,
     )
 
+    from satedge.commands.terminal import printable
+
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -139,13 +141,15 @@ def _progress(records: Iterator[dict[str, Any]], work: Work) -> Iterator[dict[st
     with Progress(*columns, console=common.console(), transient=True) as bar:
         total = len(work.todo) + len(work.done)
         task = bar.add_task("starting", total=total, completed=len(work.done))
-        preparation.listen(lambda text: bar.update(task, description=text or "starting"))
+        preparation.listen(
+            lambda text: bar.update(task, description=escape(printable(text)) or "starting")
+        )
         for record in records:
             row = record["row"]
             name = escape(f"{row['method']} on {row['instance']}")
             if row["status"] not in ("done", "timeout"):
                 bar.print(f"[red]{row['status']}[/] {name}: {escape(row['reason'])}")
-            bar.update(task, advance=1, description=name)
+            bar.update(task, advance=1, description=printable(name))
             yield record
 
 
@@ -211,8 +215,10 @@ def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) 
     if as_json:
         common.print_json(facts)
         return
+    from rich.markup import escape
+
     out = common.console()
-    out.print(f"[bold]{study.name}[/]: {study.title}  ->  {store.root}")
+    out.print(f"[bold]{escape(study.name)}[/]: {escape(f'{study.title}  ->  {store.root}')}")
     common.show(_work_table(work))
     out.print(
         f"{len(work.todo)} runs to do, {len(work.done)} finished, {len(work.skipped)} skipped; "

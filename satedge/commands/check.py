@@ -29,6 +29,7 @@ def check(
     """
     from satedge.bench.run.store import Store, StoreError
     from satedge.bench.score.verify import findings
+    from satedge.commands.terminal import printable
 
     store = Store(folder)
     if not store.cells.is_dir():
@@ -43,7 +44,7 @@ def check(
         common.print_json({"folder": str(folder), **told})
     else:
         for line in lines:
-            print(line)
+            print(printable(line))
         missing = f", {found.unfinished} of the study not finished" if found.unfinished else ""
         print(f"{folder}: {n_runs} runs checked{missing}; {len(lines) or 'no'} findings")
     if lines:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,11 +17,38 @@ if TYPE_CHECKING:
     from satedge.bench.report.tables import Table
     from satedge.problem.instance import Instance
 
+#: The greatest seed: tables hold numbers as floats, and it is still exact there.
+MOST = 2**53 - 1
+
+
+def whole(*names: str, help: str, low: int = 0, high: int = MOST) -> Any:
+    """An option that takes a whole number in plain digits within a range."""
+    return typer.Option(*names, parser=_number(int, low, high), metavar="INTEGER", help=help)
+
+
+def real(*names: str, help: str, low: float, high: float) -> Any:
+    """An option that takes a number in plain digits within a range."""
+    return typer.Option(*names, parser=_number(float, low, high), metavar="NUMBER", help=help)
+
+
+def _number(kind: type[int | float], low: float, high: float) -> Callable[[Any], Any]:
+    """What makes a text a number: no underscores, no digits of other scripts, no nan."""
+    digits = r"[+-]?[0-9]+" if kind is int else r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+    def parse(given: Any) -> Any:
+        plain = not isinstance(given, str) or (re.fullmatch(digits, given) and len(given) < 400)
+        value = kind(given) if plain else None
+        if value is None or not low <= value <= high:
+            what = "a whole number" if kind is int else "a number"
+            raise typer.BadParameter(f"{given!r}: allowed is {what} in [{low:g}, {high:g}]")
+        return value
+
+    return parse
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 InstanceFile = Annotated[Path, typer.Argument(help="Instance, a .json or .json.gz file.")]
-OneSlot = Annotated[
-    int | None, typer.Option("--slot", min=0, help="Only this slot, counted from 0.")
-]
+OneSlot = Annotated[int | None, whole("--slot", help="Only this slot, counted from 0.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--setting", metavar="KEY=VALUE", help="Setting of the method; repeatable."),
@@ -28,11 +57,9 @@ Settings = Annotated[
 
 def console() -> Console:
     """Terminal output; when it is piped, wide enough not to fold tables."""
-    import sys
+    from satedge.commands.terminal import Terminal
 
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    return Terminal()
 
 
 def show(table: Table) -> None:
@@ -63,6 +90,8 @@ def pairs(given: list[str] | None, option: str) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise typer.BadParameter(f"{text!r}: allowed is KEY=VALUE", param_hint=option)
+        if key.strip() in found:
+            raise typer.BadParameter(f"{key.strip()!r}: allowed is once", param_hint=option)
         found[key.strip()] = value.strip()
     return found
 

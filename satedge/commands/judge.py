@@ -60,11 +60,10 @@ def draw(
         Path,
         typer.Option("--out", "-o", help="Map: .svg, .pdf, .png. Animation: .gif, .mp4."),
     ],
-    slot: Annotated[
-        int, typer.Option("--slot", min=0, help="Slot of the map, counted from 0.")
-    ] = 0,
+    slot: Annotated[int, common.whole("--slot", help="Slot of the map, counted from 0.")] = 0,
     frames: Annotated[
-        float, typer.Option("--frames", min=0.1, help="Slots per second of the animation.")
+        float,
+        common.real("--frames", low=0.1, high=1000.0, help="Slots per second of the animation."),
     ] = 4.0,
 ) -> None:
     """Draw a plan: a map of one slot, or an animation of the whole episode."""

@@ -35,21 +35,31 @@ def generate(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
     ] = None,
     episodes: Annotated[
-        int, typer.Option("--episodes", "-n", min=1, help="Number of instances.")
+        int, common.whole("--episodes", "-n", low=1, high=1_000_000, help="Number of instances.")
     ] = 1,
     slots: Annotated[
-        int | None, typer.Option("--slots", min=1, help="Slots of each instance.")
+        int | None, common.whole("--slots", low=1, high=100_000, help="Slots of each instance.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the first instance.")] = 0,
+    seed: Annotated[int, common.whole("--seed", help="Seed of the first instance.")] = 0,
     elements: Annotated[
         Path | None, typer.Option("--elements", help="TLE or OMM file; satellites move by SGP4.")
     ] = None,
     epoch: Annotated[
         datetime | None, typer.Option("--epoch", help="Start in UTC; needed with --elements.")
     ] = None,
-    latitude: Annotated[float, typer.Option(help="Latitude of the site, degrees.")] = 0.0,
-    longitude: Annotated[float, typer.Option(help="Longitude of the site, degrees east.")] = 0.0,
-    height: Annotated[float, typer.Option(help="Height of the site, m.")] = 0.0,
+    latitude: Annotated[
+        float,
+        common.real("--latitude", low=-90.0, high=90.0, help="Latitude of the site, degrees."),
+    ] = 0.0,
+    longitude: Annotated[
+        float,
+        common.real(
+            "--longitude", low=-360.0, high=360.0, help="Longitude of the site, degrees east."
+        ),
+    ] = 0.0,
+    height: Annotated[
+        float, common.real("--height", low=-1000.0, high=1e5, help="Height of the site, m.")
+    ] = 0.0,
     sites: Annotated[Path | None, typer.Option(help=_CSV + "device, x_m, y_m.")] = None,
     tracks: Annotated[Path | None, typer.Option(help=_CSV + "slot, device, x_m, y_m.")] = None,
     uavs: Annotated[Path | None, typer.Option(help=_CSV + "uav, x_m, y_m[, altitude_m].")] = None,
@@ -139,7 +149,7 @@ def _own(instance: Instance, *files: Path | None) -> Instance:
 def export(
     file: common.InstanceFile,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
-    slot: Annotated[int, typer.Option("--slot", min=0, help="The slot, counted from 0.")] = 0,
+    slot: Annotated[int, common.whole("--slot", help="The slot, counted from 0.")] = 0,
     form: Annotated[str, typer.Option("--format", help="nl, gms, mps or lp.")] = "nl",
 ) -> None:
     """Write P1 of one slot for other solvers (mps and lp: its MILP relaxation)."""
@@ -165,7 +175,7 @@ def read_solution(
         Path, typer.Argument(help="The solution: .sol, JSON, or lines of name and value.")
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Plan file to write.")],
-    slot: Annotated[int, typer.Option("--slot", min=0, help="The slot, counted from 0.")] = 0,
+    slot: Annotated[int, common.whole("--slot", help="The slot, counted from 0.")] = 0,
 ) -> None:
     """Turn a solver's solution of an exported slot into a plan, for `satedge judge --slot`.
 

@@ -27,11 +27,13 @@ def solve(
     ] = "branch-and-bound",
     slot: common.OneSlot = None,
     budget: Annotated[
-        float, typer.Option("--budget", min=0.001, help="Time limit in seconds.")
+        float, common.real("--budget", low=0.001, high=1e9, help="Time limit in seconds.")
     ] = 10.0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the method.")] = 0,
+    seed: Annotated[int, common.whole("--seed", help="Seed of the method.")] = 0,
     setting: common.Settings = None,
-    memory: Annotated[float, typer.Option("--memory", min=1, help="Memory limit in MB.")] = 4096.0,
+    memory: Annotated[
+        float, common.real("--memory", low=1.0, high=1e9, help="Memory limit in MB.")
+    ] = 4096.0,
     as_json: common.AsJson = False,
     plan_out: Annotated[Path | None, typer.Option("--plan-out", help="File for the plan.")] = None,
     map_out: Annotated[

@@ -33,18 +33,18 @@ def train(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="First seed.")] = 0,
-    runs: Annotated[int, typer.Option("--runs", min=1, help="Seeds trained together.")] = 1,
+    seed: Annotated[int, common.whole("--seed", help="First seed.")] = 0,
+    runs: Annotated[int, common.whole("--runs", low=1, help="Seeds trained together.")] = 1,
     epochs: Annotated[
         int | None,
-        typer.Option("--epochs", min=1, help="Episodes per seed; default 1000, or the study's."),
+        common.whole("--epochs", low=1, help="Episodes per seed; default 1000, or the study's."),
     ] = None,
     updates: Annotated[
-        int | None, typer.Option("--updates", min=1, help="Gradient updates per epoch.")
+        int | None, common.whole("--updates", low=1, help="Gradient updates per epoch.")
     ] = None,
     together: Annotated[
         int | None,
-        typer.Option("--together", min=1, help="Episodes played at once per seed; default 1."),
+        common.whole("--together", low=1, help="Episodes played at once per seed; default 1."),
     ] = None,
     settings_preset: Annotated[
         str, typer.Option("--settings", help="Of the paper: table-2 or section-5.1.")

@@ -100,8 +100,8 @@ def test_equal_cells_run_once() -> None:
         (part("methods = ['gredy']"), "method 'gredy': allowed is one of random"),
         (part("methods = [{ nam = 'greedy' }]"), "unknown key 'nam'"),
         (part("methods = [{ seeds = [1] }]"), "name is missing"),
-        (part("seeds = [-1]\nmethods = ['greedy']"), "integers >= 0"),
-        (part("seeds = []\nmethods = ['greedy']"), "integers >= 0"),
+        (part("seeds = [-1]\nmethods = ['greedy']"), "integers in [0, "),
+        (part("seeds = []\nmethods = ['greedy']"), "integers in [0, "),
         (part("budgets_s = [0]\nmethods = ['greedy']"), "numbers > 0"),
         (part("slots = [5, 5]\nmethods = ['greedy']"), "first, beyond the last"),
         (

@@ -44,6 +44,14 @@ def test_csv_is_unrounded() -> None:
     assert rows[0]["time s"] == "0.5"
 
 
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-x", "@SUM(A1)", "\t=1", "-"])
+def test_csv_has_no_formulas(name: str) -> None:
+    """What a spreadsheet would run is marked as text; numbers stay numbers."""
+    table = Table([Column("method"), Column("value", form=".4g")], [(name, -1.5), ("a=b", 2.0)])
+    rows = list(csv_module.reader(io.StringIO(csv(table))))
+    assert rows[1:] == [[f"'{name}", "-1.5"], ["a=b", "2.0"]]
+
+
 def test_markdown_and_latex_show_the_same_texts() -> None:
     """Numbers stand at the right; the best is bold where there is bold."""
     lines = markdown([TABLE]).splitlines()

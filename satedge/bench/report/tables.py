@@ -102,6 +102,10 @@ class Table:
         return [[cell.text for cell in row] for row in self.cells()]
 
 
+#: With these begins what spreadsheets take for a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 def csv(table: Table) -> str:
     """Values unrounded, shares as fractions; empty where there is nothing."""
     out = io.StringIO()
@@ -109,8 +113,13 @@ def csv(table: Table) -> str:
     writer.writerow([c.key or c.heading for c in table.columns])
     for row in table.rows:
         values = [v.value if isinstance(v, Cell) else v for v in row]
-        writer.writerow(["" if v != v else v for v in values])
+        writer.writerow(["" if v != v else _no_formula(v) for v in values])
     return out.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    """A word that spreadsheets would run as a formula, marked as text in their way."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def terminal(table: Table) -> RichTable:

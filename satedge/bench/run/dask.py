@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import queue
 import re
 import socket
@@ -85,6 +86,7 @@ def _connect(address: str | None) -> Client:
         raise ClusterError(
             "a cluster needs the package distributed: install satedge[cluster]"
         ) from None
+    _quieten()
     parts = _ADDRESS.fullmatch(address or "")
     if address is None or parts is None or int(parts["port"]) > 65535:
         raise ClusterError(f"scheduler {address!r}: allowed is an address like tcp://host:8786")
@@ -96,6 +98,13 @@ def _connect(address: str | None) -> Client:
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
     raise ClusterError(f"scheduler {address} cannot be reached: {reason}")
+
+
+def _quieten() -> None:
+    """Dask's own logs of a connection that breaks: what they say is told in one line."""
+    for name in [n for n in logging.root.manager.loggerDict if n.startswith("distributed")]:
+        for handler in logging.getLogger(name).handlers:
+            handler.setLevel(logging.CRITICAL)
 
 
 def _within(seconds: float, ask: Callable[[], str]) -> str:

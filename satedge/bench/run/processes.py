@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 import psutil
 
 #: Seconds between searches for processes that a worker may have started itself.
-SEARCH_S = 1.0
+SEARCH_S = 0.2
 
 #: Seconds within which an ended process must be gone.
 GONE_S = 10.0
@@ -61,10 +62,32 @@ def memory_MB(pid: int) -> float:
 
 def below(process: psutil.Process) -> list[psutil.Process]:
     """All descendants."""
+    found: list[psutil.Process] = []
     try:
-        return process.children(recursive=True)
+        if not _LISTED.exists():
+            return process.children(recursive=True)
+        pids = _children(process.pid)
+        while pids:
+            pid = pids.pop()
+            pids += _children(pid)
+            with suppress(psutil.Error):
+                found.append(psutil.Process(pid))
     except psutil.Error:
-        return []
+        pass
+    return found
+
+
+#: Where Linux lists children: psutil looks through all processes, which takes milliseconds.
+_LISTED = Path("/proc/thread-self/children")
+
+
+def _children(pid: int) -> list[int]:
+    """The children of all threads of a process; none once it is gone."""
+    found: list[int] = []
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+    return found
 
 
 def _memory_MB(process: psutil.Process) -> float:

@@ -45,15 +45,22 @@ from satedge.bench.study.limits import Limits
 from satedge.bench.study.study import Entry, Part, Study, StudyError, TrainingPlan
 from satedge.bench.study.suites import Recipe
 from satedge.problem.fields import Declared, Wording, as_tuple, declared, param
+from satedge.problem.io.jsonfile import FileError, read_text, reason
 from satedge.problem.scenario import ScenarioError
 
 T = TypeVar("T")
 
 
+#: Characters of a study's file, seeds of a range, and the greatest seed: tables hold numbers as
+#: floats, and it is still exact there.
+MAX_TEXT, MAX_SEEDS, MAX_SEED = 1 << 20, 100_000, 2**53 - 1
+
+
 def _range(given: Any) -> Any:
     """The seeds of 'first-last'."""
     ends = re.fullmatch(r"([0-9]{1,9})-([0-9]{1,9})", given) if isinstance(given, str) else None
-    return tuple(range(int(ends[1]), int(ends[2]) + 1)) if ends else given
+    seeds = range(int(ends[1]), int(ends[2]) + 1) if ends else range(0)
+    return tuple(seeds) if 0 < len(seeds) <= MAX_SEEDS else given
 
 
 def _stretch(slots: tuple[int, int]) -> tuple[int, int]:
@@ -64,13 +71,15 @@ def _stretch(slots: tuple[int, int]) -> tuple[int, int]:
 
 _STRETCH = Wording("[first, beyond the last]")
 _Seeds = Annotated[
-    tuple[Annotated[int, Field(ge=0)], ...],
+    tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
     Field(min_length=1),
     BeforeValidator(as_tuple),
-    Wording("a list of integers >= 0"),
+    Wording(f"a list of integers in [0, {MAX_SEED}]"),
 ]
 _SeedsOrRange = Annotated[
-    _Seeds, BeforeValidator(_range), Wording("a list of integers >= 0, or 'first-last'")
+    _Seeds,
+    BeforeValidator(_range),
+    Wording(f"a list of integers in [0, {MAX_SEED}], or 'first-last' of at most {MAX_SEEDS}"),
 ]
 _Budgets = Annotated[
     tuple[Annotated[float, Field(gt=0)], ...],
@@ -168,18 +177,21 @@ def load_study(name: str) -> Study:
             f"study {name!r}{hint}: allowed is one of {', '.join(known)}, or a .toml file"
         )
     try:
-        return parse_study(path.read_text(encoding="utf-8"), path.stem, str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: {error}") from error
+        text = read_text(path)
+    except FileError as error:
+        raise StudyError(f"{path}: {error}") from None
+    return parse_study(text, path.stem, str(path))
 
 
 def parse_study(text: str, name: str, where: str = "") -> Study:
     """A study from TOML text. Raises StudyError with place and what is allowed."""
     where = where or f"study {name}"
+    if len(text) > MAX_TEXT:
+        raise StudyError(f"{where}: {len(text)} characters: allowed is at most {MAX_TEXT}")
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{where}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"{where}: is no TOML ({reason(error)}): allowed is a study") from None
     file = _table(StudyTable, raw, where)
     _table(DefaultsTable, file.defaults, f"{where}: defaults")
     _table(TrainingPlan, file.training, f"{where}: training")

@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 #: Rounds of drawing again before a scenario counts as one whose requests cannot be drawn.
 MAX_ROUNDS = 100_000
 
+#: Numbers that an episode may hold: with ten devices, three UAVs and four satellites 100,000 slots.
+MAX_NUMBERS = 20_000_000
+
 
 @dataclass(frozen=True)
 class Requests:
@@ -53,6 +56,7 @@ def generate(
     if seed < 0:
         raise ScenarioError(f"seed = {seed}: allowed is an integer >= 0")
     s = scenario
+    _require_room(s)
     shape = (s.n_devices, s.n_slots)
     seen = passes if passes is not None else circular(scenario, seed)
     active, requests = _queue(s, seed)
@@ -86,6 +90,17 @@ def generate(
         server_accuracy=models.accuracy,
         server_work_TFLOP=models.work_TFLOP,
     )
+
+
+def _require_room(s: Scenario) -> None:
+    """Refuse an episode that no memory holds before any of it is taken."""
+    per_slot = s.n_devices * (s.n_uavs + 8) + s.n_uavs + 5 * s.n_satellites + 1
+    most = MAX_NUMBERS // per_slot
+    if s.n_slots > most:
+        raise ScenarioError(
+            f"n_slots = {s.n_slots}: allowed is at most {most} with {s.n_devices} devices, "
+            f"{s.n_uavs} UAVs and {s.n_satellites} satellites"
+        )
 
 
 def slot_times_s(scenario: Scenario) -> Array:
