@@ -345,8 +345,8 @@ def test_gate_is_exit_code_1(folder: Path, tmp_path: Path) -> None:
         (("generate", "--out", "x", "--set", "n_device=3"), "did you mean n_devices"),
         (("generate", "--out", "x", "--set", "n_devices=-3"), "an integer in [1, 200]"),
         (("benchmark", "quik"), "did you mean quick?"),
-        (("report", "nowhere"), "nowhere: no run is kept there"),
-        (("check", "nowhere"), "nowhere: no run is kept there"),
+        (("report", "nowhere"), "nowhere: no results are there"),
+        (("check", "nowhere"), "nowhere: no results are there"),
         (("train", "nothing"), "method = 'nothing'"),
     ],
 )

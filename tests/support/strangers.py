@@ -45,12 +45,12 @@ RETURNS: dict[str, Any] = {
     "info deep": lambda p: Outcome(p, info=_deep()),
     "info huge": lambda p: Outcome(p, info={"x": "y" * (17 << 20)}),
     "info heavy": lambda p: Outcome(p, info={"x": [[]] * (3 << 20)}),
-    "redrawn number": lambda p: Outcome(p, info={"redrawn": 3}),
-    "redrawn flat": lambda p: Outcome(p, info={"redrawn": [0, 1]}),
-    "redrawn beyond": lambda p: Outcome(p, info={"redrawn": [[0, 99]]}),
-    "redrawn negative": lambda p: Outcome(p, info={"redrawn": [[0, -1]]}),
-    "redrawn text": lambda p: Outcome(p, info={"redrawn": "ab"}),
-    "redrawn floats": lambda p: Outcome(p, info={"redrawn": [[0.0, 1.0]]}),
+    "resampled number": lambda p: Outcome(p, info={"resampled": 3}),
+    "resampled flat": lambda p: Outcome(p, info={"resampled": [0, 1]}),
+    "resampled beyond": lambda p: Outcome(p, info={"resampled": [[0, 99]]}),
+    "resampled negative": lambda p: Outcome(p, info={"resampled": [[0, -1]]}),
+    "resampled text": lambda p: Outcome(p, info={"resampled": "ab"}),
+    "resampled floats": lambda p: Outcome(p, info={"resampled": [[0.0, 1.0]]}),
     "certificate list": lambda p: Outcome(p, certificate=["ok"]),  # type: ignore[arg-type]
     "certificate text": lambda p: Outcome(p, certificate="optimal"),  # type: ignore[arg-type]
     "certificate None": lambda p: Outcome(p, certificate=None),  # type: ignore[arg-type]
@@ -154,9 +154,9 @@ def _late(clock: Callable[[], float]) -> Callable[[], float]:
 
 
 def resets_clocks(instance: Instance, *, budget_s: float, seed: int) -> Outcome:
-    """Sets every clock that Python has back by an hour, and computes for a fifth of a second."""
+    """Sets every clock that Python has back by an hour, and computes for a quarter of a second."""
     began = time.process_time()
-    while time.process_time() < began + 0.2:
+    while time.process_time() < began + 0.25:
         pass
     for name in ("perf_counter", "monotonic", "time", "process_time", "thread_time"):
         setattr(time, name, _late(getattr(time, name)))
