@@ -210,8 +210,8 @@ def summary(verdict: Verdict, changes: Changes) -> dict[str, NDArray]:
     """Figures of T independent slots, (T,) each.
 
     cost: mean over all K devices; latency_s: mean over all K devices; energy_J: sum; misses:
-    requests served late; unserved: requests no server could take; redrawn, clipped, held: servers,
-    powers and UAV motions that the projector changed.
+    requests that miss their deadline; unserved: requests no server could take; resampled, clipped,
+    held: servers, powers and UAV motions that the projector changed.
     """
     return {
         "cost": verdict.slot_cost,
@@ -219,7 +219,7 @@ def summary(verdict: Verdict, changes: Changes) -> dict[str, NDArray]:
         "energy_J": verdict.energy_J.sum(axis=-1),
         "misses": verdict.missed.sum(axis=-1),
         "unserved": verdict.unserved.sum(axis=-1),
-        "redrawn": changes.server.sum(axis=-1),
+        "resampled": changes.server.sum(axis=-1),
         "clipped": changes.power.sum(axis=-1),
         "held": changes.motion.sum(axis=-1),
     }

@@ -13,7 +13,7 @@ from drl.env.vector_env import OffloadingBatch, StepResult
 from satedge.problem.instance import Instance
 
 #: Figures of an episode that are logged: means over its slots.
-FIGURES = ("cost", "latency_s", "energy_J", "misses", "redrawn")
+FIGURES = ("cost", "latency_s", "energy_J", "misses", "resampled")
 
 #: Between the seeds of a run's episodes that are played at once.
 LANE = 2**32

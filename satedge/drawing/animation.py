@@ -61,10 +61,10 @@ def _gif(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
 
     palette = Image.Palette.ADAPTIVE
     images = [Image.fromarray(f).convert("P", palette=palette, colors=256) for f in frames]
-    film = io.BytesIO()
+    whole = io.BytesIO()
     more = {"append_images": images[1:], "duration": 1000 / frames_per_s, "loop": 0}
-    images[0].save(film, "gif", save_all=True, **more)
-    write_atomically(path, film.getvalue())
+    images[0].save(whole, "gif", save_all=True, **more)
+    write_atomically(path, whole.getvalue())
 
 
 def _mp4(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
@@ -74,8 +74,8 @@ def _mp4(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:
         for i, frame in enumerate(frames):
             Image.fromarray(frame).save(Path(folder) / f"{i:05d}.png")
         command = ["ffmpeg", "-y", "-loglevel", "error", "-framerate", str(frames_per_s)]
-        command += ["-i", f"{folder}/%05d.png", "-pix_fmt", "yuv420p", f"{folder}/film.mp4"]
+        command += ["-i", f"{folder}/%05d.png", "-pix_fmt", "yuv420p", f"{folder}/animation.mp4"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise AnimationError(f"{path}: ffmpeg failed: {done.stderr.strip()}")
-        write_atomically(path, (Path(folder) / "film.mp4").read_bytes())
+        write_atomically(path, (Path(folder) / "animation.mp4").read_bytes())

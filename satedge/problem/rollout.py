@@ -33,7 +33,7 @@ def rollout(
     began = time.perf_counter()
     at = instance.uav_xy_m
     plans: list[Plan] = []
-    redrawn: list[tuple[int, int]] = []
+    resampled: list[tuple[int, int]] = []
     clipped = held = late_slots = 0
     decision_s: list[float] = []
     for t in range(instance.n_slots):
@@ -44,7 +44,7 @@ def rollout(
         decision_s.append(time.perf_counter() - asked)
         late_slots += not in_time
         plan, changes = project_slots(slot, at[None], raw, slot_keys(seed, np.array([t])))
-        redrawn += [(t, int(k)) for k in np.flatnonzero(changes.server[0])]
+        resampled += [(t, int(k)) for k in np.flatnonzero(changes.server[0])]
         clipped += int(changes.power.sum())
         held += int(changes.motion.sum())
         plans.append(plan)
@@ -53,7 +53,7 @@ def rollout(
     report(Progress(whole))
     info = {
         "decision_s": decision_s,
-        "redrawn": redrawn,
+        "resampled": resampled,
         "clipped_powers": clipped,
         "held_uavs": held,
         "slots_after_budget": late_slots,

@@ -36,7 +36,7 @@ def one_pair(scored: pd.DataFrame) -> Pair:
 
 
 def test_pair_of_solvers_is_paired_by_instance() -> None:
-    """A is 10 % dearer on every instance: the interval has no width, though instances differ."""
+    """A costs 10 % more on every instance: the interval has no width, though instances differ."""
     pair = one_pair(rows({"b": [[1.0, 50.0]], "a": [[1.1, 55.0]]}))
     assert (pair.method, pair.other, pair.units, pair.instances) == ("b", "a", "instances", 2)
     assert pair.difference.value == pytest.approx(1 / 1.1 - 1)

@@ -243,7 +243,7 @@ def test_summary_of_a_learner_has_the_seed_as_its_unit() -> None:
 
 
 def test_summary_counts_requests_not_rows() -> None:
-    """3 of 10 late and 0 of 30 late are 7.5 % late, whatever the number of rows."""
+    """3 of 10 deadlines missed and 0 of 30 are 7.5 %, whatever the number of rows."""
     rows = [row("a", 1.0, deadline_misses=3), row("a", 1.0, requests=30, instance_sha256="j")]
     (line,) = summarise(score(from_records(rows)))
     assert line.deadline_misses == pytest.approx(0.075)
@@ -280,7 +280,7 @@ def test_latency_counts_served_requests_and_energy_all(slot: Instance) -> None:
 
 
 def test_cost_without_resampled_requests() -> None:
-    """Requests whose server was drawn anew are left out; the rest stands for all."""
+    """Requests whose server was resampled are left out; the rest stands for all."""
     instance = generate(preset("tiny", n_slots=2), 5)
     served = np.where(instance.active, 0, -1)
     plan = Plan(served, np.full(served.shape, 0.1), np.tile(instance.uav_xy_m, (2, 1, 1)))

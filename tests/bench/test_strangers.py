@@ -97,7 +97,7 @@ def test_more_kinds_of_arrays(worker: WorkerProcess, slot: Instance) -> None:
 def test_a_study_goes_on(slot: Instance, tmp_path: Path) -> None:
     """Every bad return is a row; the study ends, and its table can be read."""
     write_instance(slot, tmp_path / "slot.json")
-    bad = ["bound array", "info list", "redrawn flat", "plan as text"]
+    bad = ["bound array", "info list", "resampled flat", "plan as text"]
     own = '{{ name = "support.strangers:{}", label = "{}", settings = {{ what = "{}" }} }}'
     methods = [own.format("returns", what, what) for what in bad]
     methods.append(own.format("reports", "junk", "text"))
@@ -140,7 +140,7 @@ def plain_head(**changes: object) -> bytes:
         plain_head(lower_bound=1),
         plain_head(lower_bound="1"),
         plain_head(info=[]),
-        plain_head(info={"redrawn": [[0]]}),
+        plain_head(info={"resampled": [[0]]}),
         plain_head(certificate=None),
         plain_head(plan=True),
     ],

@@ -183,7 +183,7 @@ def read(frame: Frame, instance: Instance) -> Message:
     for name in ("certificate", "info"):
         if not isinstance(head[name], dict):
             raise MessageError(f"its {name} is {_kind(head[name])}: allowed is a dict")
-    _check_redrawn(head["info"].get("redrawn", []), instance)
+    _check_resampled(head["info"].get("resampled", []), instance)
     outcome = Outcome(plan, head["status"], bound, head["certificate"], info=head["info"])
     return Message(kind, outcome=outcome)
 
@@ -201,8 +201,8 @@ def _head(data: bytes) -> dict[str, Any]:
     return head
 
 
-def _check_redrawn(given: Any, instance: Instance) -> None:
-    """Requests whose server the projector drew anew, as `rollout` lists them: the table counts."""
+def _check_resampled(given: Any, instance: Instance) -> None:
+    """Requests whose server the projector resampled, as `rollout` lists them: the table counts."""
     sizes = instance.n_slots, instance.scenario.n_devices
     for pair in given if isinstance(given, list) else [given]:
         if not (
@@ -211,7 +211,7 @@ def _check_redrawn(given: Any, instance: Instance) -> None:
             and all(type(i) is int and 0 <= i < n for i, n in zip(pair, sizes, strict=True))
         ):
             raise MessageError(
-                f"its info has redrawn = {shown(given)}: allowed is a list of pairs of slot and "
+                f"its info has resampled = {shown(given)}: allowed is a list of pairs of slot and "
                 "device"
             )
 

@@ -119,7 +119,7 @@ def make_record(cell: Cell, run: Run) -> dict[str, Any]:
         row |= {"status": "failed", "reason": f"its plan does not fit: {error}"}
     row |= judged
     if judged and plan is not None and outcome is not None:
-        resampled = outcome.info.get("redrawn", ())
+        resampled = outcome.info.get("resampled", ())
         row["cost_without_resampled"] = cost_without_resampled(cell.instance, plan, resampled)
     row["violations"] = json.dumps(row.get("violations", {}))
     _refuse_inadmissible(row, judged)
@@ -212,7 +212,7 @@ def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
     if plan is not None:
         judged = numbers(instance, plan)
     if plan is not None and "cost_without_resampled" in record["row"]:
-        resampled = record["info"].get("redrawn", ())
+        resampled = record["info"].get("resampled", ())
         row["cost_without_resampled"] = cost_without_resampled(instance, plan, resampled)
     row |= judged | {"violations": json.dumps(judged["violations"] or {})}
     if plan is not None and not judged["admissible"]:
@@ -266,7 +266,7 @@ def _contended(cell: Cell, timing: Timing) -> bool:
 
 def _resampled(info: dict[str, Any]) -> int:
     """Decisions that the projector replaced, as a rolled-out policy reports them."""
-    resampled = info.get("redrawn", ())
+    resampled = info.get("resampled", ())
     return len(resampled) if isinstance(resampled, (list, tuple)) else 0
 
 

@@ -274,7 +274,7 @@ def _record(path: Path, data: bytes) -> dict[str, Any]:
         raise StoreError(f"{path}: damaged ({reason}); {REMEDY}") from None
     if not key == made == path.name.removesuffix(".json.gz"):
         raise StoreError(f"{path}: holds another run, {made}; {REMEDY}")
-    return record | {"row": renamed(record["row"])}
+    return record | {part: renamed(record[part]) for part in ("row", "info") if part in record}
 
 
 def slug(text: str) -> str:

@@ -98,7 +98,7 @@ def test_info_says_what_happened():
     assert after["held"] == 3
     assert after["clipped"] == instance.active[0].sum()
     hopeless = info["action_mask"][np.arange(10), blocked] == 0
-    assert after["redrawn"] >= hopeless.sum() > 0
+    assert after["resampled"] >= hopeless.sum() > 0
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

@@ -91,7 +91,7 @@ def test_info_is_what_the_page_lists() -> None:
     for constraint, amount in info["violations"].items():
         assert type(amount) is float
         assert f"`{constraint}`" in page
-    counts = ("misses", "unserved", "redrawn", "clipped", "held", "instance")
+    counts = ("misses", "unserved", "resampled", "clipped", "held", "instance")
     assert all(type(info[name]) is int for name in counts)
     assert all(type(info[name]) is float for name in ("cost", "latency_s", "energy_J"))
     assert type(info["instance_name"]) is str
@@ -118,7 +118,7 @@ def test_a_solvers_plan_can_be_played() -> None:
         assert info["instance_name"] == instance.name
         assert info["cost"] == pytest.approx(expected.slot_cost[t], rel=1e-4)
         assert info["misses"] == expected.missed[t].sum()
-        assert info["redrawn"] == 0
+        assert info["resampled"] == 0
         at = plan.uav_xy_m[t]
 
 

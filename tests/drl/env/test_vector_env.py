@@ -93,7 +93,7 @@ def test_equals_a_rollout(name):
     for t, step in enumerate(steps):
         for mine, theirs in zip(vars(step.plan).values(), vars(outcome.plan).values(), strict=True):
             np.testing.assert_array_equal(mine[0], theirs[t])
-    assert sum(int(s.info["redrawn"][0]) for s in steps) == len(outcome.info["redrawn"])
+    assert sum(int(s.info["resampled"][0]) for s in steps) == len(outcome.info["resampled"])
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
@@ -168,7 +168,7 @@ def test_all_idle_earns_nothing():
     assert not active.any()
     assert (batch.encoder.split(obs)["devices"][..., :4] == 0).all()
     step = batch.step(*random_actions(batch, np.random.default_rng(0)))
-    assert step.reward[0] == step.info["cost"][0] == step.info["redrawn"][0] == 0
+    assert step.reward[0] == step.info["cost"][0] == step.info["resampled"][0] == 0
     assert (step.plan.server == -1).all()
 
 

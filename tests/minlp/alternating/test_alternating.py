@@ -185,7 +185,7 @@ def test_every_world_is_handled(changes):
     again = alternate(instance, budget_s=np.inf, seed=3, kicks=3)
     verdict = judge(instance, found.plan)
     assert verdict.admissible
-    assert not found.info["redrawn"]
+    assert not found.info["resampled"]
     assert found.lower_bound <= verdict.cost
     assert found.lower_bound == pytest.approx(independent_bound(instance).mean())
     assert np.array_equal(found.plan.server, again.plan.server)

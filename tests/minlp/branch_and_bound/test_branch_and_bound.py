@@ -338,5 +338,5 @@ def test_rolling_carries_the_uavs():
     outcome = rolling(instance, budget_s=np.inf, slot_budget_s=np.inf)
     verdict = judge(instance, outcome.plan)
     assert verdict.admissible
-    assert not outcome.info["redrawn"]
+    assert not outcome.info["resampled"]
     assert max(outcome.info["slot_gaps"]) <= 1e-4

@@ -30,7 +30,7 @@ def test_every_plan_is_admissible_and_repeatable(method, changes):
     first = method(instance, budget_s=np.inf, seed=3)
     again = method(instance, budget_s=np.inf, seed=3)
     assert judge(instance, first.plan).admissible
-    assert not first.info["redrawn"]
+    assert not first.info["resampled"]
     assert np.array_equal(first.plan.server, again.plan.server)
     assert np.array_equal(first.plan.power_W, again.plan.power_W)
 
