@@ -8,12 +8,12 @@ them from FIRST_SEED on, and are the same draws at every point except for the ac
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from minlp.alternating.solve import alternate
+from satedge.problem import clock
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
@@ -107,12 +107,10 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=3)
     parser.add_argument("--slots", type=int, default=100)
     given = parser.parse_args()
-    began = time.perf_counter()
+    began = clock.now()
     points = sweep(given.episodes, given.slots)
     print(table(points))
-    print(
-        f"\n{given.episodes} episodes of {given.slots} slots, {time.perf_counter() - began:.0f} s"
-    )
+    print(f"\n{given.episodes} episodes of {given.slots} slots, {clock.now() - began:.0f} s")
     if not holds(points):
         raise SystemExit("the calibration does not hold")
 

@@ -19,7 +19,6 @@ Slots are decided one after the other without looking ahead. The bound is that o
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +37,7 @@ from minlp.slot.data import Array, SlotData, slot_data
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import Point, copy_point, new_point, plan_at, point_of
+from satedge.problem import clock
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
@@ -91,7 +91,7 @@ def alternate(
 
     def decide(slot: Instance, t: int, slot_s: float, stream: Report) -> Plan:
         rng = np.random.default_rng([seed, t])
-        search = Search(slot, programme, settings, rng, time.perf_counter() + slot_s, stream)
+        search = Search(slot, programme, settings, rng, clock.now() + slot_s, stream)
         return search.run()
 
     found = lift(instance, decide, budget_s=budget_s, seed=seed, report=report)
@@ -149,7 +149,7 @@ class Search:
         return bool(np.isfinite(self.best.value[0]))
 
     def in_time(self) -> bool:
-        return time.perf_counter() < self.stop_at
+        return clock.now() < self.stop_at
 
     def keep(self, point: Point) -> None:
         """Make a better point the incumbent and stream it."""

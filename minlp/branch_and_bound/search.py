@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -25,6 +24,7 @@ from minlp.slot.data import Array, IntArray, SlotData, forgiving, plan_of, slot_
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import Point
+from satedge.problem import clock
 from satedge.problem.fields import Declared, Extended, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint
@@ -68,12 +68,6 @@ class Limits(Declared):
         400_000, "-", "open", "Open nodes kept in memory, about a kilobyte each.", low=0
     )
     hard: bool = param(False, "-", "open", "Deadlines as constraints, instead of priced overruns.")
-    clock: Callable[[], float] = param(
-        time.perf_counter,
-        "s",
-        "open",
-        "What the budget counts; `time.process_time` for measurements beside other work.",
-    )
     say: Callable[[str], object] = param(
         _silent, "-", "open", "Gets every line of the log when it is written."
     )
@@ -84,7 +78,7 @@ class Search:
 
     def __init__(self, instance: Instance, slot: int, limits: Limits, report: Report) -> None:
         self.instance, self.slot, self.limits, self.report = instance, slot, limits, report
-        self.began = limits.clock()
+        self.began = clock.now()
         self.local: SlotData = slot_data(instance, slot)
         require_masks(self.local)
         devices = np.flatnonzero(instance.active[slot])
@@ -111,7 +105,7 @@ class Search:
         self.log: list[str] = []
 
     def elapsed_s(self) -> float:
-        return self.limits.clock() - self.began
+        return clock.now() - self.began
 
     def run(self) -> Outcome:
         """Search until the gap is closed or a limit is met."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +31,7 @@ from minlp.enumeration.box import Box, evaluate, root_box, split
 from minlp.enumeration.point import Combination
 from minlp.p1.data import SlotTerms, slot_terms
 from minlp.p1.start import start_plan
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Progress, Report, ignore
 from satedge.problem.referee import judge
@@ -74,11 +74,11 @@ def solve(
     For one slot the bound is the slot's; over several slots it would not bound the horizon.
     """
     kernels.warm_up()
-    began = time.perf_counter()
+    began = clock.now()
     proofs: list[Proof] = []
 
     def act(slot: Instance, t: int) -> Plan:
-        left_s = budget_s - (time.perf_counter() - began)
+        left_s = budget_s - (clock.now() - began)
         proofs.append(prove(slot, 0, relative_gap=relative_gap, budget_s=left_s, report=report))
         return proofs[-1].plan
 
@@ -112,7 +112,7 @@ def prove(
     Raises ValueError where there are more than MAX_COMBINATIONS combinations to look at.
     """
     terms = slot_terms(instance, slot, uav_xy_m, reach_m=0.0 if fixed else None)
-    search = _Search(terms, relative_gap, time.perf_counter() + budget_s, report)
+    search = _Search(terms, relative_gap, clock.now() + budget_s, report)
     search.offer(start_plan(terms.instance))
     search.bound = search.total_cutoff  # of the combinations that are left out
     for servers in list(combinations(terms, search.bound)):  # none where too many
@@ -235,7 +235,7 @@ class _Search:
     def run(self) -> None:
         """Split boxes until all are closed or time is up; then the open ones count."""
         while self._queue:
-            if self._queue[0][0] >= self.total_cutoff or time.perf_counter() > self.stop_at:
+            if self._queue[0][0] >= self.total_cutoff or clock.now() > self.stop_at:
                 self.bound = min(self.bound, self._queue[0][0])
                 return
             _, _, box = heapq.heappop(self._queue)

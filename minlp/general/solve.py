@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from minlp.general.child import Job
 from minlp.p1.start import start_plan
 from satedge import isolated
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.projector import project
@@ -73,12 +74,12 @@ def solve(
         "solver": solver, "formulation": formulation, "download": download,
         "seed": seed, "options": options or {},
     }  # fmt: skip
-    began = time.perf_counter()
+    began = clock.now()
     records: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="satedge-") as folder, Child(Path(folder)) as child:
 
         def act(slot: Instance, t: int) -> Plan:
-            left_s = budget_s - (time.perf_counter() - began)
+            left_s = budget_s - (clock.now() - began)
             share_s = left_s / (instance.n_slots - t)
             if share_s <= 0:
                 raise SolverFailed(f"slot {t}: its {budget_s:g} s were over before")

@@ -7,7 +7,6 @@ Causal like the other simple methods (`simple`): it sees one slot and where the 
 from __future__ import annotations
 
 import itertools
-import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from minlp.heuristics.simple import greedy_decision
 from minlp.slot.data import slot_data
 from minlp.slot.interference_free import server_costs
 from minlp.slot.value import plan_at, point_of, settle_powers
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
 from satedge.problem.referee import available, judge, uav_gains
@@ -38,7 +38,7 @@ def local_search(
     kernels.warm_up()
 
     def decide(slot: Instance, _: int, slot_s: float, stream: Report) -> Plan:
-        return improved(slot, greedy_decision(slot), tries, time.perf_counter() + slot_s, stream)
+        return improved(slot, greedy_decision(slot), tries, clock.now() + slot_s, stream)
 
     return lift(instance, decide, budget_s=budget_s, seed=seed, report=report)
 
@@ -47,7 +47,7 @@ def improved(slot: Instance, plan: Plan, tries: int, stop_at: float, report: Rep
     """The best plan that first improving neighbourhoods lead to, powers re-solved on the way."""
     plan = with_best_powers(slot, plan)
     cost = float(judge(slot, plan).cost)
-    while time.perf_counter() < stop_at:
+    while clock.now() < stop_at:
         near = neighbours(slot, plan)
         verdict = judge(slot, near)
         order = np.argsort(np.where(verdict.admissible, verdict.cost, np.inf), kind="stable")

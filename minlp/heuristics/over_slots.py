@@ -7,10 +7,10 @@ is killed leaves a whole plan behind: what it decided, continued by `greedy`.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 
 from minlp.heuristics.simple import greedy, greedy_decision
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, concatenate, ignore
 from satedge.problem.rollout import rollout
@@ -29,7 +29,7 @@ def lift(
     instance: Instance, decide: Decide, *, budget_s: float, seed: int, report: Report = ignore
 ) -> Outcome:
     """The outcome of deciding slot after slot. Status "stopped" where time ran short."""
-    began = last = time.perf_counter()
+    began = last = clock.now()
     n_slots = instance.n_slots
     decided: list[Plan] = []
     hurried: list[int] = []
@@ -37,16 +37,16 @@ def lift(
 
     def act(slot: Instance, t: int) -> Plan:
         nonlocal last
-        left_s = began + budget_s - time.perf_counter() - GREEDY_S * (n_slots - t)
+        left_s = began + budget_s - clock.now() - GREEDY_S * (n_slots - t)
         if left_s <= 0:
             hurried.append(t)
             plan = greedy_decision(slot)
         else:
             plan = decide(slot, t, left_s / (n_slots - t), report if n_slots == 1 else ignore)
         decided.append(plan)
-        if n_slots > 1 and time.perf_counter() - last > REPORT_S:
+        if n_slots > 1 and clock.now() - last > REPORT_S:
             report(Progress(_completed(instance, decided, seed)))
-            last = time.perf_counter()
+            last = clock.now()
         return plan
 
     outcome = rollout(instance, act, seed=seed, report=report)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from minlp.horizon.leaves import EXACT, Cut, Leaf, SlotTree, slot_tree
 from minlp.slot.data import Array, SlotData
+from satedge.problem import clock
 
 #: Boxes this much farther apart than the reach still count as near: the referee's tolerance.
 NEAR_M = 1e-5
@@ -210,7 +210,7 @@ def chain_of(
 def chain_bound(chain: Chain, gap: float, stop_at: float) -> float:
     """Raise the bound until it is within the relative gap of the plan, or time is up."""
     chain.update()
-    while chain.bound < chain.upper * (1 - gap) and time.perf_counter() < stop_at:
+    while chain.bound < chain.upper * (1 - gap) and clock.now() < stop_at:
         if not chain.refine():
             break
         chain.update()

@@ -16,7 +16,6 @@ makes the plan dearer than that, consecutive slots are bounded together (`window
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +35,7 @@ from minlp.horizon.windows import window_bounds
 from minlp.slot.data import Array
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
+from satedge.problem import clock
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
@@ -71,7 +71,7 @@ def hindsight(
     slots, at a tenth of that gap or after `window_s` a slot.
     """
     kernels.warm_up()
-    began = time.perf_counter()
+    began = clock.now()
     bounds = independent_bound(instance)
     first = greedy(instance, budget_s=budget_s, seed=seed)
     report(Progress(first.plan, float(bounds.mean())))
@@ -118,7 +118,7 @@ def rolling(
     programme = Assignment(instance.scenario)
 
     def decide(slot: Instance, t: int, slot_s: float, _: Report) -> Plan:
-        stop_at = time.perf_counter() + slot_s
+        stop_at = clock.now() + slot_s
         rng = np.random.default_rng([seed, t])
         window = instance.window(t, min(t + 1 + lookahead, instance.n_slots), slot.uav_xy_m)
         plan = first_plan(window, programme, seed + t, kicks, stop_at)
@@ -145,8 +145,8 @@ def first_plan(
 
     def act(slot: Instance, t: int) -> Plan:
         rng = np.random.default_rng([seed, t])
-        left_s = (stop_at - time.perf_counter()) / (instance.n_slots - t)
-        until = time.perf_counter() + left_s
+        left_s = (stop_at - clock.now()) / (instance.n_slots - t)
+        until = clock.now() + left_s
         return Search(slot, programme, Settings(kicks=kicks), rng, until).run()
 
     found = rollout(instance, act, seed=seed).plan
@@ -162,7 +162,7 @@ def improvements(
     for _ in range(passes):
         before = tour.values.sum()
         for stage in (_reroute, _improve_slots, _pull, _smooth):
-            if time.perf_counter() > stop_at:
+            if clock.now() > stop_at:
                 return
             stage(tour, alone, rng, stop_at)
             yield float(tour.values.sum())
@@ -184,7 +184,7 @@ def _alone(tour: Tour, rng: np.random.Generator, kicks: int, stop_at: float) -> 
     """Every slot by itself; None where nothing was sought."""
     wanted: list[Alone | None] = []
     for data, point in zip(tour.data, tour.points, strict=True):
-        if not len(point.choice) or time.perf_counter() > stop_at:
+        if not len(point.choice) or clock.now() > stop_at:
             wanted.append(None)
             continue
         best = free_point(data, start_reach(data), point, rng, kicks)
@@ -194,7 +194,7 @@ def _alone(tour: Tour, rng: np.random.Generator, kicks: int, stop_at: float) -> 
 
 def _reroute(tour: Tour, _: list[Alone | None], rng: np.random.Generator, stop_at: float) -> None:
     for m in range(tour.instance.scenario.n_uavs):
-        if time.perf_counter() < stop_at:
+        if clock.now() < stop_at:
             tour.reroute(m, rng)
 
 
@@ -204,7 +204,7 @@ def _improve_slots(
     """Forwards and backwards, so that gains of position can travel both ways."""
     order = [*range(len(tour.points)), *reversed(range(len(tour.points)))]
     for t in order:
-        if time.perf_counter() < stop_at:
+        if clock.now() < stop_at:
             tour.improve_slot(t, rng)
 
 
@@ -221,7 +221,7 @@ def _pull(tour: Tour, alone: list[Alone | None], rng: np.random.Generator, stop_
             continue
         here = tour.points[t].uav_xy_m
         for target_xy in _targets(here, wanted.uav_xy_m):
-            if time.perf_counter() > stop_at or tour.pull(int(t), target_xy, rng):
+            if clock.now() > stop_at or tour.pull(int(t), target_xy, rng):
                 break
 
 
@@ -252,7 +252,7 @@ def bound_slots(
     by: list[str] = ["independent"] * n_slots
     alone: list[float | None] = [None] * n_slots
     for t in map(int, np.flatnonzero(instance.active.any(axis=1))):
-        share_s = min(slot_bound_s, (stop_at - time.perf_counter()) / (n_slots - t))
+        share_s = min(slot_bound_s, (stop_at - clock.now()) / (n_slots - t))
         if share_s <= 0:
             break
         bound, alone[t] = slot_bound(instance, t, share_s, gap)

@@ -8,7 +8,6 @@ over its slots' bounds adds up.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from minlp.horizon.chain import chain_bound, chain_of
 from minlp.horizon.episode import wide_data
 from minlp.slot.data import Array, forgiving
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 
 #: A slot dearer by this share than alone is worth a window.
@@ -65,8 +65,8 @@ def window_bounds(
         windows(regret, slot_costs, slot_bounds),
         key=lambda w: -float(regret[w[0] : w[1] + 1].sum()),
     ):
-        until = min(stop_at, time.perf_counter() + seconds_per_slot * (last - first + 1))
-        if time.perf_counter() < until:
+        until = min(stop_at, clock.now() + seconds_per_slot * (last - first + 1))
+        if clock.now() < until:
             window = _bounded(instance, first, last, slot_costs, slot_bounds, gap, until)
             if window.gain > 0:
                 found.append(window)

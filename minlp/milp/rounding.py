@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +10,7 @@ from minlp.p1.start import start_plan
 from minlp.slot.data import Array, slot_data
 from minlp.slot.region import start_reach
 from minlp.slot.value import copy_point, new_point, plan_at, point_of
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
@@ -35,7 +34,7 @@ def rounded(
     """The cheapest plan found from servers (K,) and positions (M, 2), and from the start plan.
 
     Descent over positions from each, then moves and swaps of servers from the best.
-    `stop_at` is a time of `time.perf_counter`.
+    `stop_at` is a time of `clock.now`.
     """
     start, data = start_plan(slot), slot_data(slot)
     if not len(data.n_options):
@@ -44,17 +43,17 @@ def rounded(
     best = new_point(len(data.n_options), slot.scenario.n_uavs)
     tried = [start, *(_trial(start, *found) for found in zip(servers, uav_xy_m, strict=True))]
     for plan in tried:
-        if time.perf_counter() < stop_at:
+        if clock.now() < stop_at:
             point = point_of(data, slot, plan)
             improve(data, reach, point, STEPS, GAP)
             if point.value[0] < best.value[0]:
                 copy_point(point, best)
     order = np.arange(neighbour_count(data))
     improved = int(np.isfinite(best.value[0]))
-    while improved and time.perf_counter() < stop_at:
+    while improved and clock.now() < stop_at:
         improved = 0
         for batch in np.split(order, range(BATCH, len(order), BATCH)):
-            if time.perf_counter() < stop_at:
+            if clock.now() < stop_at:
                 improved += sweep(data, reach, best, batch, HOPE, HOPE_STEPS, len(batch))
     found = plan_at(slot, data, best)
     verdict = judge(slot, found)

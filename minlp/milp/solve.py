@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +30,7 @@ from minlp.milp.rounding import rounded
 from minlp.p1.data import SlotTerms, slot_terms
 from minlp.p1.start import start_plan
 from minlp.slot.interference_free import independent_bound
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Progress, Report, ignore
 from satedge.problem.referee import judge
@@ -90,17 +90,17 @@ def solve_rounded(
 ) -> Outcome:
     """The bound, and the relaxation's servers made whole: best powers, positions by descent."""
     kernels.warm_up()
-    began = time.perf_counter()
+    began = clock.now()
 
     def act(slot: Instance, t: int) -> Plan:
-        left_s = budget_s - (time.perf_counter() - began)
+        left_s = budget_s - (clock.now() - began)
         share_s = left_s / (2 * instance.n_slots - t)
-        stop_at = time.perf_counter() + 0.9 * share_s
+        stop_at = clock.now() + 0.9 * share_s
         answer = relaxed(slot, 0, budget_s=0.5 * share_s, claim=False)
         return rounded(slot, answer.servers, answer.uav_xy_m, stop_at)
 
     outcome = rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
-    left_s = budget_s - (time.perf_counter() - began)
+    left_s = budget_s - (clock.now() - began)
     bound, certificate = _bound(instance, max(left_s, 0.0), report)
     assert outcome.plan is not None
     cost = float(judge(instance, outcome.plan).cost)
@@ -109,13 +109,13 @@ def solve_rounded(
 
 def _bound(instance: Instance, budget_s: float, report: Report) -> tuple[float, dict[str, Any]]:
     """Mean of the slots' bounds over reachable positions, and its certificate."""
-    stop_at = time.perf_counter() + budget_s
+    stop_at = clock.now() + budget_s
     # First what needs no solver: it is what remains if a solver never returns.
     slot_bounds = independent_bound(instance)
     report(Progress(lower_bound=float(slot_bounds.mean())))
     answers = []
     for t in range(instance.n_slots):
-        share_s = (stop_at - time.perf_counter()) / (instance.n_slots - t)
+        share_s = (stop_at - clock.now()) / (instance.n_slots - t)
         reach_m = (t + 1) * instance.scenario.uav_reach_m
         answers.append(relaxed(instance, t, budget_s=share_s, reach_m=reach_m))
         slot_bounds[t] = max(slot_bounds[t], answers[t].lower_bound)
@@ -141,7 +141,7 @@ def relaxed(
     claim: bool = True,
 ) -> Relaxed:
     """The bound for one slot, UAVs within `reach_m` (one slot's reach) of `uav_xy_m` (M, 2)."""
-    stop_at = time.perf_counter() + budget_s
+    stop_at = clock.now() + budget_s
     terms = slot_terms(instance, slot, uav_xy_m, reach_m=reach_m)
     lone = float(terms.device_least.sum()) / terms.scenario.n_devices
     cutoff = float(judge(terms.instance, start_plan(terms.instance)).cost)
@@ -150,7 +150,7 @@ def relaxed(
     tree = _Tree(terms, build_relaxation(terms, cutoff), lone, stop_at)
     tree.run()
     claimed: dict[str, float | None] = {}
-    left_s = stop_at - time.perf_counter()
+    left_s = stop_at - clock.now()
     if claim and left_s > CLAIM_S:
         cost, bound = milp_claim(tree.model, left_s)
         claimed = {"cost": cost, "bound": bound}
@@ -228,7 +228,7 @@ class _Tree:
         while queue:
             bound, _, node = heapq.heappop(queue)
             device = self._undecided(node)
-            if device is None or time.perf_counter() > self.stop_at:
+            if device is None or clock.now() > self.stop_at:
                 self._close(node)
                 if device is None and node.x is not None:
                     break  # all other nodes have a bound at least as high
@@ -252,7 +252,7 @@ class _Tree:
             if answer.x is None:
                 break
             point = answer.x
-            late = time.perf_counter() > self.stop_at
+            late = clock.now() > self.stop_at
             if late or gain <= LEAST_GAIN * abs(best):
                 break
             if not refine(self.model, self._solver, point):
@@ -261,7 +261,7 @@ class _Tree:
 
     def _solve(self, low: Array, high: Array) -> LpAnswer:
         self.n_solves += 1
-        answer = self._solver.solve(low, high, self.stop_at - time.perf_counter())
+        answer = self._solver.solve(low, high, self.stop_at - clock.now())
         if answer.fault and len(self.faults) < MAX_FAULTS:
             self.faults.append(answer.fault)
         return answer

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, concatenate, ignore
 from satedge.problem.projector import project_slots, slot_keys
@@ -30,7 +30,7 @@ def rollout(
     When the budget ends early, `idle_decision` plays the remaining slots and the status is
     "stopped". `info` holds decision times and what was changed.
     """
-    began = time.perf_counter()
+    began = clock.now()
     at = instance.uav_xy_m
     plans: list[Plan] = []
     resampled: list[tuple[int, int]] = []
@@ -38,10 +38,10 @@ def rollout(
     decision_s: list[float] = []
     for t in range(instance.n_slots):
         slot = instance.rows(slice(t, t + 1), at, f"{instance.name}@{t}")
-        asked = time.perf_counter()
+        asked = clock.now()
         in_time = asked - began < budget_s
         raw = act(slot, t) if in_time else idle_decision(slot)
-        decision_s.append(time.perf_counter() - asked)
+        decision_s.append(clock.now() - asked)
         late_slots += not in_time
         plan, changes = project_slots(slot, at[None], raw, slot_keys(seed, np.array([t])))
         resampled += [(t, int(k)) for k in np.flatnonzero(changes.server[0])]

@@ -1,29 +1,27 @@
-"""The far side of a worker process: import a method, run it on one cell after another.
+"""The far side of a worker process: import a method, do one run after another.
 
 Started by `worker_process.WorkerProcess`, below a keeper. One thread of numerics, and everything
-it prints goes to a log file. Under the clock "cpu" `time.perf_counter` counts processor seconds
-here, before any method is imported: budgets then mean the same on a machine that others use too.
+it prints goes to a log file. The clock that methods read counts here what the study says.
 What it tells (see `messages`) is checked by the bench, which also measures it.
 """
 
 from __future__ import annotations
 
 import pickle
-import resource
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from satedge import preparation
 from satedge.bench.methods.table import Method, check_settings, load, wants_report
 from satedge.bench.run import keeper, messages
 from satedge.bench.run.link import Frame, read_frame, write_frame
+from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Progress
 
@@ -45,18 +43,11 @@ class Job:
         return Frame(b"", pickle.dumps(self))
 
 
-def cpu_s() -> float:
-    """Processor seconds of this process and of its children that have ended."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
-
-
 def main() -> None:
     """Serve jobs from the socket whose file descriptor is an argument, by the clock that is the
     other; end with the keeper."""
     keeper.prctl(keeper.SET_PDEATHSIG, signal.SIGKILL)
-    if sys.argv[2] == "cpu":
-        time.perf_counter = cpu_s
+    clock.count(cast(clock.Clock, sys.argv[2]))
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
     preparation.listen(lambda text: write_frame(end, messages.preparing(text)))
@@ -76,7 +67,7 @@ def _served(end: socket.socket, job: Job, warm: set[str]) -> Frame:
 
 
 def _prepared(job: Job, warm: set[str]) -> Callable[..., Any]:
-    """The callable, imported, with its settings checked, warm before its first timed cell."""
+    """The callable, imported, with its settings checked, warm before its first timed run."""
     function = load(job.method)
     check_settings(job.method, job.method.settings, function)
     if job.method.entry not in warm:

@@ -20,7 +20,8 @@ from satedge.bench.run import keeper, processes
 from satedge.bench.run.link import Link
 from satedge.bench.run.supervisor import Run, Watch
 from satedge.bench.run.worker import Job
-from satedge.bench.study.limits import Clock, Limits
+from satedge.bench.study.limits import Limits
+from satedge.problem.clock import Clock
 
 #: Bytes of a worker's output that are kept, from its end.
 LOG_BYTES = 32_768

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from satedge.problem.clock import Clock
 from satedge.problem.fields import Declared, declared, param
-
-#: What a budget counts.
-Clock = Literal["wall", "cpu"]
 
 
 @declared(noun="limit")

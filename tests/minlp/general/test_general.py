@@ -137,9 +137,9 @@ def test_a_solver_without_a_solution_has_no_plan(fake_solver):
 
 def test_a_plan_of_one_slot_is_none_of_an_episode(fake_solver, monkeypatch):
     """Where the budget ends before the last slot, no stand-in plays the rest."""
-    clock = iter([0.0, 1.0, 9999.0])
+    seconds = iter([0.0, 1.0, 9999.0])
     monkeypatch.setattr(general, "_solve_slot", lambda child, slot, *_: (start_plan(slot), {}))
-    monkeypatch.setattr(general.time, "perf_counter", lambda: next(clock, 9999.0))
+    monkeypatch.setattr(general.clock, "now", lambda: next(seconds, 9999.0))
     assert "were over before" in fails("scip", n_slots=3)
 
 
