@@ -197,12 +197,12 @@ def _read_omm_json(path: str, text: str) -> list[ElementSet]:
 def _read_omm_csv(path: str, text: str) -> list[ElementSet]:
     """One message a row, field names in the first."""
     reader = csv.DictReader(io.StringIO(text.strip()))
-    names = reader.fieldnames or []
-    for name in names:
-        if names.count(name) > 1:
-            raise ElementsError(f"{path}: line 1: {_shown(name)}: must be there once")
     records = []
     try:
+        names = reader.fieldnames or []
+        for name in names:
+            if names.count(name) > 1:
+                raise ElementsError(f"{path}: line 1: {_shown(name)}: must be there once")
         for fields in reader:
             place = f"{path}: line {reader.line_num}"
             if None in fields:
