@@ -173,9 +173,15 @@ def omm_says(text: str) -> Any:
     else:
         messages = list(csv.DictReader(io.StringIO(text.strip())))
     return [
-        (m.get("OBJECT_NAME"), str(m["EPOCH"])[:26], *(float(m[name]) for name in NUMBERS))
+        (m.get("OBJECT_NAME"), str(m["EPOCH"])[:26], *(_float(m[name]) for name in NUMBERS))
         for m in messages
     ]
+
+
+def _float(given: Any) -> float:
+    """A number, 0 where other units leave nothing of it."""
+    value = float(given)
+    return value if abs(value) > 1e-290 else 0.0
 
 
 def lines_say(text: str) -> Any:
@@ -189,7 +195,7 @@ def lines_say(text: str) -> Any:
             cuts = ((18, 20), (20, 32), (33, 43))
             said.append([line[2:7].strip(), line[7:8], line[9:17].strip()])
             said[-1] += [float(line[a:b]) for a, b in cuts]
-            said[-1] += [_exponent(line[44:52]), _exponent(line[53:61]), line[62:63].strip()]
+            said[-1] += [_exponent(line[44:52]), _exponent(line[53:61]), line[62:63].strip() or "0"]
             said[-1].append(int(line[64:68].strip() or 0))
         elif line.startswith("2 "):
             cuts = ((8, 16), (17, 25), (34, 42), (43, 51), (52, 63))
