@@ -1,7 +1,7 @@
 """The command line. Commands import what they need when they run: `--help` starts at once.
 
 Exit codes: 0 done, 1 the method failed (or a plan breaks a constraint, or a gate does not hold),
-2 the call or a file is wrong, 130 interrupted.
+2 the call or a file is wrong, 130 interrupted, 141 nobody reads the output any more.
 """
 
 from __future__ import annotations

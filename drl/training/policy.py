@@ -33,6 +33,7 @@ from satedge import paths
 from satedge.problem.fields import Declared, Extended, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import SEAL, is_sealed, sealed, write_atomically
+from satedge.problem.io.jsonfile import parsed, read_bytes
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import rollout
 from satedge.problem.scenario import Scenario
@@ -204,7 +205,7 @@ def names(preset: str = "paper") -> list[str]:
 
 def _provenance(path: Path) -> dict[str, Any]:
     try:
-        text = json.loads(path.read_text())
+        text = parsed(read_bytes(path))
         version = text.get("version")
         fine = text.get("format") == FORMAT["format"] and version in VERSIONS
         altered = fine and not is_sealed(text) and (version != 1 or SEAL in text)

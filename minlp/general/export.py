@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,10 @@ from minlp.p1 import model as p1
 from minlp.p1.common import UNIT_M
 from minlp.p1.data import slot_terms
 from minlp.p1.start import start_plan
+from satedge.problem.fields import NUMBER
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import write_atomically
+from satedge.problem.io.jsonfile import FileError, parsed, read_bytes, read_text, shown
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.referee import judge
 
@@ -109,14 +113,11 @@ def read_solution(
     `name = value` (`#` begins a comment, other lines are skipped). Variables that are not named
     count as 0. Nothing is believed: the plan may be inadmissible. Raises SolutionError.
     """
+    meta = _meta(Path(exported))
     try:
-        meta = json.loads(names_path(Path(exported)).read_text())
-        digest = hashlib.sha256(Path(exported).read_bytes()).hexdigest()
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        text = read_text(Path(path))
+    except FileError as error:
         raise SolutionError(f"{path}: {error}") from None
-    if meta.get("sha256", digest) != digest:
-        raise SolutionError(f"{exported}: is not the file whose names lie beside it: export anew")
     if meta["format"] == "nl" and Path(path).suffix == ".sol":
         values = _ampl(path, text, list(meta["names"]))
     else:
@@ -127,15 +128,36 @@ def read_solution(
     return _relaxed_plan(model) if meta["format"] in LINEAR else p1.plan_of(model)
 
 
+def _meta(exported: Path) -> dict[str, Any]:
+    """Format, formulation and names of an exported file, from beside it. Raises SolutionError."""
+    beside = names_path(exported)
+    try:
+        meta = parsed(read_bytes(beside))
+        fine = isinstance(meta, dict) and meta.get("format") in FORMATS
+        fine = fine and isinstance(meta.get("names"), dict) and meta.get("formulation")
+        if not fine or not all(type(name) is str for name in meta["names"].values()):
+            raise FileError("allowed is the file that `satedge export` has written")
+    except FileError as error:
+        raise SolutionError(f"{beside}: {error}") from None
+    try:
+        digest = hashlib.sha256(read_bytes(exported)).hexdigest()
+    except FileError as error:
+        raise SolutionError(f"{exported}: {error}") from None
+    if meta.get("sha256", digest) != digest:
+        raise SolutionError(f"{exported}: is not the file whose names lie beside it: export anew")
+    found: dict[str, Any] = meta
+    return found
+
+
 def _ampl(path: str | Path, text: str, names: list[str]) -> dict[str, float]:
     """Values of an AMPL .sol file: a message, Options, counts, duals, then the variables."""
-    lines = text.split("\n")
+    lines = [line.strip() for line in text.split("\n")]
     try:
         at = lines.index("Options") + 1
-        at += 1 + int(lines[at])
-        n_duals, n_values = int(lines[at + 1]), int(lines[at + 3])
+        at += 1 + _count(lines[at])
+        n_duals, n_values = _count(lines[at + 1]), _count(lines[at + 3])
         first = at + 4 + n_duals
-        values = [float(line) for line in lines[first : first + n_values]]
+        values = [_number(line) for line in lines[first : first + n_values]]
     except (ValueError, IndexError):
         raise SolutionError(f"{path}: allowed is an AMPL solution with values") from None
     if len(values) != len(names):
@@ -149,21 +171,39 @@ def _named(path: str | Path, text: str, names: dict[str, str]) -> dict[str, floa
     known = {**names, **{name: name for name in names.values()}}
     if text.lstrip().startswith("{"):
         try:
-            items = list(json.loads(text).items())
-        except json.JSONDecodeError as error:
+            items = list(parsed(text.encode()).items())
+        except FileError as error:
             raise SolutionError(f"{path}: {error}") from None
     else:
         rows = (line.split("#")[0].replace("=", " ").split() for line in text.split("\n"))
         items = [(row[0], row[1]) for row in rows if len(row) >= 2]
     for name, value in items:
-        if name in known:
-            try:
-                found[known[name]] = float(value)
-            except (TypeError, ValueError):
-                raise SolutionError(f"{path}: {name} = {value!r}: allowed is a number") from None
+        if name not in known:
+            continue
+        if known[name] in found:
+            raise SolutionError(f"{path}: {name} stands twice: allowed is once")
+        try:
+            found[known[name]] = _number(value)
+        except (ValueError, OverflowError):
+            told = f"{name} = {shown(value)}"
+            raise SolutionError(f"{path}: {told}: allowed is a finite number") from None
     if not found:
         raise SolutionError(f"{path}: allowed is a file that names variables of the export")
     return found
+
+
+def _number(value: Any) -> float:
+    """A number in plain digits, or of JSON. Raises ValueError, OverflowError."""
+    fits = type(value) in (int, float) or (isinstance(value, str) and NUMBER.fullmatch(value))
+    if not fits or not math.isfinite(float(value)):
+        raise ValueError
+    return float(value)
+
+
+def _count(text: str) -> int:
+    if re.fullmatch("[0-9]{1,9}", text) is None:
+        raise ValueError
+    return int(text)
 
 
 def _relaxed_plan(model: Any) -> Plan:

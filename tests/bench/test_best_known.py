@@ -104,7 +104,7 @@ def test_a_suite_is_improved_and_kept(tmp_path, instance):
     with pytest.raises(RecordError, match="no instance of it"):
         records.verify_records(("tiny",), tmp_path)
     (tmp_path / "records" / "tiny.json").write_text("{")
-    with pytest.raises(RecordError, match="a file of records"):
+    with pytest.raises(RecordError, match="is no JSON"):
         records.read_records("tiny", tmp_path)
 
 

@@ -61,7 +61,7 @@ def plan_bytes(instance: Instance) -> int:
 
 def preparing(text: str) -> Frame:
     """How far the preparation of a method is, such as compiling."""
-    return _frame({"kind": "preparing", "text": text[:TEXT]})
+    return _frame({"kind": "preparing", "text": one_line(text)})
 
 
 def ready() -> Frame:
@@ -71,7 +71,7 @@ def ready() -> Frame:
 
 def failed(reason: str) -> Frame:
     """The method could not be run, or failed."""
-    return _frame({"kind": "failed", "text": reason[:TEXT]})
+    return _frame({"kind": "failed", "text": one_line(reason)})
 
 
 def progress(told: Any, instance: Instance) -> Frame:

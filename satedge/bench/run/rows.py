@@ -113,6 +113,17 @@ def renamed(record: Mapping[str, Any]) -> dict[str, Any]:
     return {OLD_NAMES.get(name, name): value for name, value in record.items()}
 
 
+def check_row(row: Mapping[str, Any]) -> None:
+    """Raise ValueError for a value in a flat record that its column cannot hold."""
+    kinds: dict[str, tuple[type, ...]] = {TEXT: (str,), NUMBER: (int, float), FLAG: (bool,)}
+    for column in SCHEMA:
+        value = row.get(column.name)
+        if value is None:
+            continue
+        if type(value) not in kinds[column.dtype] or (type(value) is int and abs(value) > 2**1000):
+            raise ValueError(f"{column.name} = {value!r}"[:100])
+
+
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     """Every declared column, of its type, with what stands for the unknown."""
     rows = rows.reindex(columns=NAMES)

@@ -19,7 +19,6 @@ import io
 import json
 import re
 import tomllib
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from typing import Any
 import pandas as pd
 
 from satedge.bench.run.rows import (
+    check_row,
     from_records,
     ordered,
     read_parquet,
@@ -39,6 +39,7 @@ from satedge.bench.study.study_file import part_name
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import FileError, read_instance, write_instance
 from satedge.problem.io.folder import is_sealed, sealed, write_atomically
+from satedge.problem.io.jsonfile import parsed, read_bytes, read_text, unpacked
 
 #: What is told of a file of a run that is not to be believed.
 REMEDY = "`satedge benchmark` with the same study does the run again"
@@ -85,7 +86,11 @@ class Store:
 
     def finished(self) -> set[str]:
         """Keys of the runs that have a file, sound or not."""
-        return {path.name.removesuffix(".json.gz") for path in self.cells.glob("??/*.json.gz")}
+        return {
+            path.name.removesuffix(".json.gz")
+            for path in self.cells.glob("??/*.json.gz")
+            if path.is_file()
+        }
 
     def write(self, record: dict[str, Any]) -> None:
         """Keep a record under its hash: it appears whole or not at all."""
@@ -218,8 +223,11 @@ class Store:
         path = self.root / "study.toml"
         if not path.exists():
             return []
-        study = tomllib.loads(path.read_text("utf-8"))
-        return [part_name(part) for part in study.get("part", ())]
+        try:
+            study = tomllib.loads(read_text(path))
+            return [part_name(part) for part in study.get("part", ())]
+        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+            raise StoreError(f"{path}: damaged ({error}); {REMEDY}") from None
 
     def _index(self) -> tuple[pd.DataFrame, dict[str, str], bool]:
         """Gathered rows, hashes of the files they are of, and whether both are to be believed."""
@@ -238,13 +246,13 @@ class Store:
     def _sealed(self, name: str) -> dict[str, Any] | None:
         """A sealed JSON file of the folder; None where there is none. Raises StoreError."""
         path = self.root / name
+        if not path.exists():
+            return None
         try:
-            told: dict[str, Any] = json.loads(path.read_bytes())
+            told: dict[str, Any] = parsed(read_bytes(path))
             if not is_sealed(told):
                 raise ValueError("it was altered after it was written")
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, AttributeError, RecursionError) as error:
+        except (ValueError, AttributeError) as error:
             raise StoreError(f"{path}: damaged ({error}); {REMEDY}") from None
         return told
 
@@ -262,14 +270,12 @@ def _sha256(data: bytes) -> str:
 def _record(path: Path, data: bytes) -> dict[str, Any]:
     """The record in a run file's bytes. Raises StoreError."""
     try:
-        record: dict[str, Any] = json.loads(gzip.decompress(data))
+        record: dict[str, Any] = parsed(unpacked(data))
         if not is_sealed(record):
             raise ValueError("it was altered after it was written")
+        check_row(record["row"])
         key, made = record["row"]["key"], provenance.digest(record["identity"])
-    except (
-        OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError,
-        RecursionError,
-    ) as error:  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise StoreError(f"{path}: damaged ({reason}); {REMEDY}") from None
     if not key == made == path.name.removesuffix(".json.gz"):

@@ -13,16 +13,17 @@ import datetime
 import importlib
 import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from satedge.paths import INSTANCES
+from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
 from satedge.problem.io.folder import write_atomically
+from satedge.problem.io.jsonfile import FileError, check_keys, parsed, read_bytes, shown
 from satedge.problem.plan import Outcome, Plan
 from satedge.problem.referee import judge
 
@@ -40,30 +41,25 @@ class RecordError(ValueError):
     """A record does not hold, or an outcome contradicts it."""
 
 
-@dataclass(frozen=True)
-class Mark:
+@declared(RecordError)
+class Mark(Declared):
     """A value and where it comes from."""
 
-    value: float
-    who: str
-    """Method and settings."""
-    when: str
-    """Date, ISO 8601."""
+    value: float = param(doc="A mean cost per slot and device, or a bound on it.")
+    who: str = param(doc="Method and settings.")
+    when: str = param(doc="Date, ISO 8601.")
 
 
-@dataclass(frozen=True)
-class Record:
+@declared(RecordError)
+class Record(Declared):
     """What is known of one instance. Costs are means per slot and device."""
 
-    instance: str
-    sha256: str
-    """Of the instance's content."""
-    best: Mark | None = None
-    plan: dict[str, Any] | None = None
-    """The plan of `best`, JSON values."""
-    bound: Mark | None = None
-    certificate: dict[str, Any] | None = None
-    """Of `bound`: what kind it is."""
+    instance: str = param(doc="Its name.")
+    sha256: str = param(doc="Hash of its content.")
+    best: Mark | None = param(None, doc="The cheapest plan's cost.")
+    plan: dict[str, Any] | None = param(None, doc="That plan, JSON values.")
+    bound: Mark | None = param(None, doc="The highest certified bound.")
+    certificate: dict[str, Any] | None = param(None, doc="Its certificate: what kind it is.")
 
     @property
     def gap(self) -> float:
@@ -137,13 +133,16 @@ def verify(record: Record, instance: Instance) -> None:
 
 
 def plan_of(record: Record) -> Plan:
-    """The plan of a record."""
+    """The plan of a record. Raises RecordError."""
     assert record.plan is not None
-    return Plan(
-        np.array(record.plan["server"], np.int64),
-        np.array(record.plan["power_W"], float),
-        np.array(record.plan["uav_xy_m"], float),
-    )
+    try:
+        return Plan(
+            np.array(record.plan["server"]).astype(np.int64, casting="same_kind"),
+            np.array(record.plan["power_W"]).astype(np.float64, casting="same_kind"),
+            np.array(record.plan["uav_xy_m"]).astype(np.float64, casting="same_kind"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{record.instance}: its plan is none ({error})") from None
 
 
 def instances_of(suite: str, root: Path = INSTANCES) -> dict[str, Instance]:
@@ -156,16 +155,36 @@ def read_records(suite: str, root: Path = INSTANCES) -> dict[str, Record]:
     path = root / "records" / f"{suite}.json"
     if not path.exists():
         return {}
+    records: dict[str, Record] = {}
     try:
-        rows = json.loads(path.read_text())["records"]
-        return {row["instance"]: _record(row) for row in rows}
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise RecordError(f"{path}: allowed is a file of records ({error!r})") from None
+        document = parsed(read_bytes(path))
+        if not isinstance(document, dict):
+            raise FileError(f"holds {shown(document)}: allowed is an object")
+        check_keys(document, ("records",))
+        rows = document["records"]
+        if not isinstance(rows, list):
+            raise FileError(f"records = {shown(rows)}: allowed is a list")
+        for number, row in enumerate(rows):
+            record = _record(f"records[{number}]", row)
+            if record.instance in records:
+                raise RecordError(f"{shown(record.instance)} stands twice: allowed is once")
+            records[record.instance] = record
+    except (FileError, RecordError) as error:
+        raise RecordError(f"{path}: {error}") from None
+    return records
 
 
-def _record(row: dict[str, Any]) -> Record:
-    marks = {name: Mark(**row[name]) for name in ("best", "bound") if row.get(name)}
-    return Record(**{**row, **marks})
+def _record(place: str, row: Any) -> Record:
+    if not isinstance(row, dict):
+        raise FileError(f"{place} = {shown(row)}: allowed is an object")
+    try:
+        marks = {n: Mark(**v) for n, v in row.items() if n in _MARKS and isinstance(v, dict)}
+        return Record(**{**row, **marks})
+    except RecordError as error:
+        raise RecordError(f"{place}: {error}") from None
+
+
+_MARKS = ("best", "bound")
 
 
 def write_records(suite: str, records: dict[str, Record], root: Path = INSTANCES) -> None:

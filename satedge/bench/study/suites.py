@@ -11,13 +11,15 @@ import difflib
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from satedge.bench.study.suite_data import (
     SITE,
@@ -31,10 +33,12 @@ from satedge.bench.study.suite_data import (
     Suite,
 )
 from satedge.paths import INSTANCES
+from satedge.problem.fields import Declared, Wording, declared, param
 from satedge.problem.generation.generate import generate, slot_times_s, stream
 from satedge.problem.instance import GENERATOR_VERSION, Instance
 from satedge.problem.io.files import FileError, read_instance, write_instance
 from satedge.problem.io.folder import write_atomically
+from satedge.problem.io.jsonfile import parsed, read_bytes, shown
 from satedge.problem.satellites.elements import read_elements, sgp4_passes, write_walker_tle
 from satedge.problem.satellites.orbit import Passes
 from satedge.problem.scenario import Scenario
@@ -86,10 +90,43 @@ def load_suite(name: str | Path, root: str | Path | None = None) -> list[Instanc
     return instances
 
 
-def manifest() -> dict[str, dict[str, Any]]:
-    """Name of an instance -> suite, preset, changes, seed, slot and sha256."""
-    entries: dict[str, dict[str, Any]] = json.loads((_DATA / _MANIFEST).read_text("utf-8"))
+def manifest(path: Path | None = None) -> dict[str, dict[str, Any]]:
+    """Name of an instance -> suite, preset, changes, seed, slot and sha256; the package's own, or
+    that of a file. Raises SuiteError."""
+    with resources.as_file(_DATA / _MANIFEST) if path is None else nullcontext(path) as file:
+        try:
+            entries: dict[str, dict[str, Any]] = parsed(read_bytes(file))
+            if not isinstance(entries, dict):
+                raise FileError(f"holds {shown(entries)}: allowed is an object")
+            for name, entry in entries.items():
+                _check_entry(name, entry)
+        except (FileError, SuiteError) as error:
+            raise SuiteError(f"{file}: {error}") from None
     return entries
+
+
+@declared(SuiteError)
+class ManifestEntry(Declared):
+    """What the manifest says of an instance; see Recipe."""
+
+    suite: str = param(doc="The first suite that has it.")
+    preset: str = param(doc="Preset of its scenario.")
+    seed: int = param(doc="Seed of its episode.", low=0)
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$"), Wording("64 hexadecimal digits")] = (
+        param(doc="Hash of its content.")
+    )
+    changes: dict[str, Any] = param({}, doc="Scenario fields that differ from the preset.")
+    slot: int | None = param(None, doc="The slot that is cut out.", low=0)
+    hours: float | None = param(None, "h", doc="Time of its satellites after the epoch.", low=0)
+
+
+def _check_entry(name: str, entry: Any) -> None:
+    if not isinstance(entry, dict):
+        raise FileError(f"{shown(name)} = {shown(entry)}: allowed is an object")
+    try:
+        ManifestEntry(**entry)
+    except SuiteError as error:
+        raise SuiteError(f"{shown(name)}: {error}") from None
 
 
 def build(recipes: Iterable[Recipe]) -> Iterator[Instance]:

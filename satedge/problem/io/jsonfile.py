@@ -10,11 +10,12 @@ import gzip
 import io
 import json
 import os
+import re
 import reprlib
 import stat
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ MAX_BYTES = 512 << 20
 MAX_WEIGHT = 2 << 30
 
 _PIECE = 1 << 20
+
+#: What stands for half a character, unless its other half follows: no other file can hold it.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 #: JSON types of an array's entries, and their name in messages.
 _ENTRIES: dict[str, tuple[frozenset[type], str]] = {
@@ -56,22 +60,44 @@ def read_bytes(path: Path) -> bytes:
     Only regular files are read: a pipe would be waited for, a device might never end. JSON is
     weighed as it is read, so that a small file cannot fill the memory.
     """
-    data, weight = bytearray(), 0
-    is_json = path.name.endswith((".json", ".json.gz"))
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise FileError("cannot be read (it is no regular file): allowed is a whole file")
-            with gzip.open(file) if path.suffix == ".gz" else file as stream:
-                while piece := stream.read(_PIECE):
-                    data += piece
-                    weight += _weight(piece) if is_json else 0
-                    if len(data) > MAX_BYTES:
-                        rule = f"more than {MAX_BYTES >> 20} MiB: allowed is at most that many"
-                        raise FileError(f"holds {rule}")
-                    _check_weight(weight, MAX_WEIGHT)
+            if path.suffix == ".gz":
+                return _unpacked(file, path.suffixes[-2:-1] == [".json"])
+            return _limited(file, path.suffix == ".json")
+    except OSError as error:
+        raise FileError(f"cannot be read ({reason(error)}): allowed is a whole file") from None
+
+
+def unpacked(data: bytes) -> bytes:
+    """JSON that was compressed by gzip. Raises FileError."""
+    return _unpacked(io.BytesIO(data), is_json=True)
+
+
+def _unpacked(file: IO[bytes], is_json: bool) -> bytes:
+    try:
+        with gzip.open(file) as stream:
+            return _limited(stream, is_json)
     except (OSError, EOFError, zlib.error) as error:
         raise FileError(f"cannot be read ({reason(error)}): allowed is a whole file") from None
+
+
+class _Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _limited(stream: _Stream, is_json: bool) -> bytes:
+    """All of a stream, unless it is too large or heavy."""
+    data, weight = bytearray(), 0
+    while piece := stream.read(_PIECE):
+        data += piece
+        weight += _weight(piece) if is_json else 0
+        if len(data) > MAX_BYTES:
+            rule = f"more than {MAX_BYTES >> 20} MiB: allowed is at most that many"
+            raise FileError(f"holds {rule}")
+        _check_weight(weight, MAX_WEIGHT)
     return bytes(data)
 
 
@@ -90,9 +116,14 @@ def parsed(data: bytes, most: int = MAX_WEIGHT) -> Any:
     """
     _check_weight(_weight(data), most)
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
+        value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_repeats)
+        if _SURROGATE.search(data):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except FileError:
         raise
+    except UnicodeEncodeError:
+        raise FileError("holds half a character: allowed is whole text in UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise FileError(f"is no JSON ({reason(error)}): allowed is one JSON object") from None
 

@@ -62,11 +62,12 @@ def read_elements(path: str | Path) -> list[ElementSet]:
 
 _ANGLE = r" {0,2}\d{1,3}\.\d{4}"
 _EXPONENT = r"[ +-]\d{5}[ +-]\d"
-_DESIGNATOR = r"[\d ]{5}[A-Z ]{3}"
+_DESIGNATOR = r"\d{5}[A-Z]* *| *"
+_NUMBERED = r" *\d+|[A-HJ-NP-Z]\d{4}"
 _TLE_FIELDS: dict[str, tuple[tuple[str, int, int, str, float, float], ...]] = {
     # name, first and last column as published (from 1), pattern, least and greatest value
     "1": (
-        ("satellite number", 3, 7, r"[\dA-HJ-NP-Z ][\d ]{3}\d", 0, np.inf),
+        ("satellite number", 3, 7, _NUMBERED, 0, np.inf),
         ("international designator", 10, 17, _DESIGNATOR, 0, np.inf),
         ("epoch year", 19, 20, r"\d\d", 0, 99),
         ("epoch day", 21, 32, r" {0,2}\d{1,3}\.\d{8}", 1, 367),
@@ -74,18 +75,18 @@ _TLE_FIELDS: dict[str, tuple[tuple[str, int, int, str, float, float], ...]] = {
         ("second derivative of mean motion", 45, 52, _EXPONENT, 0, np.inf),
         ("drag term", 54, 61, _EXPONENT, 0, np.inf),
         ("ephemeris type", 63, 63, r"[\d ]", 0, np.inf),
-        ("element set number", 65, 68, r"[\d ]{4}", 0, np.inf),
+        ("element set number", 65, 68, r" *\d*", 0, np.inf),
         ("checksum", 69, 69, r"\d", 0, 9),
     ),
     "2": (
-        ("satellite number", 3, 7, r"[\dA-HJ-NP-Z ][\d ]{3}\d", 0, np.inf),
+        ("satellite number", 3, 7, _NUMBERED, 0, np.inf),
         ("inclination", 9, 16, _ANGLE, 0, 180),
         ("right ascension of ascending node", 18, 25, _ANGLE, 0, 360),
         ("eccentricity", 27, 33, r"\d{7}", 0, 9999999),
         ("argument of perigee", 35, 42, _ANGLE, 0, 360),
         ("mean anomaly", 44, 51, _ANGLE, 0, 360),
         ("mean motion", 53, 63, r" ?\d{1,2}\.\d{8}", 1e-8, 20),
-        ("revolution number", 64, 68, r"[\d ]{5}", 0, np.inf),
+        ("revolution number", 64, 68, r" *\d*", 0, np.inf),
         ("checksum", 69, 69, r"\d", 0, 9),
     ),
 }
@@ -197,12 +198,12 @@ def _read_omm_json(path: str, text: str) -> list[ElementSet]:
 def _read_omm_csv(path: str, text: str) -> list[ElementSet]:
     """One message a row, field names in the first."""
     reader = csv.DictReader(io.StringIO(text.strip()))
-    names = reader.fieldnames or []
-    for name in names:
-        if names.count(name) > 1:
-            raise ElementsError(f"{path}: line 1: {_shown(name)}: must be there once")
     records = []
     try:
+        names = reader.fieldnames or []
+        for name in names:
+            if names.count(name) > 1:
+                raise ElementsError(f"{path}: line 1: {_shown(name)}: must be there once")
         for fields in reader:
             place = f"{path}: line {reader.line_num}"
             if None in fields:
@@ -264,10 +265,17 @@ def _omm_number(place: str, fields: Mapping[str, Any], name: str) -> float:
     return number
 
 
+_EPOCH = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
+    r"(Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+
+
 def _omm_epoch(place: str, raw: Any) -> datetime:
     """Epoch as a datetime in UTC; without a zone it is UTC."""
     try:
-        epoch = datetime.fromisoformat(raw if isinstance(raw, str) else "")
+        plain = isinstance(raw, str) and _EPOCH.fullmatch(raw)
+        epoch = datetime.fromisoformat(raw if plain else "")
         return epoch.replace(tzinfo=UTC) if epoch.tzinfo is None else epoch.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ElementsError(

@@ -1,6 +1,7 @@
 """What is exported is P1, and what other solvers say of it is judged."""
 
 import json
+import os
 
 import highspy
 import numpy as np
@@ -120,7 +121,12 @@ def test_damaged_solutions_are_refused(tmp_path, instance):
             files.read_solution(bad, path, instance, 1)
     other = tmp_path / "bad.txt"
     for text, message in (
-        ("move[0,0] = fast", "a number"),
+        *(
+            (f"move[0,0] = {value}", "a finite number")
+            for value in ("fast", "1_0", "١", "nan", "-inf", "1e999")
+        ),
+        ('{"move[0,0]": true}', "a finite number"),
+        ("move[0,0] = 1\nmove[0,0] = 2", "stands twice"),
         ("speed = 1", "names variables"),
         ("{broken", "Expecting"),
     ):
@@ -129,6 +135,12 @@ def test_damaged_solutions_are_refused(tmp_path, instance):
             files.read_solution(other, path, instance, 1)
     with pytest.raises(files.SolutionError, match="No such file"):
         files.read_solution(tmp_path / "absent.sol", path, instance, 1)
+    os.mkfifo(tmp_path / "pipe.sol")
+    with pytest.raises(files.SolutionError, match="no regular file"):
+        files.read_solution(tmp_path / "pipe.sol", path, instance, 1)
+    files.names_path(path).write_text('{"format": "nl", "names": [], "formulation": "power"}')
+    with pytest.raises(files.SolutionError, match="has written"):
+        files.read_solution(other, path, instance, 1)
     with pytest.raises(ValueError, match="nl, gms, mps, lp"):
         files.export(instance, 1, "xls", path)
 
