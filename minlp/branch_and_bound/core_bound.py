@@ -1,7 +1,7 @@
 """The bound of a node around the options its candidate plan chooses, compiled.
 
 The node's convex problem is solved with each undecided device relaxed over its core only: the
-allowed options of the kind, UAV or satellite, that the candidate chooses. What the other options
+allowed options of the kind, UAV, satellite or refusal, that the candidate chooses. What the other options
 would cost is added by their prices (`prices`). So a device that mixes UAVs and satellite no
 longer takes the constant of one, the bandwidth of the other and the least disturbance of both.
 """
@@ -12,6 +12,7 @@ import numpy as np
 
 from minlp.branch_and_bound.presolve import MARGIN
 from minlp.branch_and_bound.prices import price_options
+from minlp.branch_and_bound.receivers import receivers, vanishing
 from minlp.branch_and_bound.relaxation import assemble, gain_tables
 from minlp.convex.problem import ConvexProblem, Point, evaluate, gradients, new_point
 from minlp.convex.solve import descend
@@ -35,15 +36,23 @@ class Priced(Record):
 
 @kernel
 def core_around(data: SlotData, allowed: IntVector, choice: IntVector) -> IntVector:
-    """Allowed options of the same kind, UAV or satellite, as the chosen ones."""
+    """Allowed options of the same kind as the chosen ones: UAV, satellite or refusal."""
     n_uavs = data.altitude_m.shape[0]
     core = np.zeros_like(allowed)
     for k in range(allowed.shape[0]):
-        kind = 0 <= data.receiver[k, choice[k]] < n_uavs
+        kind = _kind(data.receiver[k, choice[k]], n_uavs)
         for o in range(data.n_options[k]):
-            if allowed[k] >> o & 1 and (0 <= data.receiver[k, o] < n_uavs) == kind:
+            if allowed[k] >> o & 1 and _kind(data.receiver[k, o], n_uavs) == kind:
                 core[k] |= 1 << o
     return core
+
+
+@kernel
+def _kind(receiver: int, n_uavs: int) -> int:
+    """-1 refusal, 0 UAV, 1 satellite."""
+    if receiver < 0:
+        return -1
+    return 1 if receiver == n_uavs else 0
 
 
 @kernel
@@ -74,7 +83,10 @@ def priced(
     """The node's bound with own costs relaxed over `core` (n,), and what other options cost."""
     n = core.shape[0]
     _powers, near = split_point(data, start, boxes)
-    problem, constant = assemble(data, allowed, core, boxes, power_low, near)
+    low, high = gain_tables(data, boxes)
+    _single, bits = receivers(data, allowed)
+    least = vanishing(data, bits, power_low, high)
+    problem, constant = assemble(data, allowed, core, boxes, least, near)
     y, gradient, multiplier = start.copy(), np.zeros(start.shape[0]), np.zeros(n)
     point = new_point(n, y.shape[0], problem.disc.shape[0])
     anchor, weights = np.empty(y.shape[0]), np.empty(problem.disc.shape[0])
@@ -90,9 +102,8 @@ def priced(
     assign(point.disc_multiplier, weights)
     gradients(problem, point)
     relaxed = _relaxed(problem, constant, point)
-    low, high = gain_tables(data, boxes)
     price = price_options(
-        data, allowed, core, low, high, boxes, power_low, problem, constant, point, anchor
+        data, allowed, core, low, high, boxes, least, problem, constant, point, anchor
     )
     lost = np.zeros(n)
     for k in range(n):

@@ -19,7 +19,7 @@ from minlp.slot.cost import (
     log_gains,
     option_cost,
 )
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData
+from minlp.slot.data import Array, IntArray, SlotData
 from minlp.slot.region import apart, common_point, discs_of, repair, start_reach
 
 DEVICE, UAV, NOTHING = 0, 1, 2
@@ -206,11 +206,6 @@ def _box_losses(
             loss[m] += max(true[k] - found.relaxed[k] - down, 0.0)
             if total > 0.0:
                 loss += max(down, 0.0) * half / total
-        if m == NOT_SENT:
-            for o in range(data.n_options[k]):
-                r = data.receiver[k, o]
-                if 0 <= r < n_uavs:
-                    loss[r] += half[r]
     if not apart(data, xy):
         loss += half
     return loss

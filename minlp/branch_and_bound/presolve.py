@@ -51,7 +51,7 @@ def tighten(data: SlotData, allowed: IntVector, boxes: Matrix) -> bool:
         if holds(allowed, 0):
             return False
         if (allowed == before).all():
-            return _separable(data, boxes) and _refusable(data, single, boxes)
+            return _separable(data, boxes)
 
 
 @kernel
@@ -76,22 +76,6 @@ def _drop_uncovered(
                 if meets:
                     continue
             allowed[k] &= ~(1 << o)
-
-
-@kernel
-def _refusable(data: SlotData, single: IntVector, boxes: Matrix) -> bool:
-    """False when a request left unserved is covered wherever one of its UAVs goes."""
-    for k in range(single.shape[0]):
-        if single[k] != NOT_SENT:
-            continue
-        for o in range(data.n_options[k]):
-            r = data.receiver[k, o]
-            if 0 <= r < boxes.shape[0]:
-                x, y = data.device_xy_m[k]
-                _near, far = squared_distances(boxes[r], x, y)
-                if far <= data.coverage_m**2:
-                    return False
-    return True
 
 
 @kernel
@@ -134,7 +118,7 @@ def lone_costs(data: SlotData, boxes: Matrix) -> Matrix:
 
 @kernel
 def least_powers(data: SlotData, lone: Matrix, boxes: Matrix, budget: float) -> Vector:
-    """(n,) log-powers below which a device alone would push the total over `budget`."""
+    """(n,) log-powers below which a device that sends would push the total over `budget`."""
     n = data.log_fading.shape[0]
     _low, high = gain_tables(data, boxes)
     least = np.empty(n)
@@ -148,8 +132,7 @@ def least_powers(data: SlotData, lone: Matrix, boxes: Matrix, budget: float) -> 
         for o in range(data.n_options[k]):
             r = data.receiver[k, o]
             if r == NOT_SENT:
-                lowest = data.log_power_min
-                break
+                continue
             longest = (left - data.fixed_cost[k, o]) / max(data.latency_weight, 1e-300)
             slack, price = data.slack_s[k, o], data.latency_weight + data.overrun_weight
             if price > 0.0 and longest > slack:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.branch_and_bound.receivers import receivers, sure_loads, surely_interferes
+from minlp.branch_and_bound.receivers import VANISH, receivers, sure_loads, surely_interferes
 from minlp.convex.problem import ConvexProblem, Point, upload_time
 from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
 from minlp.slot.cost import option_terms
@@ -113,14 +113,17 @@ def price_options(
 def _disturbance(
     data: SlotData, k: int, r: int, bits: IntVector, low: Matrix, high: Matrix
 ) -> tuple[Vector, float]:
-    """Least disturbance at receiver r of a watt of each other device, and noise, over own gain."""
+    """Least disturbance at receiver r of a watt of each other device, and noise, over own gain.
+
+    The noise is lowered by the powers that vanish, see `receivers.vanishing`.
+    """
     n, n_uavs = data.log_fading.shape
     reach = np.zeros(n)
     leak = np.exp(data.log_leakage - high[k, r])
     for j in range(n):
         if j != k and surely_interferes(data.scope, bits[j], r, n_uavs):
             reach[j] = leak * np.exp(low[j, r])
-    return reach, np.exp(data.log_noise - high[k, r])
+    return reach, np.exp(data.log_noise - high[k, r]) * (1.0 - 2.0 * VANISH)
 
 
 @kernel

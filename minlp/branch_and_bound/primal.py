@@ -9,7 +9,7 @@ from minlp.improvement.neighbourhood import improve, move_index, swap_index, swe
 from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.kernels.arrays import holds
 from minlp.slot.cost import chosen_receivers, device_costs
-from minlp.slot.data import NOT_SENT, Array, IntArray, SlotData, option_with
+from minlp.slot.data import Array, IntArray, SlotData, option_with
 from minlp.slot.region import (
     apart,
     area_box,
@@ -17,7 +17,6 @@ from minlp.slot.region import (
     discs_of,
     nearest_position,
     reach_boxes,
-    refusals_hold,
     repair,
     start_reach,
 )
@@ -87,9 +86,7 @@ def staying_options(data: SlotData, lone: Array) -> IntArray:
     cost = lone.copy()
     for k, o in np.ndindex(*cost.shape):
         r = data.receiver[k, o]
-        if r == NOT_SENT:
-            cost[k, o] = 1e300  # the last resort: allowed only when no other is
-        elif 0 <= r < len(data.start_xy_m) and not covers(data, k, data.start_xy_m[r], 0.0):
+        if 0 <= r < len(data.start_xy_m) and not covers(data, k, data.start_xy_m[r], 0.0):
             cost[k, o] = np.inf
     return cost.argmin(axis=1)
 
@@ -105,8 +102,6 @@ def inserted_options(
         for o in np.argsort(lone[k, : data.n_options[k]]):
             if o == choice[k]:
                 break
-            if data.receiver[k, o] == NOT_SENT:
-                continue
             trial, moved = choice.copy(), xy.copy()
             trial[k] = o
             if repair(data, reach, chosen_receivers(data, trial), moved):
@@ -133,7 +128,7 @@ def away_from_business(data: SlotData, choice: IntVector, log_power: Vector, xy:
             y = data.start_xy_m[m, 1] + data.reach_m * np.sin(angle)
             trial[m, 0], trial[m, 1], _fine = nearest_position(discs, area, x, y)
             here = device_costs(data, choice, log_power, trial).sum()
-            if here < cost and apart(data, trial) and refusals_hold(data, receiver, trial):
+            if here < cost and apart(data, trial):
                 cost = here
                 xy[m, 0], xy[m, 1] = trial[m]
     return cost

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.kernels import IntVector, kernel
+from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.slot.cost import no_loads
 from minlp.slot.data import NOT_SENT, SlotData
 
 MIXED = -2
 """Receiver of a device whose allowed options have several."""
 
+
+#: Share of the noise that devices which refuse may add to it in relaxations.
+VANISH = 1e-13
 
 #: Options of a device and receivers are bits of 64-bit integers; bit 62 is "not sent".
 MAX_OPTIONS = 62
@@ -49,22 +52,44 @@ def receivers(data: SlotData, allowed: IntVector) -> tuple[IntVector, IntVector]
 
 
 @kernel
-def may_be_unserved(bits: int) -> bool:
+def may_refuse(bits: int) -> bool:
     """Whether the device has the option of not sending."""
     return (bits >> 62) & 1 == 1
 
 
 @kernel
 def surely_interferes(scope: int, bits: int, receiver: int, n_uavs: int) -> bool:
-    """Whether a sender with these allowed receivers surely interferes at a receiver."""
-    if bits == 0 or may_be_unserved(bits):
+    """Whether a device with these allowed receivers interferes at a receiver if it sends at all.
+
+    One that may refuse counts too: refusing is relaxed to sending at `vanishing` power.
+    """
+    sends = bits & ~(1 << 62)
+    if sends == 0:
         return False
     if scope == 0:
         return True
     satellite = 1 << n_uavs
     if scope == 2:
-        return bits == 1 << receiver
-    return bits == satellite if receiver == n_uavs else (bits & satellite) == 0
+        return sends == 1 << receiver
+    return sends == satellite if receiver == n_uavs else (sends & satellite) == 0
+
+
+@kernel
+def vanishing(data: SlotData, bits: IntVector, power_low: Vector, high: Matrix) -> Vector:
+    """Least log-powers (n,) of a node's relaxation, from those of devices that send.
+
+    A device that may refuse may also send at a power so low that all of them together add less
+    than VANISH of the noise anywhere, gains being at most `high` (n, M + 1): bounds lower the
+    noise by that share, and refusing is then no better for the others than that power.
+    """
+    low = power_low.copy()
+    for k in range(low.shape[0]):
+        if may_refuse(bits[k]):
+            strongest = -np.inf
+            for r in range(high.shape[1]):
+                strongest = max(strongest, data.log_leakage + high[k, r])
+            low[k] = min(low[k], data.log_noise - strongest + np.log(VANISH / low.shape[0]))
+    return low
 
 
 @kernel

@@ -8,8 +8,9 @@ relaxation is one convex problem in log-powers and positions (`convex.problem`):
   from above, interfering gains from below.
 - Any other device takes the least over its allowed receivers of each interference-over-own-gain
   ratio and of noise over own gain, the least load, constant and propagation, the greatest slack.
-- Interference that some allowed option of the sender avoids is dropped, and so is a device that
-  may be left unserved; that one costs the least of its options.
+- Interference that some allowed option of the sender avoids is dropped, but for refusing: that is
+  relaxed to sending at a power that vanishes beside the noise (`receivers.vanishing`).
+- A device whose core is to refuse costs what that costs, and has no upload.
 - The download of a UAV is bounded by its best gain and the other UAVs' worst over the boxes.
 - With shared compute, a server counts the devices that the node has decided on it.
 - Discs (reach, coverage of decided devices) that a box does not lie in are kept as constraints.
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.branch_and_bound.receivers import may_be_unserved, receivers, sure_loads
+from minlp.branch_and_bound.receivers import may_refuse, receivers, sure_loads
 from minlp.branch_and_bound.rows import affine_row, interval_row
 from minlp.convex.problem import ConvexProblem
 from minlp.kernels import IntVector, Matrix, Vector, kernel
@@ -29,7 +30,8 @@ from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import RADIUS_SLACK, gain_interval, room, squared_distances
 from minlp.slot.region import discs_of, start_reach
 
-#: Logs of gains carry errors of some 1e-14; rounding them outward by this keeps bounds valid.
+#: Logs of gains carry errors of some 1e-14, and noise counts the powers that vanish (1e-13);
+#: rounding them outward by this keeps bounds valid.
 OUTWARD = 1e-12
 
 
@@ -162,7 +164,7 @@ def _device_terms(
     problem: ConvexProblem,
     constant: Vector,
 ) -> None:
-    """Weights, load, slack and constant of device k; a device that may be unserved is dropped."""
+    """Weights, load, slack and constant of device k; one whose core may refuse has no upload."""
     n_uavs = data.altitude_m.shape[0]
     least, load, slack, propagation = np.inf, np.inf, -np.inf, np.inf
     for o in range(data.n_options[k]):
@@ -176,8 +178,7 @@ def _device_terms(
             slack = max(slack, left_s)
             propagation = min(propagation, data.propagation_s[r])
     constant[k] = least
-    if may_be_unserved(heard):
-        problem.lower[k] = problem.upper[k] = 0.0
+    if may_refuse(heard):
         return
     problem.load_s[k] = load
     problem.slack_s[k] = slack

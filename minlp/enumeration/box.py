@@ -86,15 +86,10 @@ def _farthest(low: Array, high: Array, point: Array) -> float:
 def _possible(box: Box) -> bool:
     """Whether the box may hold admissible positions."""
     c, s = box.combination, box.combination.terms.scenario
-    one = c.terms.instance
     ends = list(zip(box.low, box.high, strict=True))
     for m, (low, high) in enumerate(ends):
         if any(_nearest(low, high, w) > radius * (1 + 1e-14) for w, radius in c.discs(m)):
             return False
-        for k in np.flatnonzero(c.refused):
-            covered = _farthest(low, high, one.device_xy_m[0, k]) <= s.uav_coverage_m
-            if covered and one.server_accuracy[m] >= one.accuracy_floor[0, k]:
-                return False
     if s.uav_separation_m > 0:
         for a, b in itertools.combinations(range(s.n_uavs), 2):
             apart = np.maximum(ends[a][1] - ends[b][0], ends[b][1] - ends[a][0])

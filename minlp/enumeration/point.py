@@ -68,15 +68,10 @@ class Combination:
         """(M,) UAVs whose position matters: a receiver, or one that disturbs an answer."""
         s = self.terms.scenario
         serves = np.isin(np.arange(s.n_uavs), self.receiver)
-        if self.refused.any() or s.uav_separation_m > 0:
+        if s.uav_separation_m > 0:
             return np.ones(s.n_uavs, bool)
         others = serves.any() and s.interference_leakage > 0 and s.token_bit > 0
         return serves | np.asarray(others)
-
-    @property
-    def refused(self) -> NDArray[np.bool_]:
-        """(K,) Requests without a server."""
-        return self.terms.instance.active[0] & (self.server < 0)
 
     def discs(self, m: int) -> list[tuple[Array, float]]:
         """Centres and radii of the discs that hold the position of UAV m."""

@@ -138,7 +138,7 @@ def separable(instance: Instance, slot: int = 0, uav_xy_m: Array | None = None) 
         raise ValueError("separable: allowed is interference_leakage = 0, dedicated compute")
     terms = slot_terms(instance, slot, uav_xy_m, reach_m=0.0)
     power_W, cost = terms.lone_optimum(terms.deadline_s)
-    served = terms.pair.any(axis=1)
+    served = cost.min(axis=1, initial=np.inf) <= terms.refusal_cost
     server = np.where(served, cost.argmin(axis=1), NO_SERVER)
     power_W = np.clip(power_W[np.arange(s.n_devices), server], s.power_min_W, s.power_max_W)
     power_W = np.where(served, power_W, 0.0)
@@ -149,15 +149,14 @@ def separable(instance: Instance, slot: int = 0, uav_xy_m: Array | None = None) 
 
 
 def combinations(terms: SlotTerms, cutoff: float) -> Iterator[NDArray[np.int64]]:
-    """All admissible servers (K,) whose devices, each alone, cost no more than `cutoff` in sum.
+    """All admissible servers (K,), refusal among them, whose devices, each alone, cost no more than `cutoff` in sum.
 
     Dominated satellites are not left out: that they never help is for tests to see.
     """
     options = []
     for k in terms.devices:
         cost = {int(b): float(terms.lone_least[k, b]) for b in np.flatnonzero(terms.pair[k])}
-        if terms.refusable[k]:
-            cost[NO_SERVER] = float(terms.refusal_cost[k])
+        cost[NO_SERVER] = float(terms.refusal_cost[k])
         options.append(sorted(cost.items(), key=lambda item: item[1]))
     rest = np.append(np.cumsum([o[0][1] for o in options][::-1])[::-1], 0.0)
 

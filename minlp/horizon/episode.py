@@ -17,9 +17,8 @@ from minlp.horizon.uav_routes import best_route, place_costs
 from minlp.improvement.neighbourhood import kick, neighbour_count, place, sweep
 from minlp.improvement.positions import polish
 from minlp.improvement.prices import option_costs
-from minlp.slot.cost import chosen_receivers
 from minlp.slot.data import Array, SlotData, plan_of, slot_data
-from minlp.slot.region import EDGE, apart, nearest_position, refusals_hold
+from minlp.slot.region import EDGE, apart, nearest_position
 from minlp.slot.value import Point, copied, point_of, settle_powers
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan, concatenate
@@ -76,10 +75,8 @@ class Tour:
         return np.stack([np.hstack([c, radius]) for c in centres], axis=1)
 
     def fits(self, t: int, point: Point) -> bool:
-        """Whether UAVs keep apart and nobody is refused below one, in slot t."""
-        data, xy = self.data[t], point.uav_xy_m
-        receiver = chosen_receivers(data, point.choice)
-        return bool(apart(data, xy) and refusals_hold(data, receiver, xy))
+        """Whether UAVs keep apart in slot t."""
+        return bool(apart(self.data[t], point.uav_xy_m))
 
     def improve_slot(self, t: int, rng: np.random.Generator) -> bool:
         """Servers, powers and positions of one slot between its neighbours; True if it gained."""

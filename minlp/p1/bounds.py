@@ -24,7 +24,7 @@ class Limits:
 
     allowed: NDArray[np.bool_]
     refusal: NDArray[np.bool_]
-    """(K,) The request may stay unserved."""
+    """(K,) The request may be refused."""
     upload_low_s: Array
     upload_high_s: Array
     power_low_W: Array
@@ -68,7 +68,8 @@ def limits(terms: SlotTerms, cutoff: float | None = None, reduced: bool = True) 
     power_high = np.clip(np.where(np.isnan(spent), np.inf, spent), power_low, high_W)
     return Limits(
         allowed=allowed,
-        refusal=terms.refusable & ((terms.refusal_cost <= budget) | ~allowed.any(axis=1)),
+        refusal=terms.instance.active[0]
+        & ((terms.refusal_cost <= budget) | ~allowed.any(axis=1)),
         upload_low_s=quickest,
         upload_high_s=slowest,
         power_low_W=power_low,

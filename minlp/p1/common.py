@@ -57,7 +57,7 @@ class Slot:
 
     @cached_property
     def refusable(self) -> list[int]:
-        """Requests that may stay unserved; none in the hard form."""
+        """Requests that may be refused; none in the hard form."""
         return [k for k in self.devices if self.elastic and self.limits.refusal[k]]
 
     def servers_at(self, k: int, receivers: Any) -> list[int]:
@@ -83,7 +83,6 @@ def add_common(model: pyo.ConcreteModel) -> None:
     one_server(model)
     add_motion(model)
     coverage(model)
-    left_alone(model)
     if model.slot.terms.scenario.uav_separation_m > 0:
         separation(model)
 
@@ -109,12 +108,12 @@ def chosen(model: pyo.ConcreteModel, k: int, servers: list[int]) -> Any:
 
 
 def refused(model: pyo.ConcreteModel, k: int) -> Any:
-    """1 where the request of device k stays unserved."""
+    """1 where the request of device k is refused."""
     return entry(model.refuses, k, 0)
 
 
 def by_server(model: pyo.ConcreteModel, k: int, table: Any) -> Any:
-    """Entry of a table (K, S) at the server of device k, 0 when unserved."""
+    """Entry of a table (K, S) at the server of device k, 0 when refused."""
     return sum(float(table[k, b]) * model.serves[k, b] for b in model.slot.servers[k])
 
 
@@ -172,19 +171,6 @@ def coverage(model: pyo.ConcreteModel) -> None:
 
     near = [(k, b) for k, b in model.slot.pairs if b < t.scenario.n_uavs]
     model.coverage = pyo.Constraint(near, rule=rule)
-
-
-def left_alone(model: pyo.ConcreteModel) -> None:
-    """A request is refused only out of reach of every accurate UAV (it has no satellite)."""
-    t: SlotTerms = model.slot.terms
-
-    def rule(m: Any, k: int, u: int) -> Any:
-        edge, close = coverage_square(t, u), t.squared_low_m2[k, u] / UNIT_M**2
-        if not t.instance.coefficients.accurate[0, k, u] or close >= edge:
-            return pyo.Constraint.Skip
-        return slant(m, k, u) >= close + (edge - close) * m.refuses[k]
-
-    model.left_alone = pyo.Constraint(model.slot.refusable, range(t.scenario.n_uavs), rule=rule)
 
 
 def separation(model: pyo.ConcreteModel) -> None:

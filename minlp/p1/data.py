@@ -36,8 +36,6 @@ class SlotTerms:
     """Devices with a request."""
     pair: Mask
     """(K, S) The server may take the device's request after some admissible motion."""
-    refusable: Mask
-    """(K,) Some motion leaves the request without any available server."""
     uav_gain: Array
     """(K, M) Gain over noise at 1 m. Eqs. (6)-(7)."""
     satellite_gain: Array
@@ -77,7 +75,7 @@ class SlotTerms:
 
     @property
     def refusal_cost(self) -> Array:
-        """(K,) Cost of a request that no server can take."""
+        """(K,) Cost of a refused request, and the most that any costs."""
         return self.scenario.penalty_per_s * self.instance.deadline_s[0]
 
     @property
@@ -204,8 +202,7 @@ class SlotTerms:
     @cached_property
     def device_least(self) -> Array:
         """(K,) Least cost of each device in any plan; 0 when idle."""
-        refused = np.where(self.refusable, self.refusal_cost, np.inf)
-        best = np.minimum(self.lone_least.min(axis=1, initial=np.inf), refused)
+        best = np.minimum(self.lone_least.min(axis=1, initial=np.inf), self.refusal_cost)
         return np.where(self.instance.active[0], best, 0.0)
 
 
@@ -224,8 +221,6 @@ def slot_terms(
     pair = c.accurate[0] & c.linked[0]
     cover_m = s.uav_coverage_m * (1 + TOLERANCE)
     pair[:, : s.n_uavs] &= horizontal_low <= cover_m
-    always = (c.accurate[0][:, : s.n_uavs] & (horizontal_high <= cover_m)).any(axis=1)
-    above = pair[:, s.n_uavs :].any(axis=1)
     sky = np.zeros((s.n_devices, s.n_servers))
     sky[:, s.n_uavs :] = 1.0
     constant_s = c.execute_s[0] + c.relay_s[0]
@@ -235,7 +230,6 @@ def slot_terms(
         instance=one,
         devices=tuple(int(k) for k in np.flatnonzero(one.active[0])),
         pair=pair,
-        refusable=one.active[0] & ~always & ~above,
         uav_gain=beta_0 * one.uav_fading[0] / s.noise_W,
         satellite_gain=one.satellite_gain[0] / s.noise_W,
         squared_low_m2=horizontal_low**2 + altitude,

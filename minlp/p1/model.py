@@ -122,10 +122,13 @@ def plan_of(model: pyo.ConcreteModel) -> Plan:
 def model_cost_at(model: pyo.ConcreteModel, plan: Plan) -> float:
     """The model's objective at a plan of the slot, all variables set to what the plan makes them.
 
-    Equal to the referee's cost, except that `download="bound"` relaxes it.
+    Equal to the referee's cost, except that `download="bound"` relaxes it. An outage costs here,
+    too, what refusing costs; an optimum refuses instead, so that the model itself has no outages.
     """
     assign(model, plan)
-    return float(pyo.value(model.objective))
+    slot: Slot = model.slot
+    costs = (min(pyo.value(model.cost[k]), slot.terms.refusal_cost[k]) for k in slot.devices)
+    return float(sum(costs)) / slot.terms.scenario.n_devices
 
 
 def violations(model: pyo.ConcreteModel) -> dict[str, float]:

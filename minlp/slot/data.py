@@ -3,7 +3,10 @@
 An option of a device is a server reduced to what matters: the receiver that hears the device (a
 UAV, or the one accessible satellite), the cost and latency that no other decision changes, and
 the upload load. With dedicated compute satellites share a receiver, so one that is neither
-quicker nor cheaper than another is dominated and left out.
+quicker nor cheaper than another is dominated and left out. The last option is to refuse the
+request, at the cost of an outage. That is all that bounded outage takes: whoever refuses in the
+place of an outage makes nobody else's cost greater, so that the least elastic cost with this
+option is the least bounded cost, and what bounds the one bounds the other.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ IntArray = NDArray[np.int64]
 
 SCOPES = {"all": 0, "tier": 1, "server": 2}
 
-#: Receiver of the option to leave a request unserved, which only some requests have.
+#: Receiver of the option to refuse a request, the last one of every device.
 NOT_SENT = -1
 
 
@@ -156,9 +159,8 @@ def _options(
         rows.append((float(m if above else server), float(server), cost, alone_s, slack_s))
     if s.compute_sharing == "dedicated":
         rows = _undominated(rows, m)
-    if not mask[m:].any():
-        refusal = s.penalty_per_s * instance.deadline_s[slot, k]
-        rows.append((NOT_SENT, NO_SERVER, refusal, 0.0, np.inf))
+    refusal = s.penalty_per_s * instance.deadline_s[slot, k]
+    rows.append((NOT_SENT, NO_SERVER, refusal, 0.0, np.inf))
     return rows
 
 

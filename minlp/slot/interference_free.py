@@ -184,34 +184,29 @@ def independent_bound(instance: Instance) -> Array:
 
 
 def device_bounds(instance: Instance) -> Array:
-    """Lower bounds on the elastic cost of every request: (T, K); 0 for idle devices."""
+    """Lower bounds on the cost of every request, refusal included: (T, K); 0 for idle devices."""
     s, c = instance.scenario, instance.coefficients
-    near_m, far_m = reachable_distances(instance)
+    near_m = least_distances(instance)
     costs = server_costs(instance, gains_at(instance, near_m), tolerance=2 * TOLERANCE)
     mask = np.broadcast_to(c.accurate & c.linked[:, None, :], costs.lower.shape).copy()
     mask[..., : s.n_uavs] &= near_m <= s.uav_coverage_m * (1 + 2 * TOLERANCE)
     served = np.where(mask, costs.lower, np.inf).min(axis=-1, initial=np.inf)
     refusal = s.penalty_per_s * instance.deadline_s * (1 - ROUNDING)
-    # Nobody may be refused while a server is available: only UAVs can fly out of reach.
-    always = mask.copy()
-    always[..., : s.n_uavs] &= far_m <= s.uav_coverage_m
-    bound = np.where(always.any(axis=-1), served, np.minimum(served, refusal))
-    return np.where(instance.active, bound, 0.0)
+    return np.where(instance.active, np.minimum(served, refusal), 0.0)
 
 
-def reachable_distances(instance: Instance) -> tuple[Array, Array]:
-    """Least and an upper bound on the greatest horizontal distance to any UAV: (T, K, M) each.
+def least_distances(instance: Instance) -> Array:
+    """Least horizontal distance that each UAV can have to each device: (T, K, M).
 
-    The area is convex and holds device and UAV, so the nearest reachable point lies on the line
-    between them; that the area cuts the far side off is ignored.
+    The area is convex and holds device and UAV: the nearest point lies on the line between them.
     """
     s = instance.scenario
     away = instance.device_xy_m[:, :, None, :] - instance.uav_xy_m
     distance = np.hypot(away[..., 0], away[..., 1])
     slots = np.arange(1, instance.n_slots + 1)
     reach = slots * s.uav_reach_m * (1 + 2 * TOLERANCE) + 2 * TOLERANCE * s.area_side_m
-    near = np.maximum(0.0, distance - reach[:, None, None])
-    return near, distance + reach[:, None, None]
+    near: Array = np.maximum(0.0, distance - reach[:, None, None])
+    return near
 
 
 def gains_at(instance: Instance, distance_m: Array) -> Array:

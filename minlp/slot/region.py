@@ -11,7 +11,7 @@ import numpy as np
 
 from minlp.kernels import Cube, IntVector, Matrix, Vector, kernel
 from minlp.kernels.arrays import assign_rows
-from minlp.slot.data import NOT_SENT, SlotData
+from minlp.slot.data import SlotData
 
 #: A disc is shrunk by this much before projecting, so that rounding stays inside it.
 INNER = 1 - 1e-12
@@ -169,7 +169,7 @@ def nearest_position(discs: Matrix, box: Vector, x: float, y: float) -> tuple[fl
 def repair(data: SlotData, reach: Cube, receiver: IntVector, uav_xy_m: Matrix) -> bool:
     """Bring every UAV to the nearest place where it may serve its devices; False if none is.
 
-    Also False where UAVs are too near each other, or where a device is refused by a UAV above it.
+    Also False where UAVs are too near each other.
     """
     area = area_box(data)
     for m in range(uav_xy_m.shape[0]):
@@ -178,20 +178,7 @@ def repair(data: SlotData, reach: Cube, receiver: IntVector, uav_xy_m: Matrix) -
         if not fine:
             return False
         uav_xy_m[m, 0], uav_xy_m[m, 1] = x, y
-    return apart(data, uav_xy_m) and refusals_hold(data, receiver, uav_xy_m)
-
-
-@kernel
-def refusals_hold(data: SlotData, receiver: IntVector, uav_xy_m: Matrix) -> bool:
-    """Whether every device left unserved has no UAV that could take it."""
-    for k in range(receiver.shape[0]):
-        if receiver[k] != NOT_SENT:
-            continue
-        for o in range(data.n_options[k]):
-            m = data.receiver[k, o]
-            if m != NOT_SENT and covers(data, k, uav_xy_m[m], 2e-9):
-                return False
-    return True
+    return apart(data, uav_xy_m)
 
 
 @kernel
