@@ -218,7 +218,7 @@ def summary(verdict: Verdict, changes: Changes) -> dict[str, NDArray]:
         "latency_s": verdict.latency_s.mean(axis=-1),
         "energy_J": verdict.energy_J.sum(axis=-1),
         "misses": verdict.missed.sum(axis=-1),
-        "unserved": verdict.unserved.sum(axis=-1),
+        "unserved": verdict.refused.sum(axis=-1),
         "resampled": changes.server.sum(axis=-1),
         "clipped": changes.power.sum(axis=-1),
         "held": changes.motion.sum(axis=-1),

@@ -72,9 +72,9 @@ def slot_table(instance: Instance, plan: Plan, most: int = 12) -> Table:
 
 
 def _slot(instance: Instance, plan: Plan, v: Verdict, t: int) -> tuple[Value, ...]:
-    served = instance.active[t] & ~v.unserved[t]
+    served = instance.active[t] & ~v.refused[t]
     low = served & (plan.server[t] < instance.scenario.n_uavs)
-    counts = (instance.active[t], low, v.missed[t], v.unserved[t])
+    counts = (instance.active[t], low, v.missed[t], v.refused[t])
     return (
         t,
         *(int(c.sum()) for c in counts),

@@ -218,7 +218,7 @@ def _satellite(instance: Instance, server: Any, slot: int, n: int, place: float)
 
 
 def _summary(instance: Instance, verdict: Verdict, slot: int) -> str:
-    served = instance.active[slot] & ~verdict.unserved[slot]
+    served = instance.active[slot] & ~verdict.refused[slot]
     latency = verdict.latency_s[slot][served].mean() if served.any() else 0.0
     missed = int(verdict.missed[slot].sum())
     return (

@@ -34,7 +34,7 @@ def pick(table: Array, server: NDArray[np.int64]) -> Array:
     return np.where(server >= 0, table.reshape(-1)[row + np.maximum(server, 0)], 0.0)
 
 
-def kept(excess: Array, limit: float) -> NDArray[np.bool_]:
+def kept(excess: Array, limit: float | Array) -> NDArray[np.bool_]:
     """Whether a limit exceeded by `excess` (...) counts as kept. A NaN never does."""
     return np.asarray(excess <= TOLERANCE * limit)
 
@@ -64,9 +64,6 @@ def violations(
     s, c = instance.scenario, instance.coefficients
     server, power_W, uav_xy_m = plan.server, plan.power_W, plan.uav_xy_m
     sends = served >= 0
-    refused = instance.active & ~sends
-    if refused.any():
-        refused &= available(instance, uav_xy_m).any(axis=-1)
     out_of_place = np.where(
         instance.active, (server < NO_SERVER) | (server >= s.n_servers), server != NO_SERVER
     )
@@ -81,7 +78,7 @@ def violations(
     low = np.where(sends, s.power_min_W, 0.0)
     high = np.where(sends, s.power_max_W, 0.0)
     amounts = {
-        "assignment": (refused | out_of_place).sum(axis=-1).astype(float),
+        "assignment": out_of_place.sum(axis=-1).astype(float),
         "accuracy": _worst(np.where(sends, instance.accuracy_floor - accuracy, 0.0), 0.0),
         "coverage": _worst(pick(distance, own_uav) - s.uav_coverage_m, s.uav_coverage_m),
         "visibility": (above & ~pick(linked.astype(float), served).astype(bool))

@@ -45,6 +45,11 @@ class Instance(Arrays):
         """What does not depend on decisions, computed once. See `coefficients`."""
         return coefficients(self)
 
+    @property
+    def outage_cost(self) -> NDArray[np.float64]:
+        """(T, K) C_out, the most that a request costs: what refusing it costs, 0 when idle."""
+        return self.scenario.penalty_per_s * self.deadline_s
+
     @cached_property
     def content_sha256(self) -> str:
         """Hash of scenario, seed and all arrays; the name is left out."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 #: What a method says of its own run; the referee decides whether it is true.
 Status = Literal["optimal", "feasible", "infeasible", "stopped", "failed"]
 
-#: Server of an idle device, and of a request that no server can take.
+#: Server of an idle device, and of a request that is refused.
 NO_SERVER = -1
 
 

@@ -2,7 +2,8 @@
 
 Powers and motion are clipped. A server that is not available (accuracy, visibility, coverage at
 the positions reached) is replaced by a seeded uniform draw among the available ones: never the
-cheapest, which would play a greedy method for a bad policy. What is admissible stays untouched.
+cheapest, which would play a greedy method for a bad policy. What is admissible stays untouched,
+refusals (server -1) among it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Changes:
     """(..., T, K) The power was clipped."""
     motion: NDArray[np.bool_]
     """(..., T, M) The UAV was held back."""
-    unserved: NDArray[np.bool_]
+    unservable: NDArray[np.bool_]
     """(..., T, K) Requests that no server can take from where the UAVs are."""
 
 
@@ -53,7 +54,7 @@ def project(instance: Instance, raw: Plan, seed: int = 0) -> tuple[Plan, Changes
     joined = Changes(
         *(
             np.concatenate([getattr(c, name) for c in records], axis=-2)
-            for name in ("server", "power", "motion", "unserved")
+            for name in ("server", "power", "motion", "unservable")
         )
     )
     return concatenate(plans), joined
@@ -68,9 +69,9 @@ def project_slots(
     """
     uav_xy_m, moved = _hold_back(instance, previous_xy_m, np.asarray(raw.uav_xy_m, float))
     mask = available(instance, uav_xy_m)
-    server, drawn, unserved = _replace_unavailable(instance, mask, raw.server, keys)
+    server, drawn, unservable = _replace_unavailable(instance, mask, raw.server, keys)
     power_W, clipped = _clip_power(instance, server, np.asarray(raw.power_W, float))
-    return Plan(server, power_W, uav_xy_m), Changes(drawn, clipped, moved, unserved)
+    return Plan(server, power_W, uav_xy_m), Changes(drawn, clipped, moved, unservable)
 
 
 def reachable(instance: Instance, previous_xy_m: Array) -> NDArray[np.bool_]:
@@ -137,7 +138,7 @@ def _replace_unavailable(
     choice = np.where(named, wanted, 0).astype(np.int64)
     fine = named & np.take_along_axis(mask, choice[..., None], axis=-1)[..., 0]
     servable = mask.any(axis=-1)
-    drawn = servable & ~fine
+    drawn = servable & ~fine & (wanted != NO_SERVER)
     server = np.where(fine, choice, NO_SERVER)
     devices = np.arange(mask.shape[-2], dtype=np.uint64)
     noise = _mix(keys[:, None] ^ _mix(devices)) >> np.uint64(11)

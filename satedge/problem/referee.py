@@ -15,6 +15,7 @@ from satedge.problem.constraints import (
     TOLERANCE,
     available,
     ground_squared_m2,
+    kept,
     pick,
     violations,
 )
@@ -58,9 +59,11 @@ class Verdict:
     overrun_s: Array
     """(..., T, K) Latency beyond the deadline or, on satellites, beyond the window."""
     device_cost: Array
-    """(..., T, K) Elastic cost of each device; 0 when idle, a fixed penalty when unserved."""
-    unserved: NDArray[np.bool_]
-    """(..., T, K) Requests without a server."""
+    """(..., T, K) Elastic cost, at most C_out of `Instance.outage_cost`; 0 when idle."""
+    refused: NDArray[np.bool_]
+    """(..., T, K) Requests without a server: they cost C_out."""
+    outage: NDArray[np.bool_]
+    """(..., T, K) Sent, but the elastic cost exceeds C_out, which is what they cost instead."""
     violations: dict[str, Array]
     """Name of a constraint -> (..., T) greatest amount by which the slot breaks it, 0 if kept."""
 
@@ -76,12 +79,12 @@ class Verdict:
 
     @property
     def slot_cost(self) -> Array:
-        """(..., T) Mean over all K devices of the elastic cost."""
+        """(..., T) Mean over all K devices of their costs."""
         return self.device_cost.mean(axis=-1)
 
     @property
     def cost(self) -> Array:
-        """(...) Mean over slots and devices: the objective of P1, eq. (31), in elastic form."""
+        """(...) Mean over slots and devices: the objective of P1, eq. (31), outages bounded."""
         return self.slot_cost.mean(axis=-1)
 
     @property
@@ -99,13 +102,13 @@ class Verdict:
 
     @property
     def missed(self) -> NDArray[np.bool_]:
-        """(..., T, K) Served, but the deadline is missed."""
+        """(..., T, K) Sent, but the deadline is missed; outages are told as late as they are."""
         return self.overrun_s > 0
 
     @property
     def feasible(self) -> NDArray[np.bool_]:
         """(...) Admissible, every request served, no deadline missed: P1 with hard deadlines."""
-        late = self.missed.any(axis=(-2, -1)) | self.unserved.any(axis=(-2, -1))
+        late = self.missed.any(axis=(-2, -1)) | self.refused.any(axis=(-2, -1))
         return self.admissible & ~late
 
 
@@ -238,15 +241,17 @@ def _verdict(
     overrun = np.maximum(0.0, latency_s - pick(c.overrun_from_s, served))
     late = (overrun > TOLERANCE * latency_s) | np.isinf(overrun)
     overrun = np.where(late, overrun, 0.0)
-    unserved = (served < 0) & instance.active
     cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
     cost = cost + s.penalty_per_s * overrun
-    cost = np.where(unserved, s.penalty_per_s * instance.deadline_s, cost)
-    cost = np.where(np.isfinite(cost), cost, np.inf)
+    most = instance.outage_cost
+    refused = (served < 0) & instance.active
+    outage = (served >= 0) & ~kept(cost - most, most)
+    cost = np.where(refused | outage, most, np.minimum(cost, most))
     return Verdict(
         **phases,
         overrun_s=overrun,
         device_cost=cost,
-        unserved=unserved,
+        refused=refused,
+        outage=outage,
         violations=broken,
     )

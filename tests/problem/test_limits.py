@@ -17,6 +17,7 @@ from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.projector import project, reachable
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import preset
+from support.plain_model import elastic_cost
 
 #: Relative distances beyond a limit. Rounding in the scene is a thousandth of the last digit.
 WITHIN = (-1e-2, -3e-9, 0.0, 0.9e-9)
@@ -259,9 +260,9 @@ def test_reachable_servers_are_accurate_and_linked_slot_by_slot():
 
 
 @pytest.mark.parametrize("x", WITHIN + BEYOND)
-def test_a_request_may_be_refused_only_where_no_server_can_take_it(x):
-    """Server -1 is broken while one UAV just covers the device, and kept as soon as none does."""
-    refusable = x in BEYOND
+def test_a_request_may_be_refused_whether_or_not_a_server_can_take_it(x):
+    """Server -1 breaks nothing and stays, while a UAV just covers the device and when none does."""
+    unservable = x in BEYOND
     instance, _ = uncovered(x)
     instance = replace(
         instance,
@@ -269,14 +270,43 @@ def test_a_request_may_be_refused_only_where_no_server_can_take_it(x):
         server_accuracy=np.array([0.5, 0.6, 0.5, 0.5]),
     )
     plan = decide(server=(0, NO_SERVER, 3, NO_SERVER), power=(0.3, 0.0, 0.3, 0.0))
-    assert broken(instance, plan) == ({} if refusable else {"assignment": [1.0]})
+    assert broken(instance, plan) == {}
     verdict = judge(instance, plan)
-    assert verdict.unserved.tolist() == [[False, True, False, False]]
+    assert verdict.refused.tolist() == [[False, True, False, False]]
     assert not verdict.feasible
     projected, changes = project(instance, plan)
-    assert projected.server.tolist() == [[0, NO_SERVER if refusable else 1, 3, NO_SERVER]]
-    assert changes.server.tolist() == [[False, not refusable, False, False]]
-    assert changes.unserved.tolist() == [[False, refusable, False, False]]
+    assert projected.server.tolist() == plan.server.tolist()
+    assert not changes.server.any()
+    assert changes.unservable.tolist() == [[False, unservable, False, False]]
+
+
+@pytest.mark.parametrize("device", [0, 1, 2])
+@pytest.mark.parametrize("x", WITHIN + BEYOND)
+def test_a_request_is_an_outage_beyond_a_billionth_of_its_bound(device, x):
+    """Up to C_out a request costs what it costs, beyond it C_out; times are told as they are."""
+    index = (0, device)
+    late = replace(world(), deadline_s=at(world().deadline_s, index, 1e-3))
+    cost_without = plain_cost(late, device)
+    # Nothing but the deadline changes: cost = c0 - penalty * D, and C_out = penalty * D.
+    penalty = late.scenario.penalty_per_s
+    bound = (cost_without + penalty * 1e-3) / (2 + x)
+    instance = replace(late, deadline_s=at(late.deadline_s, index, bound / penalty))
+    assert plain_cost(instance, device) == pytest.approx(bound * (1 + x), rel=1e-12)
+    verdict = judge(instance, decide())
+    assert np.argwhere(verdict.outage).tolist() == ([[0, device]] if x in BEYOND else [])
+    assert verdict.device_cost[index] == pytest.approx(bound * min(1.0, 1 + x), rel=1e-12)
+    assert verdict.device_cost[index] <= instance.outage_cost[index]
+    assert verdict.admissible
+    assert not verdict.feasible
+    before = judge(world(), decide())
+    assert np.array_equal(verdict.latency_s, before.latency_s)
+    assert np.array_equal(verdict.energy_J, before.energy_J)
+
+
+def plain_cost(instance, device) -> float:
+    """Elastic cost of a device of `decide()` by the plain model."""
+    plan = decide()
+    return elastic_cost(instance, 0, device, plan.server[0].tolist(), plan.power_W[0], UAVS)
 
 
 @pytest.mark.parametrize(
@@ -318,12 +348,12 @@ def test_a_satellite_may_be_used_as_soon_as_it_is_linked():
 
 @pytest.mark.parametrize(
     ("device", "server", "wrong"),
-    [(2, s, not 0 <= s <= 3) for s in (-7, -2, -1, 0, 1, 2, 3, 4, 9)]
+    [(2, s, not -1 <= s <= 3) for s in (-7, -2, -1, 0, 1, 2, 3, 4, 9)]
     + [(3, s, s != NO_SERVER) for s in (-7, -2, -1, 0, 3, 4)],
 )
 def test_requests_need_a_server_that_exists_and_idle_devices_none(device, server, wrong):
-    """Servers are 0..S-1 for a request, -1 for an idle device; each other one counts one."""
-    watt = 0.0 if device == 2 and wrong else 0.3
+    """Servers are -1..S-1 for a request, -1 for an idle device; each other one counts one."""
+    watt = 0.3 if device == 3 or 0 <= server <= 3 else 0.0
     plan = decide(at(SERVERS, device, server), (0.3, 0.3, watt, 0.0))
     assert broken(world(), plan) == ({"assignment": [1.0]} if wrong else {})
     projected, changes = project(world(), plan)

@@ -82,7 +82,7 @@ def test_replacements_are_uniform_over_the_available_servers():
     draws = 7000
     slots = np.zeros(draws, np.int64)
     at = np.broadcast_to(instance.uav_xy_m, (draws, 3, 2))
-    raw = Plan(np.full((draws, 10), -1), np.ones((draws, 10)), at)
+    raw = Plan(np.full((draws, 10), -2), np.ones((draws, 10)), at)
     keys = slot_keys(np.arange(draws, dtype=np.uint64), slots)
     plan, _ = project_slots(instance.rows(slots), at, raw, keys)
     counts = np.bincount(plan.server[:, 0], minlength=7)
@@ -125,7 +125,7 @@ def test_draws_are_the_same_on_every_machine():
     assert _mix(states).tolist() == published
     changes = {"n_devices": 8, "n_slots": 2, "arrivals": "every-slot", "accuracy_max": 0.31}
     instance = generate(preset("paper", **changes), 0)
-    raw = Plan(np.full((2, 8), -1), np.ones((2, 8)), np.tile(instance.uav_xy_m, (2, 1, 1)))
+    raw = Plan(np.full((2, 8), -2), np.ones((2, 8)), np.tile(instance.uav_xy_m, (2, 1, 1)))
     for seed, servers in DRAWN.items():
         assert project(instance, raw, seed)[0].server.tolist() == servers
     assert project(instance, raw)[0].server.tolist() == DRAWN[0]
@@ -190,14 +190,24 @@ def test_numbers_of_single_precision_are_the_doubles_they_are():
 
 
 def test_what_is_no_server_is_drawn_anew():
-    """Fractions, negative numbers, numbers too great and none at all, with a single server too."""
+    """Fractions, other negative numbers than -1, numbers too great and none at all."""
     changes = {"n_devices": 9, "n_uavs": 0, "n_satellites": 1, "accuracy_max": 0.31}
     instance = generate(preset("paper", n_slots=1, arrivals="every-slot", **changes), 0)
-    wishes = [0.0, 0.5, 1.0, -1.0, -0.5, np.nan, np.inf, -np.inf, 1e308]
+    wishes = [0.0, 0.5, 1.0, -2.0, -0.5, np.nan, np.inf, -np.inf, 1e308]
     raw = Plan(np.array([wishes]), np.ones((1, 9)), np.zeros((1, 0, 2)))
     plan, changes = project(instance, raw)
     assert plan.server.tolist() == [[0] * 9]
     assert changes.server.tolist() == [[w != 0 for w in wishes]]
+
+
+def test_a_refusal_stays():
+    """Server -1 is a decision, whole or as a float: it is not drawn anew, and sends nothing."""
+    instance = generate(preset("paper", n_slots=1, arrivals="every-slot"), 3)
+    wishes = np.where(np.arange(10) == 4, -1.0, 6.0)[None]
+    plan, changes = project(instance, Plan(wishes, np.ones((1, 10)), instance.uav_xy_m[None]))
+    assert plan.server.tolist() == wishes.tolist()
+    assert plan.power_W[0, 4] == 0
+    assert not any(changed.any() for changed in vars(changes).values())
 
 
 @examples(30)

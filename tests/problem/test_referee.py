@@ -12,13 +12,14 @@ from satedge.problem.plan import Plan, PlanError, stack
 from satedge.problem.projector import project
 from satedge.problem.referee import (
     TOLERANCE,
+    available,
     judge,
     previous_positions,
     uav_gains,
     uplink_sinr,
 )
 from satedge.problem.scenario import PRESETS, preset
-from support.plain_model import device, slot_cost
+from support.plain_model import device, elastic_cost, most_cost, slot_cost
 from support.plans import random_plan, raw_plan
 from support.randomised import examples
 from support.worlds import scenarios
@@ -51,6 +52,9 @@ def test_agrees_with_plain_loops(name, changes, seed):
             assert verdict.energy_J[t, k] == pytest.approx(energy, rel=1e-9)
             overrun = max(0.0, latency - late_from)
             assert verdict.overrun_s[t, k] == pytest.approx(overrun, abs=1e-8 * latency)
+            beyond = elastic_cost(instance, t, k, servers, powers, xy) - most_cost(instance, t, k)
+            assert verdict.outage[t, k] == (beyond > 1e-9 * most_cost(instance, t, k))
+    assert np.array_equal(verdict.refused, instance.active & (plan.server < 0))
 
 
 @pytest.mark.parametrize("decide", [raw_plan, random_plan])
@@ -109,14 +113,14 @@ def test_every_constraint_has_an_amount_in_every_slot():
     names = ["assignment", "accuracy", "coverage", "visibility", "power_min", "power_max"]
     names += ["motion", "area"]
     assert list(judge(instance, plan).violations) == names
-    plan.server[1], plan.power_W[1] = -1, 0.0
+    plan.server[1], plan.power_W[1] = -2, 0.0
     assert judge(instance, plan).violations["assignment"].tolist() == [0.0, 3.0]
     apart = generate(preset("tiny", n_slots=2, uav_separation_m=1e-3), 1)
     assert list(judge(apart, plan).violations) == [*names, "separation"]
 
 
-def test_a_request_that_nobody_hears_is_late_for_ever():
-    """A channel that faded to nothing gives no rate: infinite latency is overrun, not in time."""
+def test_a_request_that_nobody_hears_is_an_outage():
+    """A channel that faded to nothing gives no rate: late for ever, at the cost of a refusal."""
     changes = {"arrivals": "every-slot", "accuracy_min": 0.0, "accuracy_max": 0.2}
     instance = generate(preset("tiny", n_slots=1, uav_coverage_m=1e3, **changes), 1)
     instance = replace(instance, uav_fading=np.zeros_like(instance.uav_fading))
@@ -126,7 +130,59 @@ def test_a_request_that_nobody_hears_is_late_for_ever():
     assert verdict.admissible
     assert verdict.missed.all()
     assert not verdict.feasible
-    assert verdict.cost == verdict.overrun_s[0, 0] == np.inf
+    assert verdict.overrun_s[0, 0] == verdict.latency_s[0, 0] == np.inf
+    assert verdict.outage.all()
+    assert np.array_equal(verdict.device_cost, instance.outage_cost)
+
+
+def crowd(n_late: int):
+    """A slot of three requests on the satellite, `n_late` of them too quiet to be in time."""
+    changes = {"arrivals": "every-slot", "interference_leakage": 1.0, "accuracy_max": 0.31}
+    instance = generate(preset("tiny", n_slots=1, **changes), 1)
+    power_W = np.where(np.arange(3) < n_late, 1e-6, 1.0)[None]
+    return instance, Plan(
+        np.full((1, 3), 1 + int(instance.access[0])), power_W, instance.uav_xy_m[None]
+    )
+
+
+def test_an_outage_still_interferes_and_spends_what_it_spends():
+    """It costs C_out; its latency and energy are told, and others hear it."""
+    instance, plan = crowd(1)
+    verdict = judge(instance, plan)
+    assert verdict.admissible
+    assert verdict.outage[0, 0]
+    assert not verdict.refused.any()
+    assert verdict.device_cost[0, 0] == instance.outage_cost[0, 0]
+    assert verdict.missed[0, 0]
+    assert verdict.overrun_s[0, 0] > 10 * instance.deadline_s[0, 0]
+    assert verdict.energy_J[0, 0] > 0
+    refusing = Plan(
+        plan.server * [1, 1, 1] - [[1 + plan.server[0, 0], 0, 0]],
+        plan.power_W * [0, 1, 1],
+        plan.uav_xy_m,
+    )
+    without = judge(instance, refusing)
+    assert without.admissible
+    assert without.refused.tolist() == [[True, False, False]]
+    assert without.device_cost[0, 0] == verdict.device_cost[0, 0]
+    assert (without.upload_s[0, 1:] < verdict.upload_s[0, 1:]).all()
+
+
+@examples(40)
+@given(st.sampled_from(list(PRESETS)), SCENARIOS, st.integers(0, 10_000))
+def test_refusing_an_outage_makes_nobody_dearer(name, changes, seed):
+    """Interference and load only fall: refusals instead of outages raise no device's cost."""
+    instance = generate(preset(name).replace(**changes), seed)
+    plan = random_plan(instance, np.random.default_rng(seed))
+    verdict = judge(instance, plan)
+    sends = (plan.server >= 0) & ~verdict.outage
+    refusing = Plan(
+        np.where(sends, plan.server, -1), np.where(sends, plan.power_W, 0.0), plan.uav_xy_m
+    )
+    refused = judge(instance, refusing)
+    assert refused.admissible
+    assert not refused.outage.any()
+    assert (refused.device_cost <= verdict.device_cost * (1 + 1e-12)).all()
 
 
 def test_slots_out_of_order_are_judged_from_given_positions():
@@ -176,13 +232,18 @@ def test_a_silent_sender_is_inadmissible():
     assert list(broken(change)) == ["power_min"]
 
 
-def test_refusing_a_request_that_has_a_server_is_inadmissible():
-    """Server -1 is only for requests that no server can take."""
-
-    def change(instance, server, power, xy):
-        server[1, 0], power[1, 0] = -1, 0.0
-
-    assert list(broken(change)) == ["assignment"]
+def test_refusing_a_request_that_has_a_server_is_admissible_and_not_feasible():
+    """Server -1 is open to every request, at C_out, and P1 with hard deadlines is not kept."""
+    instance = generate(preset("paper", n_slots=3, arrivals="every-slot"), 11)
+    plan = random_plan(instance, np.random.default_rng(2))
+    assert available(instance, plan.uav_xy_m)[1, 0].any()
+    plan.server[1, 0], plan.power_W[1, 0] = -1, 0.0
+    verdict = judge(instance, plan)
+    assert verdict.admissible
+    assert not verdict.feasible
+    assert verdict.refused[1, 0]
+    assert np.array_equal(verdict.refused, plan.server < 0)
+    assert verdict.device_cost[1, 0] == instance.outage_cost[1, 0]
 
 
 def test_a_server_below_the_accuracy_floor_is_inadmissible():
@@ -264,19 +325,19 @@ def test_an_idle_device_costs_nothing_and_must_not_send():
 
 
 def test_an_unservable_request_costs_the_fixed_penalty_and_is_not_feasible():
-    """A request out of everyone's reach may be refused, at deadline_penalty * eta_l * T_max."""
+    """A request out of everyone's reach is refused, at deadline_penalty * eta_l * T_max."""
     scenario = preset("tiny", requests="as-printed", accuracy_min=0.9, accuracy_max=0.95, n_slots=1)
     instance = generate(scenario, 0)
     plan = random_plan(instance, np.random.default_rng(0))
     verdict = judge(instance, plan)
     assert verdict.admissible
-    assert verdict.unserved.all()
+    assert verdict.refused.all()
     assert not verdict.feasible
     assert verdict.device_cost == pytest.approx(scenario.penalty_per_s * instance.deadline_s)
 
 
 def test_numbers_that_are_none_are_violations_not_crashes():
-    """NaN and infinite decisions are inadmissible and cost infinity."""
+    """NaN and infinite decisions are inadmissible, by infinite amounts; costs stay bounded."""
     instance = generate(preset("paper", n_slots=1), 2)
     plan = random_plan(instance, np.random.default_rng(0))
     for bad in (np.nan, np.inf, -np.inf):
@@ -290,7 +351,7 @@ def test_numbers_that_are_none_are_violations_not_crashes():
         verdict = judge(instance, Plan(plan.server, plan.power_W, xy))
         assert not verdict.admissible
         assert verdict.violations["motion"] == verdict.violations["area"] == np.inf
-        assert not np.isnan(verdict.cost)
+        assert (verdict.device_cost <= instance.outage_cost).all()
 
 
 def test_a_plan_of_the_wrong_shape_is_refused_with_what_is_allowed():

@@ -95,18 +95,29 @@ def device(instance, t, k, servers, powers, xy):
     return latency, energy, late_from
 
 
-def slot_cost(instance, t, servers, powers, xy):
-    """Mean elastic cost over all K devices: (31) with soft deadlines."""
+def elastic_cost(instance, t, k, servers, powers, xy):
+    """What a served device would cost without a bound: the summand of (31), deadlines soft."""
     s = instance.scenario
+    latency, energy, late_from = device(instance, t, k, servers, powers, xy)
+    cost = s.latency_weight_per_s * latency + s.energy_weight_per_J * energy
+    overrun = max(0.0, latency - late_from)
+    return cost + s.deadline_penalty * s.latency_weight_per_s * overrun
+
+
+def most_cost(instance, t, k):
+    """What a refused request costs, and any other at most: T_max of overrun."""
+    s = instance.scenario
+    return s.deadline_penalty * s.latency_weight_per_s * float(instance.deadline_s[t, k])
+
+
+def slot_cost(instance, t, servers, powers, xy):
+    """Mean cost over all K devices: (31) with soft deadlines and bounded outages."""
     total = 0.0
-    for k in range(s.n_devices):
+    for k in range(instance.scenario.n_devices):
         if not instance.active[t, k]:
             continue
-        penalty = s.deadline_penalty * s.latency_weight_per_s
-        if servers[k] < 0:
-            total += penalty * float(instance.deadline_s[t, k])
-            continue
-        latency, energy, late_from = device(instance, t, k, servers, powers, xy)
-        total += s.latency_weight_per_s * latency + s.energy_weight_per_J * energy
-        total += penalty * max(0.0, latency - late_from)
-    return total / s.n_devices
+        cost = most_cost(instance, t, k)
+        if servers[k] >= 0:
+            cost = min(cost, elastic_cost(instance, t, k, servers, powers, xy))
+        total += cost
+    return total / instance.scenario.n_devices

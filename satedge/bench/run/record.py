@@ -55,7 +55,7 @@ def floor(instance: Instance) -> float:
 def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
     """The referee's numbers on one plan. Raises PlanError when it does not fit the instance."""
     v = judge(instance, plan)
-    served = instance.active & ~v.unserved
+    served = instance.active & ~v.refused
     n_served = max(1, int(served.sum()))
     row: dict[str, Any] = {
         "cost": float(v.cost),
@@ -66,7 +66,7 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
         "deadline_misses": int(v.missed.sum()),
         "overrun_s": float(v.overrun_s.sum()),
         "reward": float(_reward(instance, v).mean()),
-        "unserved": int(v.unserved.sum()),
+        "unserved": int(v.refused.sum()),
     }
     for phase in PHASES:
         spent_s = np.where(served, getattr(v, f"{phase}_s"), 0.0)

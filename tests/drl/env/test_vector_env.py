@@ -71,7 +71,7 @@ def test_reward_is_the_referees(name, fleet, seed):
             assert step.info["latency_s"][i] == verdict.latency_s[t].mean()
             assert step.info["energy_J"][i] == verdict.energy_J[t].sum()
             assert step.info["misses"][i] == verdict.missed[t].sum()
-            assert step.info["unserved"][i] == verdict.unserved[t].sum()
+            assert step.info["unserved"][i] == verdict.refused[t].sum()
 
 
 @pytest.mark.parametrize("name", ["tiny", "paper", "as-printed"])
