@@ -1,9 +1,9 @@
 """The bound of a node around the options its candidate plan chooses, compiled.
 
 The node's convex problem is solved with each undecided device relaxed over its core only: the
-allowed options of the kind, UAV, satellite or refusal, that the candidate chooses. What the other options
-would cost is added by their prices (`prices`). So a device that mixes UAVs and satellite no
-longer takes the constant of one, the bandwidth of the other and the least disturbance of both.
+allowed options of the kind, UAV, satellite or refusal, that the candidate chooses. What the other
+options would cost is added by their prices (`prices`). So a device that mixes UAVs and satellite
+no longer takes the constant of one, the bandwidth of the other and the least disturbance of both.
 """
 
 from __future__ import annotations

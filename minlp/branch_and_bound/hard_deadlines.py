@@ -19,8 +19,8 @@ HASTE_S = 1e-7
 def hard_data(data: SlotData) -> tuple[SlotData, SlotData]:
     """(data for bounds, data for local steps) with overruns priced out of the question.
 
-    Nobody is refused who has a server. Local steps aim a little before the deadline, so that what they find is punctual to the
-    referee in spite of rounding.
+    Nobody is refused who has a server. Local steps aim a little before the deadline, so that what
+    they find is punctual to the referee in spite of rounding.
     """
     price = HARD_PRICE * max(data.latency_weight, data.energy_weight, 1e-12)
     served = np.maximum(data.n_options - 1, 1)  # the last option is to refuse

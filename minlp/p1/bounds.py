@@ -68,8 +68,7 @@ def limits(terms: SlotTerms, cutoff: float | None = None, reduced: bool = True) 
     power_high = np.clip(np.where(np.isnan(spent), np.inf, spent), power_low, high_W)
     return Limits(
         allowed=allowed,
-        refusal=terms.instance.active[0]
-        & ((terms.refusal_cost <= budget) | ~allowed.any(axis=1)),
+        refusal=terms.instance.active[0] & ((terms.refusal_cost <= budget) | ~allowed.any(axis=1)),
         upload_low_s=quickest,
         upload_high_s=slowest,
         power_low_W=power_low,
