@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from minlp.branch_and_bound.node import DEVICE, Evaluation
+from minlp.branch_and_bound.presolve import Region, copied
 from minlp.slot.data import Array, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a child's convex problem, choice of servers and load problem begin."""
+
+    point: Array
+    """(n + 2M,) log-powers and positions."""
+    choice: IntArray
+    """(n,) option indices."""
+    dual: Array
+    """(n,) what the load problem pays for each device."""
 
 
 @dataclass(frozen=True, order=True)
@@ -14,9 +27,8 @@ class Node:
 
     lower_bound: float
     serial: int
-    allowed: IntArray = field(compare=False)
-    boxes: Array = field(compare=False)
-    start: Array = field(compare=False)
+    region: Region = field(compare=False)
+    start: Start = field(compare=False)
     kind: int = field(compare=False)
     index: int = field(compare=False)
     parts: list[int] = field(compare=False)
@@ -33,18 +45,17 @@ def parts_of(allowed: IntArray, found: Evaluation) -> list[int]:
     return [part for part in parts if part]
 
 
-def children_of(node: Node) -> list[tuple[IntArray, Array]]:
-    """(allowed options, boxes) of the children: parts of a device, or halves of a box."""
+def children_of(node: Node) -> list[Region]:
+    """Regions of the children: parts of a device, or halves of a box."""
     if node.kind == DEVICE:
         children = []
         for part in node.parts:
-            allowed = node.allowed.copy()
-            allowed[node.index] = part
-            children.append((allowed, node.boxes))
+            children.append(copied(node.region))
+            children[-1].allowed[node.index] = part
         return children
-    low, high = node.boxes.copy(), node.boxes.copy()
-    box = node.boxes[node.index]
+    low, high = copied(node.region), copied(node.region)
+    box = node.region.boxes[node.index]
     axis = 0 if box[1] - box[0] >= box[3] - box[2] else 2
     middle = 0.5 * (box[axis] + box[axis + 1])
-    low[node.index, axis + 1] = high[node.index, axis] = middle
-    return [(node.allowed, low), (node.allowed, high)]
+    low.boxes[node.index, axis + 1] = high.boxes[node.index, axis] = middle
+    return [low, high]

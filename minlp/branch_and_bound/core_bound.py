@@ -4,20 +4,24 @@ The node's convex problem is solved with each undecided device relaxed over its 
 allowed options of the kind, UAV, satellite or refusal, that the candidate chooses. What the other
 options would cost is added by their prices (`prices`). So a device that mixes UAVs and satellite
 no longer takes the constant of one, the bandwidth of the other and the least disturbance of both.
+With shared compute the prices are those of options and loads, and `loads` finds what the devices
+can choose together.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from minlp.branch_and_bound.presolve import MARGIN
+from minlp.branch_and_bound.loads import Assigned, cheapest_choice, load_bound, new_assigned
+from minlp.branch_and_bound.presolve import MARGIN, Region
 from minlp.branch_and_bound.prices import price_options
 from minlp.branch_and_bound.receivers import receivers, vanishing
 from minlp.branch_and_bound.relaxation import assemble, gain_tables
 from minlp.convex.problem import ConvexProblem, Point, evaluate, gradients, new_point
 from minlp.convex.solve import descend
-from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
+from minlp.kernels import Cube, IntVector, Matrix, Record, Vector, kernel
 from minlp.kernels.arrays import assign
+from minlp.slot.cost import loads_of
 from minlp.slot.data import SlotData
 
 #: Newton steps a node's convex problem may take.
@@ -28,21 +32,27 @@ class Priced(Record):
     """A node's bound around one choice of servers."""
 
     lower_bound: float
-    price: Matrix  # (n, O)
-    lost: Vector  # (n,) what the prices of undecided devices take off the bound
+    price: Cube  # (n, O, C), see `prices`
+    option: Matrix  # (n, O) bound of the node's plans in which a device takes an option
+    lost: Vector  # (n,) what undecided devices take off the bound
     relaxed: Vector  # (n,) cost of each device in the convex problem
     y: Vector  # (n + 2M,) where the bound was attained
+    assigned: Assigned  # with shared compute
 
 
 @kernel
 def core_around(data: SlotData, allowed: IntVector, choice: IntVector) -> IntVector:
-    """Allowed options of the same kind as the chosen ones: UAV, satellite or refusal."""
+    """Allowed options of the same kind as the chosen ones: UAV, satellite or refusal.
+
+    With shared compute the chosen ones alone: others have other loads.
+    """
     n_uavs = data.altitude_m.shape[0]
     core = np.zeros_like(allowed)
     for k in range(allowed.shape[0]):
         kind = _kind(data.receiver[k, choice[k]], n_uavs)
         for o in range(data.n_options[k]):
-            if allowed[k] >> o & 1 and _kind(data.receiver[k, o], n_uavs) == kind:
+            same = o == choice[k] or not data.shared
+            if same and allowed[k] >> o & 1 and _kind(data.receiver[k, o], n_uavs) == kind:
                 core[k] |= 1 << o
     return core
 
@@ -72,27 +82,34 @@ def split_point(data: SlotData, y: Vector, boxes: Matrix) -> tuple[Vector, Matri
 @kernel
 def priced(
     data: SlotData,
-    allowed: IntVector,
+    region: Region,
     core: IntVector,
-    boxes: Matrix,
+    choice: IntVector,
     power_low: Vector,
     start: Vector,
+    dual: Vector,
     cutoff: float,
     gap: float,
 ) -> Priced:
-    """The node's bound with own costs relaxed over `core` (n,), and what other options cost."""
-    n = core.shape[0]
+    """The node's bound with own costs relaxed over `core` (n,), and what other options cost.
+
+    The core is around `choice` (n,), whose loads it has if compute is shared. `start` (n + 2M,) and
+    `dual` (n,) are where the solver and the load problem begin.
+    """
+    allowed, boxes = region.allowed, region.boxes
+    n = choice.shape[0]
+    loads = loads_of(data, choice)
     _powers, near = split_point(data, start, boxes)
     low, high = gain_tables(data, boxes)
     _single, bits = receivers(data, allowed)
     least = vanishing(data, bits, power_low, high)
-    problem, constant = assemble(data, allowed, core, boxes, least, near)
+    problem, constant = assemble(data, allowed, core, loads, boxes, least, near)
     y, gradient, multiplier = start.copy(), np.zeros(start.shape[0]), np.zeros(n)
     point = new_point(n, y.shape[0], problem.disc.shape[0])
     anchor, weights = np.empty(y.shape[0]), np.empty(problem.disc.shape[0])
     base = constant.sum()
     # prices may lower the bound: only where there are none may it stop at the cutoff
-    enough = cutoff - base if (core == allowed).all() else np.inf
+    enough = cutoff - base if not data.shared and (core == allowed).all() else np.inf
     _cost, bound, _steps, _status = descend(
         problem, y, multiplier, gradient, False, 1e-9, gap, enough, STEPS, point, anchor, weights
     )
@@ -103,16 +120,48 @@ def priced(
     gradients(problem, point)
     relaxed = _relaxed(problem, constant, point)
     price = price_options(
-        data, allowed, core, low, high, boxes, least, problem, constant, point, anchor
-    )
-    lost = np.zeros(n)
-    for k in range(n):
-        for o in range(price.shape[1]):
-            lost[k] = max(lost[k], -price[k, o])
-    bound -= lost.sum() * (1 + MARGIN)
-    if not np.isfinite(bound):
+        data, allowed, core, loads, region.spans, low, high, boxes, least, problem, constant,
+        point, anchor,
+    )  # fmt: skip
+    lost, option = np.zeros(n), np.full((n, price.shape[1]), np.inf)
+    assigned = new_assigned(data, region.spans.shape[0])
+    if data.shared:
+        other = choice.copy()
+        target = min(cheapest_choice(data, price, other), 1e8)
+        sums = load_bound(
+            data, allowed, region.spans, price, dual, target, cutoff - bound, assigned
+        )
+        _spread_loss(assigned, choice, sums, lost)
+        for k in range(n):
+            for o in range(price.shape[1]):
+                option[k, o] = bound + assigned.option[k, o]
+        for s in range(assigned.load.shape[0]):
+            for c in range(n + 1):
+                assigned.load[s, c] += bound
+        bound += sums
+    else:
+        for k in range(n):
+            for o in range(price.shape[1]):
+                lost[k] = max(lost[k], -price[k, o, 0])
+        bound -= lost.sum() * (1 + MARGIN)
+        for k in range(n):
+            for o in range(price.shape[1]):
+                option[k, o] = bound + lost[k] + price[k, o, 0]
+    if np.isnan(bound):
         bound = -np.inf
-    return Priced(bound, price, lost, relaxed, anchor)
+    return Priced(bound, price, option, lost, relaxed, anchor, assigned)
+
+
+@kernel
+def _spread_loss(assigned: Assigned, choice: IntVector, sums: float, lost: Vector) -> None:
+    """What the load problem loses, shared out among devices by how little it chose as the core."""
+    doubt, total = np.zeros(lost.shape[0]), 0.0
+    for k in range(lost.shape[0]):
+        doubt[k] = max(1.0 - assigned.share[k, choice[k]], 0.0)
+        total += doubt[k]
+    for k in range(lost.shape[0]):
+        if total > 0.0:
+            lost[k] = max(-sums, 0.0) * doubt[k] / total
 
 
 @kernel
@@ -128,14 +177,21 @@ def _relaxed(problem: ConvexProblem, constant: Vector, point: Point) -> Vector:
 
 
 @kernel
-def drop_dear(data: SlotData, allowed: IntVector, found: Priced, cutoff: float) -> float:
-    """Drop options that lift the bound past the cutoff, in place; returns the least such bound."""
-    least = np.inf
+def drop_dear(data: SlotData, region: Region, found: Priced, cutoff: float) -> float:
+    """Drop options and loads that lift the bound past the cutoff; returns the least such bound."""
+    least, allowed = np.inf, region.allowed
     for k in range(allowed.shape[0]):
-        rest = found.lower_bound + found.lost[k]
         for o in range(data.n_options[k]):
-            bound = rest + found.price[k, o]
+            bound = found.option[k, o]
             if bound >= cutoff and allowed[k] >> o & 1 and allowed[k] != 1 << o:
                 allowed[k] &= ~(1 << o)
+                least = min(least, bound)
+    for s in range(region.spans.shape[0]):
+        for end, step in ((0, 1), (1, -1)):
+            while region.spans[s, 0] < region.spans[s, 1]:
+                bound = found.assigned.load[s, region.spans[s, end]]
+                if not bound >= cutoff:
+                    break
+                region.spans[s, end] += step
                 least = min(least, bound)
     return least

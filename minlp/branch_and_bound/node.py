@@ -7,10 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from minlp.branch_and_bound.core_bound import Priced, core_around, drop_dear, priced, split_point
+from minlp.branch_and_bound.loads import cheapest_choice
+from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
 from minlp.kernels import IntVector, Matrix, Vector, kernel
-from minlp.kernels.arrays import least_at
 from minlp.slot.cost import (
     chosen_receivers,
     device_costs,
@@ -40,6 +41,7 @@ class Evaluation(NamedTuple):
     choice: IntArray  # (n,) option indices
     log_power: Array  # (n,)
     xy_m: Array  # (M, 2)
+    dual: Array  # (n,) what the load problem pays for each device
     kind: int  # DEVICE, UAV or NOTHING to branch on
     target: int  # the device or UAV
     first: int  # bits of the target device's options that stay together
@@ -49,44 +51,62 @@ class Evaluation(NamedTuple):
 @kernel
 def evaluate_node(
     data: SlotData,
-    allowed: IntVector,
-    boxes: Matrix,
+    region: Region,
     power_low: Vector,
     start: Vector,
+    before: IntVector,
+    dual: Vector,
     cutoff: float,
     gap: float,
 ) -> Evaluation:
-    """Bound a node over tightened boxes. `start` (n + 2M,) is where the solver begins.
+    """Bound a node over a tightened region. `start` (n + 2M,) is where the solver begins.
 
-    The bound holds whatever happened to the solver; it may stop early once the bound reaches
-    `cutoff`, and aims at an absolute accuracy of `gap`. Options proven to pass the cutoff are
-    dropped from `allowed`, in place.
+    With shared compute the parent's choice `before` (n,) and load prices `dual` (n,) are where its
+    choice and the load problem begin. The bound holds whatever happened to the solver; it may stop
+    early once the bound reaches `cutoff`, and aims at an absolute accuracy of `gap`. Options and
+    loads proven to pass the cutoff are dropped from the region, in place.
     """
-    choice = round_choice(data, allowed, *split_point(data, start, boxes))
-    core = core_around(data, allowed, choice)
+    allowed, boxes = region.allowed, region.boxes
+    choice = round_choice(data, allowed, before, *split_point(data, start, boxes))
     start = _towards_centres(start, boxes)
-    best = priced(data, allowed, core, boxes, power_low, start, cutoff, gap)
+    core = core_around(data, allowed, choice)
+    best = priced(data, region, core, choice, power_low, start, dual, cutoff, gap)
     if best.lower_bound < cutoff and best.lost.sum() > gap:
-        for k in range(choice.shape[0]):
-            if best.lost[k] > 0.0:
-                choice[k] = least_at(best.price[k])
-        other = core_around(data, allowed, choice)
-        found = priced(data, allowed, other, boxes, power_low, start, cutoff, gap)
+        other = cheaper_choice(data, best, choice)
+        around, dual = core_around(data, allowed, other), best.assigned.dual
+        found = priced(data, region, around, other, power_low, start, dual, cutoff, gap)
         if found.lower_bound > best.lower_bound:
-            best, core = found, other
-    dropped = drop_dear(data, allowed, best, cutoff)
+            best, core, choice = found, around, other
+    dropped = drop_dear(data, region, best, cutoff)
     powers, xy = split_point(data, best.y, boxes)
-    choice = round_choice(data, core, powers, xy)
+    if not data.shared:
+        choice = round_choice(data, core, before, powers, xy)
     true = device_costs(data, choice, powers, xy)
     kind, index = branch_on(data, choice, core, best, boxes, true, xy)
     first, whole = 0, False
     if kind == DEVICE:
-        first, whole = _first_part(allowed[index], core[index], best, index, choice[index])
+        first, whole = _first_part(data, allowed[index], core[index], best, index, choice[index])
     inside = repair(data, start_reach(data), chosen_receivers(data, choice), xy)
     total = device_costs(data, choice, powers, xy).sum() if inside else np.inf
     return Evaluation(
-        best.lower_bound, dropped, total, choice, powers, xy, kind, index, first, whole
-    )
+        best.lower_bound, dropped, total, choice, powers, xy, best.assigned.dual,
+        kind, index, first, whole,
+    )  # fmt: skip
+
+
+@kernel
+def cheaper_choice(data: SlotData, found: Priced, choice: IntVector) -> IntVector:
+    """What the prices of a node would rather choose."""
+    other = choice.copy()
+    if data.shared:
+        cheapest_choice(data, found.price, other)
+        return other
+    for k in range(choice.shape[0]):
+        if found.lost[k] > 0.0:
+            for o in range(found.price.shape[1]):
+                if found.price[k, o, 0] < found.price[k, other[k], 0]:
+                    other[k] = o
+    return other
 
 
 @kernel
@@ -106,20 +126,34 @@ def _towards_centres(start: Vector, boxes: Matrix) -> Vector:
 
 
 @kernel
-def _first_part(allowed: int, core: int, found: Priced, k: int, choice: int) -> tuple[int, bool]:
+def _first_part(
+    data: SlotData, allowed: int, core: int, found: Priced, k: int, choice: int
+) -> tuple[int, bool]:
     """(options of the first child of device k, whether all others make one child)."""
+    if data.shared:
+        likeliest = choice
+        for o in range(found.price.shape[1]):
+            share = found.assigned.share[k]
+            if allowed >> o & 1 and share[o] > share[likeliest]:
+                likeliest = o
+        return 1 << likeliest, True
     if found.lost[k] > 0.0:
         first = 0
         for o in range(found.price.shape[1]):
-            if allowed >> o & 1 and found.price[k, o] >= 0.0:
+            if allowed >> o & 1 and found.price[k, o, 0] >= 0.0:
                 first |= 1 << o
         return first, True
     return (allowed & ~core) | (1 << choice), False
 
 
 @kernel
-def round_choice(data: SlotData, allowed: IntVector, log_power: Vector, xy: Matrix) -> IntVector:
-    """An option for every device: the cheapest allowed one that the UAVs can still cover."""
+def round_choice(
+    data: SlotData, allowed: IntVector, before: IntVector, log_power: Vector, xy: Matrix
+) -> IntVector:
+    """An option for every device: the cheapest allowed one that the UAVs can still cover.
+
+    With shared compute from the choice `before` (n,) where that is allowed.
+    """
     n, n_uavs = data.log_fading.shape
     gains, reach = log_gains(data, xy), start_reach(data)
     single, _bits = receivers(data, allowed)
@@ -129,21 +163,30 @@ def round_choice(data: SlotData, allowed: IntVector, log_power: Vector, xy: Matr
         for o in range(data.n_options[k]):
             if allowed[k] >> o & 1 and data.fixed_cost[k, o] < least:
                 least, choice[k] = data.fixed_cost[k, o], o
+        if data.shared and allowed[k] >> before[k] & 1:
+            choice[k] = before[k]
+            single[k] = data.receiver[k, choice[k]]
     for k in range(n):
-        if allowed[k] == 1 << choice[k]:
+        if allowed[k] == 1 << choice[k] or (data.shared and choice[k] == before[k]):
             continue
         receiver = chosen_receivers(data, choice)
         loads = loads_of(data, choice)
+        if data.shared and data.server[k, choice[k]] >= 0:
+            loads[data.server[k, choice[k]]] -= 1
         least = np.inf
         for o in range(data.n_options[k]):
             if not allowed[k] >> o & 1:
                 continue
-            r = data.receiver[k, o]
+            r, s = data.receiver[k, o], data.server[k, o]
+            if data.shared and s >= 0:
+                loads[s] += 1
             cost = option_cost(data, k, o, receiver, loads, log_power, gains)
+            if data.shared and s >= 0:
+                loads[s] -= 1
             if cost < least and 0 <= r < n_uavs:
-                trial = single.copy()
-                trial[k] = r
-                _x, _y, meets = common_point(discs_of(data, reach, trial, r), 0.0)
+                held = single.copy()
+                held[k] = r
+                _x, _y, meets = common_point(discs_of(data, reach, held, r), 0.0)
                 if not meets:
                     continue
             if cost < least:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from minlp.branch_and_bound.loads import counted
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
-from minlp.kernels import Cube, IntVector, Matrix, Vector, kernel
+from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
 from minlp.kernels.arrays import holds, least_at
 from minlp.slot.cost import no_loads, option_terms
 from minlp.slot.data import NOT_SENT, Array, SlotData
@@ -29,13 +30,26 @@ def outer_boxes(data: SlotData) -> Array:
     return boxes
 
 
+class Region(Record):
+    """What a node still allows."""
+
+    allowed: IntVector  # (n,) bits of the options of each device
+    boxes: Matrix  # (M, 4) x low, x high, y low, y high of each UAV
+    spans: IntMatrix  # (S, 2) least and greatest load of each server; no rows where dedicated
+
+
+def copied(region: Region) -> Region:
+    """A region of its own."""
+    return Region(region.allowed.copy(), region.boxes.copy(), region.spans.copy())
+
+
 @kernel
-def tighten(data: SlotData, allowed: IntVector, boxes: Matrix) -> bool:
-    """Cut boxes to the discs that hold and drop options out of reach, both in place.
+def tighten(data: SlotData, region: Region) -> bool:
+    """Cut boxes to the discs that hold, drop options out of reach or load; all in place.
 
     False when the node is empty.
     """
-    reach = start_reach(data)
+    allowed, boxes, reach = region.allowed, region.boxes, start_reach(data)
     while True:
         single, _bits = receivers(data, allowed)
         for m in range(boxes.shape[0]):
@@ -48,7 +62,7 @@ def tighten(data: SlotData, allowed: IntVector, boxes: Matrix) -> bool:
                 return False
         before = allowed.copy()
         _drop_uncovered(data, reach, allowed, single, boxes)
-        if holds(allowed, 0):
+        if holds(allowed, 0) or not counted(data, allowed, region.spans) or holds(allowed, 0):
             return False
         if (allowed == before).all():
             return _separable(data, boxes)

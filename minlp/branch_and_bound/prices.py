@@ -14,6 +14,11 @@ and an option whose price lifts that past the cutoff can be dropped. This is Lag
 decomposition (Guignard and Kim, Math. Programming 39, 1987): each device decides on a copy of all
 powers and positions, and pays c_k for moving its copy away from y.
 
+Where servers share their compute, an option is a server *and* its load: the price of (k, o, c) is
+that of option o if c requests share its server, and which loads go together is the business of
+`loads`. Only the slack for the upload depends on c, and the cost is convex in it with a slope
+between 0 and -rho: each certified solution is a line below it, and often exact at the next slack.
+
 The minimum over the copies is one-dimensional. With L the log disturbance that option o suffers,
 ln(sum_j a_j e^{p_j} + noise), the copies of the others' powers maximise sum_j c_j p_j for given L:
 a_j e^{p_j} = c_j e^tau within its limits. So tau is the only unknown beside the own power, and the
@@ -25,16 +30,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.branch_and_bound.receivers import VANISH, receivers, sure_loads, surely_interferes
+from minlp.branch_and_bound.receivers import VANISH, receivers, surely_interferes
 from minlp.convex.problem import ConvexProblem, Point, upload_time
-from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
-from minlp.slot.cost import option_terms
+from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
+from minlp.slot.cost import no_loads, option_terms
 from minlp.slot.data import NOT_SENT, SlotData
 
 #: Rounding, relative to the sum of absolute terms; each carries a relative error below 1e-13
 #: (exponents stay below 100, and so few operations follow that the count of
 #: `convex.certificate` covers them).
 MARGIN = 4e-12
+
+#: What loads out of their span cost more, for heuristics: bounds leave them out.
+OUT_OF_SPAN = 1e9
+
+#: Slacks of a device and receiver for which its upload's cost is kept.
+MOST_LINES = 16
+
+#: Prices of an overrun that are tried between none and the full one.
+PRICE_STEPS = 3
 
 #: Accuracy of ln(df/dL) and of p; the gradient inequality pays for what is missing.
 CLOSE = 1e-6
@@ -46,7 +60,6 @@ class Upload(Record):
     k: int
     load_s: float
     propagation_s: float
-    slack_s: float
     noise: float  # over the own gain
     latency_weight: float
     energy_weight: float
@@ -59,11 +72,20 @@ class Upload(Record):
     most: Vector  # (n,)
 
 
+class Lines(Record):
+    """Certified uploads of one device, as lines in the slack, by receiver."""
+
+    line: Cube  # (M + 1, L, 4): value at the slack, theta, slack, upload time
+    count: IntVector  # (M + 1,)
+
+
 @kernel
 def price_options(
     data: SlotData,
     allowed: IntVector,
     core: IntVector,
+    loads: IntVector,
+    spans: IntMatrix,
     low: Matrix,
     high: Matrix,
     boxes: Matrix,
@@ -72,41 +94,84 @@ def price_options(
     constant: Vector,
     point: Point,
     y: Vector,
-) -> Matrix:
-    """Prices (n, O); 0 in the core, inf where not allowed. `point` is evaluated at y (d,).
+) -> Cube:
+    """Prices (n, O, C), C = n loads of the server if it is shared, else 1; inf where not allowed.
 
-    Gains lie in [low, high] (n, M + 1) over the boxes. What is no number counts as -inf.
+    0 in the core, with shared compute at the loads (S,) there. Servers have loads in `spans`
+    (S, 2). `point` is evaluated at y (d,), gains lie in [low, high] (n, M + 1) over the boxes.
+    What is no number counts as -inf.
     """
-    n = data.log_fading.shape[0]
+    n, width = data.receiver.shape
     _single, bits = receivers(data, allowed)
-    loads = sure_loads(data, allowed)
-    price = np.full(data.receiver.shape, np.inf)
+    price = np.full((n, width, n if data.shared else 1), np.inf)
     lower, upper, slope = power_low, np.full(n, data.log_power_max), np.empty(n)
     copies = (lower, upper, np.exp(lower), np.exp(upper))
+    alone = no_loads(data)
     for k in range(n):
         paid = size = drift = 0.0
-        if allowed[k] != core[k]:
+        if data.shared or allowed[k] != core[k]:
             paid, size = _own_cost(problem, constant, point, k, y, slope)
             drift = _position_gain(data, problem, boxes, point, k, y)
+        lines = Lines(np.zeros((low.shape[1], MOST_LINES, 4)), np.zeros(low.shape[1], np.int64))
         for o in range(data.n_options[k]):
-            if core[k] >> o & 1:
+            in_core, r = core[k] >> o & 1 == 1, data.receiver[k, o]
+            if in_core and (r == NOT_SENT or not data.shared):
                 price[k, o] = 0.0
-            elif allowed[k] >> o & 1:
-                cost, slack_s = option_terms(data, k, o, loads, False, low, high)
-                r = data.receiver[k, o]
-                if r == NOT_SENT:
-                    cost -= np.maximum(slope * lower, slope * upper).sum()
-                else:
-                    reach, noise = _disturbance(data, k, r, bits, low, high)
-                    upload = Upload(
-                        k, data.load_s[k, r], data.propagation_s[r], slack_s, noise,
-                        data.latency_weight, data.energy_weight, data.overrun_weight,
-                        slope, reach, copies[0], copies[1], copies[2], copies[3],
-                    )  # fmt: skip
-                    cost += least_upload(upload, y[k])
-                value = cost - paid - drift - MARGIN * (abs(cost) + size)
-                price[k, o] = -np.inf if np.isnan(value) else value
+            elif allowed[k] >> o & 1 == 0:
+                continue
+            elif r == NOT_SENT:
+                gone = np.maximum(slope * lower, slope * upper).sum()
+                price[k, o] = _lowered(data.fixed_cost[k, o] - gone, paid + drift, size)
+            else:
+                cost, slack_s = option_terms(data, k, o, alone, False, low, high)
+                reach, noise = _disturbance(data, k, r, bits, low, high)
+                upload = Upload(
+                    k, data.load_s[k, r], data.propagation_s[r], noise,
+                    data.latency_weight, data.energy_weight, data.overrun_weight,
+                    slope, reach, copies[0], copies[1], copies[2], copies[3],
+                )  # fmt: skip
+                s = data.server[k, o]
+                for c in range(1, price.shape[2] + 1):
+                    wait_s = data.execute_s[k, o] * (c - 1)
+                    if in_core and c == loads[s]:
+                        price[k, o, c - 1] = 0.0
+                    else:
+                        value = cost + data.latency_weight * wait_s
+                        value += _upload_cost(lines, upload, r, slack_s - wait_s, y[k])
+                        price[k, o, c - 1] = _lowered(value, paid + drift, size)
+                    if data.shared and not spans[s, 0] <= c <= spans[s, 1]:
+                        price[k, o, c - 1] += OUT_OF_SPAN
     return price
+
+
+@kernel
+def _lowered(cost: float, paid: float, size: float) -> float:
+    """A price, rounding included; -inf where it is no number."""
+    value = cost - paid - MARGIN * (abs(cost) + size)
+    return -np.inf if np.isnan(value) else value
+
+
+@kernel
+def _upload_cost(lines: Lines, upload: Upload, r: int, slack_s: float, start: float) -> float:
+    """Certified least of an upload's cost at a slack: the highest of the lines of receiver r.
+
+    A line is exact, and no other is needed, where nothing overruns on it, or all to its left does.
+    """
+    rho, best = upload.overrun_weight, -np.inf
+    for i in range(lines.count[r]):
+        value, theta = lines.line[r, i, 0], lines.line[r, i, 1]
+        slack, upload_s = lines.line[r, i, 2], lines.line[r, i, 3]
+        value += theta * (slack - slack_s) - MARGIN * theta * (abs(slack) + abs(slack_s))
+        best = max(best, value)
+        if (theta == 0.0 and slack_s >= upload_s) or (theta == rho and slack_s <= slack):
+            return best
+    value, theta, upload_s = least_upload(upload, slack_s, start)
+    if lines.count[r] < MOST_LINES:
+        i = lines.count[r]
+        lines.line[r, i, 0], lines.line[r, i, 1] = value, theta
+        lines.line[r, i, 2], lines.line[r, i, 3] = slack_s, upload_s
+        lines.count[r] += 1
+    return max(best, value)
 
 
 @kernel
@@ -168,18 +233,58 @@ def _position_gain(
 
 
 @kernel
-def least_upload(upload: Upload, start: float) -> float:
-    """Certified least of the upload's cost minus slope . p over all powers; p_k from `start`."""
+def least_upload(upload: Upload, slack_s: float, start: float) -> tuple[float, float, float]:
+    """(certified least of the upload's cost minus slope . p over all powers, theta, upload time).
+
+    p_k starts from `start`. theta in [0, rho] is the price of the overrun: the cost at another
+    slack is above the line of slope -theta. The value is concave in theta, and the upload time
+    falls with it: theta is 0 if that is in time, rho if that is late, else where it meets the slack.
+    """
+    rho = upload.overrun_weight
+    low, high, miss_low, miss_high = 0.0, rho, 1.0, -1.0
+    value, theta, upload_s, p = -np.inf, rho, 0.0, start
+    if slack_s > 0.0:
+        value, upload_s, p = _least_at_price(upload, slack_s, 0.0, start)
+        theta, miss_low = 0.0, upload_s - slack_s
+        if miss_low <= 0.0 or rho == 0.0:
+            return value, theta, upload_s
+    other, time, p = _least_at_price(upload, slack_s, rho, p)
+    if other > value:
+        value, theta, upload_s = other, rho, time
+    miss_high = time - slack_s
+    if miss_high >= 0.0 or slack_s <= 0.0:
+        return value, theta, upload_s
+    for _ in range(PRICE_STEPS):
+        share = min(max(miss_low / (miss_low - miss_high), 0.05), 0.95)
+        middle = low + share * (high - low)
+        other, time, p = _least_at_price(upload, slack_s, middle, p)
+        if other > value:
+            value, theta, upload_s = other, middle, time
+        miss = time - slack_s
+        if abs(miss) < CLOSE * slack_s:
+            break
+        if miss > 0.0:
+            low, miss_low, miss_high = middle, miss, 0.5 * miss_high
+        else:
+            high, miss_high, miss_low = middle, miss, 0.5 * miss_low
+    return value, theta, upload_s
+
+
+@kernel
+def _least_at_price(
+    upload: Upload, slack_s: float, theta: float, start: float
+) -> tuple[float, float, float]:
+    """(certified least, upload time, p_k) with each second beyond the slack at price theta."""
     heard = (upload.reach * np.sqrt(upload.least * upload.most)).sum()
     total, free = heard + upload.noise, 0.0
-    p, theta, steep = _own_power(upload, np.log(total), start)
+    p, steep = _own_power(upload, theta, np.log(total), start)
     tau = np.log(total) - np.log(steep)
     left, right = -60.0, 60.0
     for _ in range(40):
         heard, free = _heard(upload, tau)
         total = heard + upload.noise
         level = np.log(total)
-        p, theta, steep = _own_power(upload, level, p)
+        p, steep = _own_power(upload, theta, level, p)
         miss = np.log(steep) - level + tau
         if abs(miss) < CLOSE or right - left < CLOSE:
             break
@@ -189,7 +294,8 @@ def least_upload(upload: Upload, start: float) -> float:
             left = tau
         step = tau - miss / max(1.0 - 0.5 * free / total, 0.25)
         tau = step if left < step < right else 0.5 * (left + right)
-    return _value(upload, tau, p, theta)
+    value, upload_s = _value(upload, slack_s, tau, p, theta)
+    return value, upload_s, p
 
 
 @kernel
@@ -213,26 +319,11 @@ def _heard(upload: Upload, tau: float) -> tuple[float, float]:
 
 
 @kernel
-def _own_power(upload: Upload, level: float, start: float) -> tuple[float, float, float]:
-    """(p, theta, df/dL) minimising f - c_k p at log disturbance `level`.
-
-    f = wl h + we e^p (h + prop) + theta (h - slack), theta in [0, rho] complementary.
-    """
-    slack_s, rho = upload.slack_s, upload.overrun_weight
-    theta = rho if slack_s <= 0.0 else 0.0
-    p, h, fall = _newton_power(upload, level, start, theta)
-    if slack_s > 0.0 and h > slack_s and rho > 0.0:
-        theta = rho
-        p, h, fall = _newton_power(upload, level, p, theta)
-        if h < slack_s:
-            edge = level + np.log(np.expm1(upload.load_s / slack_s))
-            p = min(max(edge, upload.lower[upload.k]), upload.upper[upload.k])
-            h, fall, _bend = upload_time(upload.load_s, p - level)
-            energy = upload.energy_weight * np.exp(p)
-            paid = energy * (h + upload.propagation_s) - upload.slope[upload.k]
-            theta = min(max(paid / fall - upload.latency_weight - energy, 0.0), rho)
+def _own_power(upload: Upload, theta: float, level: float, start: float) -> tuple[float, float]:
+    """(p, df/dL) minimising f - c_k p at log disturbance `level` and overrun price theta."""
+    p, _h, fall = _newton_power(upload, level, start, theta)
     steep = (upload.latency_weight + upload.energy_weight * np.exp(p) + theta) * fall
-    return p, theta, max(steep, 1e-300)
+    return p, max(steep, 1e-300)
 
 
 @kernel
@@ -265,15 +356,17 @@ def _newton_power(
 
 
 @kernel
-def _value(upload: Upload, tau: float, p: float, theta: float) -> float:
-    """Gradient inequality for f - c . p at the copies that tau stands for."""
+def _value(
+    upload: Upload, slack_s: float, tau: float, p: float, theta: float
+) -> tuple[float, float]:
+    """Gradient inequality for f - c . p at the copies that tau stands for, and the upload time."""
     k, slope, scale = upload.k, upload.slope, np.exp(tau)
     total = _heard(upload, tau)[0] + upload.noise
     h, fall, _bend = upload_time(upload.load_s, p - np.log(total))
     energy = upload.energy_weight * np.exp(p)
     price = upload.latency_weight + energy + theta
     steep, cost = price * fall, price * h + energy * upload.propagation_s
-    late = theta * upload.slack_s if theta > 0.0 else 0.0
+    late = theta * slack_s if theta > 0.0 else 0.0
     value = cost - late - slope[k] * p
     rise = energy * (h + upload.propagation_s) - steep - slope[k]
     low, high = upload.lower[k], upload.upper[k]
@@ -289,4 +382,4 @@ def _value(upload: Upload, tau: float, p: float, theta: float) -> float:
             rise = steep * got / total - slope[j]
             value += min(rise * (low - copy), rise * (high - copy)) - slope[j] * copy
             size += (steep * got / total + slope[j]) * (high - low) + abs(slope[j] * copy)
-    return value - MARGIN * size
+    return value - MARGIN * size, h

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.branch_and_bound.core_bound import priced
+from minlp.branch_and_bound.loads import cheapest_choice, full_spans, move_price, swap_price
+from minlp.branch_and_bound.presolve import Region
 from minlp.improvement.neighbourhood import improve, move_index, swap_index, sweep
 from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.kernels.arrays import holds
-from minlp.slot.cost import chosen_receivers, device_costs
-from minlp.slot.data import Array, IntArray, SlotData, option_with
+from minlp.slot.cost import chosen_receivers, device_costs, loads_of
+from minlp.slot.data import Array, IntArray, SlotData
 from minlp.slot.region import (
     apart,
     area_box,
@@ -20,7 +22,7 @@ from minlp.slot.region import (
     repair,
     start_reach,
 )
-from minlp.slot.value import Point, new_point
+from minlp.slot.value import Point, copied, copy_point, new_point
 
 #: Prices of moves count UAVs within this share of their reach, and powers within e^SPAN below.
 SHARE, SPAN = 0.5, 2.5
@@ -45,14 +47,32 @@ def local_search(data: SlotData, reach: Array, point: Point, rounds: int, gap: f
     for _ in range(rounds):
         if not np.isfinite(point.value[0]):
             return
-        order = promising(data, point, gap * point.value[0])
-        if not sweep(data, reach, point, order, HOPE, HOPE_STEPS, 1):
-            break
+        least = gap * point.value[0]
+        price = prices_at(data, point, least)
+        if not _jump(data, reach, point, price, gap):
+            order = changes_at(data, point, price, least)
+            if not sweep(data, reach, point, order, HOPE, HOPE_STEPS, 1):
+                break
     improve(data, reach, point, 20, gap)
 
 
-def promising(data: SlotData, point: Point, gap: float) -> IntArray:
-    """Indices of the moves of one device and swaps of two that their prices favour, best first.
+def _jump(data: SlotData, reach: Array, point: Point, price: Array, gap: float) -> bool:
+    """Go where the prices of shared servers lead all devices at once, if that is better."""
+    if not data.shared:
+        return False
+    trial = copied(point)
+    cheapest_choice(data, price, trial.choice)
+    if (trial.choice == point.choice).all():
+        return False
+    improve(data, reach, trial, 8, gap)
+    if not trial.value[0] < point.value[0] * (1 - 1e-9):
+        return False
+    copy_point(trial, point)
+    return True
+
+
+def prices_at(data: SlotData, point: Point, gap: float) -> Array:
+    """(n, O, C) prices of all options around a point, 0 for what is chosen.
 
     The prices (`prices`) bound what a change costs from below as long as UAVs and powers stay
     near, so that changes with positive prices need not be tried.
@@ -63,22 +83,23 @@ def promising(data: SlotData, point: Point, gap: float) -> IntArray:
     boxes[:, 1::2] = np.minimum(boxes[:, 1::2], xy + near_m)
     floor = np.maximum(point.log_power - SPAN, data.log_power_min)
     start = np.concatenate((point.log_power, xy.ravel()))
-    whole = (1 << data.n_options) - 1
-    price = priced(data, whole, 1 << choice, boxes, floor, start, np.inf, gap).price
+    region = Region((1 << data.n_options) - 1, boxes, full_spans(data))
+    dual, core = np.zeros(len(choice)), 1 << choice
+    return priced(data, region, core, choice, floor, start, dual, np.inf, gap).price
+
+
+def changes_at(data: SlotData, point: Point, price: Array, gap: float) -> IntArray:
+    """Indices of the moves of one device and swaps of two that prices favour, best first."""
+    choice, loads = point.choice, loads_of(data, point.choice)
     found: list[tuple[float, int]] = []
-    for k, o in zip(*np.nonzero(price < -gap), strict=True):
-        if o < data.n_options[k] and o != choice[k]:
-            found.append((price[k, o], move_index(data, k, o)))
     for k in range(len(choice)):
+        for o in range(int(data.n_options[k])):
+            if o != choice[k]:
+                gain = move_price(data, price, loads, choice, k, o)
+                found.append((gain, move_index(data, k, o)))
         for j in range(k):
-            to_k = option_with(data, k, data.server[j, choice[j]])
-            to_j = option_with(data, j, data.server[k, choice[k]])
-            if min(to_k, to_j) < 0 or to_k == choice[k]:
-                continue
-            both = price[k, to_k] + price[j, to_j]
-            if both < -gap:
-                found.append((both, swap_index(data, j, k)))
-    return np.array([index for _price, index in sorted(found)], np.int64)
+            found.append((swap_price(data, price, loads, choice, j, k), swap_index(data, j, k)))
+    return np.array([index for gain, index in sorted(found) if gain < -gap], np.int64)
 
 
 def staying_options(data: SlotData, lone: Array) -> IntArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.kernels import IntVector, Matrix, Vector, kernel
-from minlp.slot.cost import no_loads
 from minlp.slot.data import NOT_SENT, SlotData
 
 MIXED = -2
@@ -90,15 +89,3 @@ def vanishing(data: SlotData, bits: IntVector, power_low: Vector, high: Matrix) 
                 strongest = max(strongest, data.log_leakage + high[k, r])
             low[k] = min(low[k], data.log_noise - strongest + np.log(VANISH / low.shape[0]))
     return low
-
-
-@kernel
-def sure_loads(data: SlotData, allowed: IntVector) -> IntVector:
-    """Requests that the node has decided on each server; none counted if compute is dedicated."""
-    count = no_loads(data)
-    if data.shared:
-        for k in range(allowed.shape[0]):
-            for o in range(data.n_options[k]):
-                if allowed[k] == 1 << o and data.server[k, o] >= 0:
-                    count[data.server[k, o]] += 1
-    return count

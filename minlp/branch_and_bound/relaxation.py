@@ -12,7 +12,8 @@ relaxation is one convex problem in log-powers and positions (`convex.problem`):
   relaxed to sending at a power that vanishes beside the noise (`receivers.vanishing`).
 - A device whose core is to refuse costs what that costs, and has no upload.
 - The download of a UAV is bounded by its best gain and the other UAVs' worst over the boxes.
-- With shared compute, a server counts the devices that the node has decided on it.
+- With shared compute a core is one option, and servers have the loads of all cores together; what
+  other loads cost is the business of `prices` and `loads`.
 - Discs (reach, coverage of decided devices) that a box does not lie in are kept as constraints.
 """
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.branch_and_bound.receivers import may_refuse, receivers, sure_loads
+from minlp.branch_and_bound.receivers import may_refuse, receivers
 from minlp.branch_and_bound.rows import affine_row, interval_row
 from minlp.convex.problem import ConvexProblem
 from minlp.kernels import IntVector, Matrix, Vector, kernel
@@ -52,6 +53,7 @@ def assemble(
     data: SlotData,
     allowed: IntVector,
     core: IntVector,
+    loads: IntVector,
     boxes: Matrix,
     power_low: Vector,
     near: Matrix,
@@ -59,7 +61,8 @@ def assemble(
     """The convex problem of a node, and its constants a device (n,).
 
     `core` (n,) holds the allowed options that a device's own cost is relaxed over: it bounds plans
-    that choose among them. Gains are linearised around `near` (M, 2), points of the boxes.
+    that choose among them, where compute is shared with the loads (S,). Gains are linearised
+    around `near` (M, 2), points of the boxes.
     """
     n, n_uavs = data.log_fading.shape
     decided, bits = receivers(data, allowed)
@@ -68,13 +71,12 @@ def assemble(
     discs = cutting_discs(data, single, decided, boxes)
     problem = _blank(data, n, n_uavs, power_low, near, discs)
     constant = np.zeros(n)
-    loads = sure_loads(data, allowed)
     spaces, reach = np.empty((n_uavs, 3)), start_reach(data)
     for m in range(n_uavs):
         own = discs_of(data, reach, decided, m)
         assign(spaces[m], room(boxes[m], own, near[m, 0], near[m, 1]))
     for k in range(n):
-        _device_terms(data, k, allowed, core[k], heard[k], loads, low, high, problem, constant)
+        _device_terms(data, k, core[k], heard[k], loads, low, high, problem, constant)
         if problem.load_s[k] == 0.0:
             continue
         r = single[k]
@@ -155,7 +157,6 @@ def _blank(
 def _device_terms(
     data: SlotData,
     k: int,
-    allowed: IntVector,
     core: int,
     heard: int,
     loads: IntVector,
@@ -170,7 +171,7 @@ def _device_terms(
     for o in range(data.n_options[k]):
         if not core >> o & 1:
             continue
-        cost, left_s = option_terms(data, k, o, loads, allowed[k] == 1 << o, low, high)
+        cost, left_s = option_terms(data, k, o, loads, True, low, high)
         least = min(least, cost)
         r = data.receiver[k, o]
         if r != NOT_SENT:

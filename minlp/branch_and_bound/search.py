@@ -7,10 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minlp.branch_and_bound.branching import Node, children_of, parts_of
+from minlp.branch_and_bound.branching import Node, Start, children_of, parts_of
 from minlp.branch_and_bound.hard_deadlines import cause_of_lateness, hard_data, punctual_ceiling
+from minlp.branch_and_bound.loads import full_spans
 from minlp.branch_and_bound.node import DEVICE, NOTHING, evaluate_node
-from minlp.branch_and_bound.presolve import least_powers, lone_costs, outer_boxes, tighten
+from minlp.branch_and_bound.presolve import (
+    Region,
+    least_powers,
+    lone_costs,
+    outer_boxes,
+    tighten,
+)
 from minlp.branch_and_bound.primal import (
     away_from_business,
     inserted_options,
@@ -20,10 +27,10 @@ from minlp.branch_and_bound.primal import (
 )
 from minlp.branch_and_bound.receivers import require_masks
 from minlp.improvement.neighbourhood import improve
-from minlp.slot.data import Array, IntArray, SlotData, forgiving, plan_of, slot_data
+from minlp.slot.data import IntArray, SlotData, forgiving, plan_of, slot_data
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
-from minlp.slot.value import Point
+from minlp.slot.value import Point, copied
 from satedge.problem import clock
 from satedge.problem.fields import Declared, Extended, declared, param
 from satedge.problem.instance import Instance
@@ -94,6 +101,7 @@ class Search:
         self.scale = 1.0 / instance.scenario.n_devices
         self.upper = np.inf
         self.plan: Plan | None = None
+        self.best: Point | None = None
         self.ceiling = punctual_ceiling(self.data) if limits.hard else np.inf
         self.closed_bound = np.inf
         #: The bound when last all open nodes lay in the heap: during a dive one does not.
@@ -153,8 +161,11 @@ class Search:
         allowed = (1 << data.n_options) - 1
         allowed = self._without_dear_options(allowed)
         n = len(choice)
-        start = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
-        root = self._evaluate(allowed, boxes, start, -np.inf)
+        first = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
+        if self.best is not None:
+            choice = self.best.choice
+        start = Start(first, choice, np.zeros(n))
+        root = self._evaluate(Region(allowed, boxes.copy(), full_spans(data)), start, -np.inf)
         if root is not None:
             heapq.heappush(self.heap, root)
             self._settle()
@@ -169,17 +180,16 @@ class Search:
         bits = 1 << np.arange(self.lone.shape[1], dtype=np.int64)
         return allowed & (keep * bits).sum(axis=1)
 
-    def _evaluate(
-        self, allowed: IntArray, boxes: Array, start: Array, parent_bound: float
-    ) -> Node | None:
+    def _evaluate(self, region: Region, start: Start, parent_bound: float) -> Node | None:
         """The node with its bound, or None when it is empty or fathomed. Tries its candidate."""
-        allowed, boxes = allowed.copy(), boxes.copy()
-        if not tighten(self.data, allowed, boxes):
+        if not tighten(self.data, region):
             return None
         self.nodes += 1
         cutoff = self._target()
         gap = NODE_SHARE * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
-        found = evaluate_node(self.data, allowed, boxes, self.floor, start, cutoff, gap)
+        found = evaluate_node(
+            self.data, region, self.floor, start.point, start.choice, start.dual, cutoff, gap
+        )
         bound = max(found.lower_bound, parent_bound)
         self.closed_bound = min(self.closed_bound, found.dropped_bound)
         if found.candidate_cost < self.upper * (1 + HOPE):
@@ -190,8 +200,9 @@ class Search:
             return None
         self.serial += 1
         point = np.concatenate((found.log_power, found.xy_m.ravel()))
-        parts = parts_of(allowed, found) if found.kind == DEVICE else []
-        return Node(bound, self.serial, allowed, boxes, point, found.kind, found.target, parts)
+        parts = parts_of(region.allowed, found) if found.kind == DEVICE else []
+        after = Start(point, found.choice, found.dual)
+        return Node(bound, self.serial, region, after, found.kind, found.target, parts)
 
     def _dive(self, node: Node | None) -> None:
         """Branch on a node, keep its best child and go on there; the rest goes to the heap."""
@@ -199,8 +210,8 @@ class Search:
         while node is not None and not self._limited():
             children = [
                 child
-                for allowed, boxes in children_of(node)
-                if (child := self._evaluate(allowed, boxes, node.start, node.lower_bound))
+                for region in children_of(node)
+                if (child := self._evaluate(region, node.start, node.lower_bound))
             ]
             children.sort()
             node = None
@@ -243,7 +254,7 @@ class Search:
         cost = float(verdict.device_cost.sum())
         kept = verdict.feasible if self.limits.hard else verdict.admissible
         if bool(kept) and cost < self.upper:
-            self.upper, self.plan = cost, plan
+            self.upper, self.plan, self.best = cost, plan, copied(point)
             self.report(Progress(plan))
             self._note(force=True)
 

@@ -178,10 +178,10 @@ def separating(from_xy_m: Array, to_xy_m: Array, steps: int, uav: int, reach_m: 
 
 def near_boxes(before: list[Leaf], after: list[Leaf], reach_m: float) -> Flags:
     """(B, A) whether every UAV may fly from its box in one leaf to its box in the other."""
-    n_uavs = len((before or after)[0].boxes) if before or after else 0
+    n_uavs = len((before or after)[0].region.boxes) if before or after else 0
     if not before or not after or n_uavs == 0:
         return np.ones((len(before), len(after)), bool)
-    a, b = (np.stack([leaf.boxes for leaf in leaves]) for leaves in (before, after))
+    a, b = (np.stack([leaf.region.boxes for leaf in leaves]) for leaves in (before, after))
     a, b = a[:, None], b[None]
     dx = np.maximum(np.maximum(a[..., 0] - b[..., 1], b[..., 0] - a[..., 1]), 0.0)
     dy = np.maximum(np.maximum(a[..., 2] - b[..., 3], b[..., 2] - a[..., 3]), 0.0)

@@ -13,8 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minlp.branch_and_bound.branching import Start
+from minlp.branch_and_bound.loads import full_spans
 from minlp.branch_and_bound.node import DEVICE, NOTHING, evaluate_node
-from minlp.branch_and_bound.presolve import least_powers, lone_costs, outer_boxes, tighten
+from minlp.branch_and_bound.presolve import (
+    Region,
+    copied,
+    least_powers,
+    lone_costs,
+    outer_boxes,
+    tighten,
+)
 from minlp.branch_and_bound.receivers import receivers, require_masks
 from minlp.slot.data import Array, IntArray, SlotData
 
@@ -34,7 +43,7 @@ class Cut(NamedTuple):
 
     def splits(self, leaf: Leaf) -> bool:
         """Whether both sides of it have more than a millimetre."""
-        low, high = leaf.boxes[self.uav, 2 * self.axis : 2 * self.axis + 2]
+        low, high = leaf.region.boxes[self.uav, 2 * self.axis : 2 * self.axis + 2]
         return bool(low + 1e-3 < self.at_m < high - 1e-3)
 
 
@@ -43,12 +52,10 @@ class Leaf:
     """Plans with these options and positions cost at least `bound`."""
 
     bound: float
-    allowed: IntArray
-    """(n,) bits of the options that each device may have."""
-    boxes: Array
-    """(M, 4) x low, x high, y low, y high of each UAV."""
-    start: Array
-    """(n + 2M,) where the solver ended: log-powers and positions."""
+    region: Region
+    """What they may choose."""
+    start: Start
+    """Where the solver ended."""
     xy_m: Array
     """(M, 2) positions of a candidate, which costs `cost`."""
     cost: float
@@ -70,12 +77,12 @@ def middle(leaf: Leaf) -> Cut:
 
     A small box loses nothing by itself: what is lost then comes from where other UAVs disturb.
     """
-    edges = leaf.boxes[:, 1::2] - leaf.boxes[:, 0::2]
+    edges = leaf.region.boxes[:, 1::2] - leaf.region.boxes[:, 0::2]
     uav = leaf.index
     if edges[uav].max() < SMALL * edges.max():
         uav = int(edges.max(axis=1).argmax())
     axis = int(edges[uav].argmax())
-    return Cut(uav, axis, float(leaf.boxes[uav, 2 * axis : 2 * axis + 2].mean()))
+    return Cut(uav, axis, float(leaf.region.boxes[uav, 2 * axis : 2 * axis + 2].mean()))
 
 
 @dataclass
@@ -93,45 +100,46 @@ class SlotTree:
     def expand(self, leaf: Leaf, cut: Cut | None = None) -> list[Leaf]:
         """What a leaf falls into: both sides of a cut, or by the leaf's own branching."""
         parts = self._parts(leaf) if cut is None else self._sides(leaf, cut)
-        found = (self._evaluated(*part, leaf) for part in parts)
+        found = (self._evaluated(part, leaf) for part in parts)
         return [child for child in found if child is not None]
 
-    def _evaluated(self, allowed: IntArray, boxes: Array, parent: Leaf) -> Leaf | None:
+    def _evaluated(self, region: Region, parent: Leaf) -> Leaf | None:
         """A leaf with its bound; None where it is empty or dearer than the ceiling."""
-        if not tighten(self.data, allowed, boxes):
+        if not tighten(self.data, region):
             return None
         self.nodes += 1
         aim = 0.1 * self.gap * (abs(parent.bound) if np.isfinite(parent.bound) else 1e-3)
-        start = parent.start.copy()
-        found = evaluate_node(self.data, allowed, boxes, self.floor, start, np.inf, aim)
+        start = parent.start
+        found = evaluate_node(
+            self.data, region, self.floor, start.point, start.choice, start.dual, np.inf, aim
+        )
         bound = max(found.lower_bound, parent.bound)
         if bound >= self.ceiling:
             return None
         point = np.r_[found.log_power, found.xy_m.ravel()]
-        return Leaf(
-            bound, allowed, boxes, point, found.xy_m, found.candidate_cost, found.kind, found.target
-        )
+        after = Start(point, found.choice, found.dual)
+        kind, target = found.kind, found.target
+        return Leaf(bound, region, after, found.xy_m, found.candidate_cost, kind, target)
 
-    def _parts(self, leaf: Leaf) -> list[tuple[IntArray, Array]]:
+    def _parts(self, leaf: Leaf) -> list[Region]:
         if leaf.kind != DEVICE:
             return self._sides(leaf, middle(leaf))
         parts = []
         for o in range(int(self.data.n_options[leaf.index])):
-            if leaf.allowed[leaf.index] >> o & 1:
-                allowed = leaf.allowed.copy()
-                allowed[leaf.index] = 1 << o
-                parts.append((allowed, leaf.boxes.copy()))
+            if leaf.region.allowed[leaf.index] >> o & 1:
+                parts.append(copied(leaf.region))
+                parts[-1].allowed[leaf.index] = 1 << o
         return parts
 
-    def _sides(self, leaf: Leaf, cut: Cut) -> list[tuple[IntArray, Array]]:
-        low, high = leaf.boxes.copy(), leaf.boxes.copy()
-        low[cut.uav, 2 * cut.axis + 1] = high[cut.uav, 2 * cut.axis] = cut.at_m
-        return [(leaf.allowed.copy(), low), (leaf.allowed.copy(), high)]
+    def _sides(self, leaf: Leaf, cut: Cut) -> list[Region]:
+        low, high = copied(leaf.region), copied(leaf.region)
+        low.boxes[cut.uav, 2 * cut.axis + 1] = high.boxes[cut.uav, 2 * cut.axis] = cut.at_m
+        return [low, high]
 
     def decided(self, leaf: Leaf) -> IntArray:
         """UAVs that certainly serve somebody."""
-        single, _bits = receivers(self.data, leaf.allowed)
-        return np.unique(single[(single >= 0) & (single < len(leaf.boxes))])
+        single, _bits = receivers(self.data, leaf.region.allowed)
+        return np.unique(single[(single >= 0) & (single < len(leaf.region.boxes))])
 
 
 def slot_tree(data: SlotData, ceiling: float, gap: float) -> SlotTree:
@@ -143,9 +151,10 @@ def slot_tree(data: SlotData, ceiling: float, gap: float) -> SlotTree:
     require_masks(data)
     boxes = outer_boxes(data)
     n = len(data.n_options)
-    whole = Leaf(
-        0.0, np.zeros(0, np.int64), boxes, np.zeros(0), data.start_xy_m.copy(), 0.0, NOTHING, -1
-    )
+    spans = full_spans(data)
+    begin = Start(np.zeros(0), np.zeros(0, np.int64), np.zeros(0))
+    anywhere = Region(np.zeros(0, np.int64), boxes, spans)
+    whole = Leaf(0.0, anywhere, begin, data.start_xy_m.copy(), 0.0, NOTHING, -1)
     if n == 0:
         return SlotTree(data, np.inf, np.zeros(0), gap, [whole])
     lone = lone_costs(data, boxes)
@@ -154,9 +163,11 @@ def slot_tree(data: SlotData, ceiling: float, gap: float) -> SlotTree:
     keep = least.sum() - least[:, None] + lone <= ceiling * (1 + 1e-9)
     keep &= np.isfinite(lone)
     bits = 1 << np.arange(lone.shape[1], dtype=np.int64)
-    start = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
-    root = Leaf(-np.inf, (keep * bits).sum(axis=1), boxes, start, whole.xy_m, np.inf, NOTHING, -1)
-    if (root.allowed > 0).all():
-        found = tree._evaluated(root.allowed, boxes.copy(), root)
+    point = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
+    begin = Start(point, lone.argmin(axis=1), np.zeros(n))
+    region = Region((keep * bits).sum(axis=1), boxes.copy(), spans)
+    root = Leaf(-np.inf, region, begin, whole.xy_m, np.inf, NOTHING, -1)
+    if (region.allowed > 0).all():
+        found = tree._evaluated(copied(region), root)
         tree.leaves = [] if found is None else [found]
     return tree
