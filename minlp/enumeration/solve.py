@@ -151,7 +151,8 @@ def separable(instance: Instance, slot: int = 0, uav_xy_m: Array | None = None) 
 def combinations(terms: SlotTerms, cutoff: float) -> Iterator[NDArray[np.int64]]:
     """All admissible servers (K,) whose devices, each alone, cost no more than `cutoff` in sum.
 
-    Refusal is one of them. Dominated satellites are not left out: that they never help is for tests to see.
+    Refusal is one of them. Dominated satellites are not left out: that they never help is for
+    tests to see.
     """
     options = []
     for k in terms.devices:
