@@ -112,6 +112,7 @@ class WorkerProcess:
         self._link = Link(near)
 
     def _tail(self) -> str:
-        size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - LOG_BYTES))
-        return self._log.read().decode("utf-8", "replace")
+        """The end of what was printed; the worker may still print, and shares the file's offset."""
+        size = processes.size(self._log)
+        kept = os.pread(self._log.fileno(), LOG_BYTES, max(0, size - LOG_BYTES))
+        return kept.decode("utf-8", "replace")
