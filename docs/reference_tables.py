@@ -22,12 +22,13 @@ FORMULAS = {
         r"$(C - C_{\mathrm{floor}}) / (C_{\mathrm{causal}} - C_{\mathrm{floor}}) - 1$"
     ),
     "normalised": r"$(C - C^\ast) / (C_{\mathrm{random}} - C^\ast)$",
-    "latency": r"$\sum T_k$ / served requests",
+    "latency": r"$\sum T_k$ / requests sent",
     "energy": r"$\frac{1}{T} \sum_t \sum_k E_k$",
     "reward": r"$\frac{1}{T} \sum_t K \beta_r / \sum_k C_k$",
     "deadline misses": r"number of $V_k > 0$ / requests",
-    "unserved": "requests without a server / requests",
-    "feasible": r"no violation, none unserved, all $V_k = 0$",
+    "refused": "requests without a server / requests",
+    "outages": r"requests sent with $C_k > C_k^{\mathrm{out}}$ / requests",
+    "feasible": r"no violation, none refused, all $V_k = 0$",
     "time": r"$\exp(\mathrm{mean} \ln(x + 1\ \mathrm{s})) - 1\ \mathrm{s}$",
     "primal integral": (
         r"$\int \lvert C(x) - C^\ast \rvert / \max(\lvert C(x) \rvert, \lvert C^\ast \rvert) dx$, "

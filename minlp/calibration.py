@@ -59,7 +59,7 @@ def sweep(
             assert found.plan is not None
             assert found.status == "feasible", "the budget was too short for every slot"
             verdict = judge(instance, found.plan)
-            served = instance.active & ~verdict.unserved
+            served = instance.active & ~verdict.refused
             seen.append(
                 (
                     verdict.latency_s[served].mean(),

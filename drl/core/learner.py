@@ -44,7 +44,7 @@ class Transition:
     """(R, 1)"""
     next_view: View
     device_cost: Tensor
-    """(R, 1, K) The referee's elastic cost of each device; the paper's learners do not use it."""
+    """(R, 1, K) The referee's cost of each device; the paper's learners do not use it."""
     truncated: bool
     """The episode ended here; all runs end together."""
 

@@ -43,7 +43,7 @@ class CostSettings(Settings):
         200.0,
         "-",
         "open",
-        "Costs of a device above it count as much: a late upload can cost anything.",
+        "Costs of a device above it count as much; it binds only where a refusal costs more.",
         above=0,
     )
 

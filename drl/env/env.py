@@ -37,7 +37,8 @@ class OffloadingEnv(gym.Env[Observation, Action]):
 
     `scenario` is a Scenario or the name of a preset; it may be left out where `instances` brings
     its own. `instances` says what episodes there are, see `Episodes`; by default 32 training
-    episodes. `reference` is the scenario whose ranges normalise observations.
+    episodes. `reference` is the scenario whose ranges normalise observations. With `refusal` a
+    device may also refuse its request: one more option, after the servers.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (gymnasium declares it so)
@@ -51,12 +52,14 @@ class OffloadingEnv(gym.Env[Observation, Action]):
         instances: Episodes = 32,
         reference: Scenario | str | None = None,
         render_mode: str | None = None,
+        refusal: bool = False,
     ) -> None:
         self.render_mode = _checked_mode(render_mode, self.metadata["render_modes"])
-        self.batch = OffloadingBatch(make_pool(scenario, instances, reference), 1, autoreset=False)
+        pool = make_pool(scenario, instances, reference)
+        self.batch = OffloadingBatch(pool, 1, autoreset=False, refusal=refusal)
         self.observation_space = observation_space(self.batch.encoder)
-        self.action_space = action_space(self.batch.scenario)
-        self._mask: Mask = np.zeros((1, self.batch.n_devices, self.batch.n_servers), bool)
+        self.action_space = action_space(self.batch)
+        self._mask: Mask = np.zeros((1, self.batch.n_devices, self.batch.n_options), bool)
         self._seeded = False
         self._frame: Frame | None = None
 
@@ -88,7 +91,10 @@ class OffloadingEnv(gym.Env[Observation, Action]):
         return obs, float(result.reward[0]), False, bool(result.truncated[0]), info
 
     def action_masks(self) -> Mask:
-        """(K, S) Servers available to each device; a row without any is idle or unservable."""
+        """(K, S) Servers available to each device; a row without any is idle or unservable.
+
+        With `refusal` (K, S + 1), the last one true for every request.
+        """
         return self._mask[0].copy()
 
     def render(self) -> Any:
@@ -123,15 +129,17 @@ class OffloadingVectorEnv(VectorEnv[Observation, Action, NDArray]):
         instances: Episodes = 32,
         reference: Scenario | str | None = None,
         render_mode: str | None = None,
+        refusal: bool = False,
     ) -> None:
         self.render_mode = _checked_mode(render_mode, self.metadata["render_modes"])
         self.num_envs = num_envs
-        self.batch = OffloadingBatch(make_pool(scenario, instances, reference), num_envs)
+        pool = make_pool(scenario, instances, reference)
+        self.batch = OffloadingBatch(pool, num_envs, refusal=refusal)
         self.single_observation_space = observation_space(self.batch.encoder)
-        self.single_action_space = action_space(self.batch.scenario)
+        self.single_action_space = action_space(self.batch)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        shape = (num_envs, self.batch.n_devices, self.batch.n_servers)
+        shape = (num_envs, self.batch.n_devices, self.batch.n_options)
         self._mask: Mask = np.zeros(shape, bool)
         self._seeded = False
 
@@ -192,12 +200,12 @@ def observation_space(encoder: Encoder) -> spaces.Space[Any]:
     )
 
 
-def action_space(scenario: Scenario) -> spaces.Space[Any]:
+def action_space(batch: OffloadingBatch) -> spaces.Space[Any]:
     """A server for each device, its power on a log scale, and a displacement for each UAV."""
-    k, m = scenario.n_devices, scenario.n_uavs
+    k, m = batch.n_devices, batch.n_uavs
     return spaces.Dict(
         {
-            "server": spaces.MultiDiscrete([scenario.n_servers] * k),
+            "server": spaces.MultiDiscrete([batch.n_options] * k),
             "power": spaces.Box(-1.0, 1.0, (k,), np.float32),
             "displacement": spaces.Box(-1.0, 1.0, (m, 2), np.float32),
         }

@@ -72,8 +72,8 @@ def slot_text(frame: Frame) -> str:
 def _decision(frame: Frame, device: Device, k: int) -> str:
     if frame.result is None:
         return ""
-    if device.state == "unserved":
-        return "  unserved"
+    if device.state == "refused":
+        return "  refused"
     verdict, n_uavs = frame.result.verdict, frame.slots.scenario.n_uavs
     up = device.server >= n_uavs
     server = f"SAT {device.server - n_uavs + 1}" if up else f"UAV {device.server + 1}"

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from drl.env.pool import Pool
 from drl.env.spaces import Array, Floats, Mask, decode
 from satedge.problem.instance import Instance, InstanceError
-from satedge.problem.plan import Plan
+from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.projector import Changes, project_slots, slot_keys
 from satedge.problem.referee import Verdict, judge
 from satedge.problem.scenario import Scenario
@@ -28,7 +28,7 @@ class StepResult:
     obs: Floats
     """(B, obs_dim) What to decide on next; where an episode ended, the next one's first."""
     mask: Mask
-    """(B, K, S) Available servers, as far as known before deciding."""
+    """(B, K, S) Available servers, as far as known before deciding; see `OffloadingBatch`."""
     active: Mask
     """(B, K) Devices that have a request."""
     reward: Array
@@ -58,7 +58,8 @@ class OffloadingBatch:
     `satedge.problem.rollout`.
 
     `pool` is a Pool or its episodes. With `autoreset`, the step that ends an episode begins the
-    next one; without, `reset` must.
+    next one; without, `reset` must. With `refusal`, devices have one more option, number S, which
+    refuses their request, and masks one more column: true for every request.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class OffloadingBatch:
         seed: int = 0,
         *,
         autoreset: bool = True,
+        refusal: bool = False,
     ) -> None:
         self.pool = pool if isinstance(pool, Pool) else Pool(pool)
         s = self.scenario = self.pool.scenario
@@ -75,7 +77,8 @@ class OffloadingBatch:
         self.n_envs, self.n_devices, self.n_servers = n_envs, s.n_devices, s.n_servers
         self.n_uavs, self.obs_dim = s.n_uavs, self.encoder.size
         self.n_continuous = s.n_devices + 2 * s.n_uavs
-        self._autoreset = autoreset
+        self.n_options = s.n_servers + refusal
+        self._autoreset, self._refusal = autoreset, refusal
         self._seed = self._seeds(seed)
         self._episode = np.full(n_envs, -1)
         self._instance = np.zeros(n_envs, np.int64)
@@ -106,7 +109,7 @@ class OffloadingBatch:
         if (self._slot >= self.pool.length[self._instance]).any() or (self._episode < 0).any():
             raise RuntimeError("an episode ended or none began: call reset first")
         before = self._uav_xy_m
-        raw = decode(self.scenario, server, continuous, before)
+        raw = decode(self.scenario, self._servers(server), continuous, before)
         keys = slot_keys(self._draw_seed(), self._slot)
         plan, changes = project_slots(self._view, before, raw, keys)
         verdict = judge(self._view, plan, previous_xy_m=before)
@@ -154,6 +157,11 @@ class OffloadingBatch:
             setattr(self, f"_{name}", value.copy())
         return self._observe()
 
+    def _servers(self, option: NDArray) -> NDArray:
+        """Servers of options, (B, K): -1 is no option, it is resampled like any foreign number."""
+        named = np.where(np.asarray(option) == NO_SERVER, self.n_options, option)
+        return np.where(named == self.n_servers, NO_SERVER, named) if self._refusal else named
+
     def _seeds(self, seed: int | ArrayLike) -> NDArray[np.uint64]:
         given = np.asarray(seed)
         if given.dtype.kind not in "iu" or given.shape not in ((), (self.n_envs,)):
@@ -196,11 +204,14 @@ class OffloadingBatch:
         self._view = self.pool.slots.rows(row)
         obs = self.pool.exogenous[row]
         mask = self.encoder.complete(obs, self._view, self._slot, self._uav_xy_m)
-        return obs, mask, self._view.active
+        active = self._view.active
+        if self._refusal:
+            mask = np.concatenate([mask, active[..., None]], axis=-1)
+        return obs, mask, active
 
 
 def slot_reward(scenario: Scenario, verdict: Verdict) -> Array:
-    """r = K beta_r / sum_k C_k with the elastic cost, 0 when all are idle: (T,). Eq. (34)."""
+    """r = K beta_r / sum_k C_k with the bounded cost, 0 when all are idle: (T,). Eq. (34)."""
     total = verdict.device_cost.sum(axis=-1)
     scale = scenario.n_devices * scenario.reward_scale
     return np.where(total > 0, scale / np.where(total > 0, total, 1.0), 0.0)
@@ -210,15 +221,17 @@ def summary(verdict: Verdict, changes: Changes) -> dict[str, NDArray]:
     """Figures of T independent slots, (T,) each.
 
     cost: mean over all K devices; latency_s: mean over all K devices; energy_J: sum; misses:
-    requests that miss their deadline; unserved: requests no server could take; resampled, clipped,
-    held: servers, powers and UAV motions that the projector changed.
+    requests that miss their deadline; refused: requests without a server; outages: requests sent
+    whose cost is bounded; resampled, clipped, held: servers, powers and UAV motions that the
+    projector changed.
     """
     return {
         "cost": verdict.slot_cost,
         "latency_s": verdict.latency_s.mean(axis=-1),
         "energy_J": verdict.energy_J.sum(axis=-1),
         "misses": verdict.missed.sum(axis=-1),
-        "unserved": verdict.refused.sum(axis=-1),
+        "refused": verdict.refused.sum(axis=-1),
+        "outages": verdict.outage.sum(axis=-1),
         "resampled": changes.server.sum(axis=-1),
         "clipped": changes.power.sum(axis=-1),
         "held": changes.motion.sum(axis=-1),

@@ -36,7 +36,7 @@ class ScoreActions(gym.ActionWrapper[Any, NDArray, Action]):
     def __init__(self, env: gym.Env[Any, Action]) -> None:
         super().__init__(env)
         batch = _base(env).batch
-        self._n_scores = batch.n_devices * batch.n_servers
+        self._n_scores = batch.n_devices * batch.n_options
         size = self._n_scores + batch.n_continuous
         self.action_space = spaces.Box(-1.0, 1.0, (size,), np.float32)
 
@@ -63,7 +63,7 @@ class DiscreteActions(gym.ActionWrapper[Any, NDArray, Action]):
         k, m = batch.n_devices, batch.n_uavs
         self._levels = np.array(POWER_LEVELS, np.float32)
         self._headings = headings(8)
-        options = [batch.n_servers] * k + [len(self._levels)] * k + [len(self._headings)] * m
+        options = [batch.n_options] * k + [len(self._levels)] * k + [len(self._headings)] * m
         self.action_space = spaces.MultiDiscrete(options)
         self._n_options = sum(options)
 

@@ -193,7 +193,7 @@ def find(name: str, preset: str = "paper") -> Path:
 
 
 def _validation(provenance: dict[str, Any]) -> float:
-    """What policies are compared by: capped validation cost, if it was taken down."""
+    """What policies are compared by. Before costs were bounded, those of devices were capped."""
     return float(provenance.get("validation_capped_cost", provenance["validation_cost"]))
 
 

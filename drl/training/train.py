@@ -20,7 +20,7 @@ from drl.agents.registry import build_learner, settings_of
 from drl.core.learner import Actor, Learner
 from drl.core.nets import Streams
 from drl.core.products import fast_products
-from drl.core.settings import CostSettings, Settings, SettingsError
+from drl.core.settings import Settings, SettingsError
 from drl.env.vector_env import OffloadingBatch
 from drl.training import checkpoint
 from drl.training.log import Log, Row
@@ -31,15 +31,12 @@ from satedge.problem.fields import Declared, declared, param
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import only_one
+from satedge.problem.referee import COST_VERSION
 from satedge.problem.scenario import Scenario, preset
 
 #: Episodes to train on and to choose policies by; those of tests are never generated here.
 TRAIN_SEEDS = range(1_000_000, 1_000_256)
 VALIDATION_SEEDS = range(10_000, 10_010)
-
-#: Costs of a device above it count as much when policies are compared, as where costs are learned:
-#: among a thousand slots of validation one upload into a deep fade can outweigh all others.
-COST_CAP = CostSettings.cost_cap
 
 
 class TrainingError(RuntimeError):
@@ -95,6 +92,7 @@ class Plan(Declared):
             "method": self.method,
             "settings": self.settings.to_dict(),
             "scenario": self.scenario.to_dict(),
+            "cost_version": COST_VERSION,
             "epochs": self.epochs,
             "updates_per_epoch": self.updates_per_epoch,
             "validate_every": self.validate_every,
@@ -230,24 +228,23 @@ class Trainer:
         """Play the validation episodes; keep policies that are better than before."""
         actor: Any = self.learner.actor
         found = evaluate(actor, self.judges, len(self.plan.seeds), self.plan.device)
-        cost, capped = found["validation_cost"], found["validation_capped_cost"]
+        cost = found["validation_cost"]
         self.curve.append([self.epoch, *(float(c) for c in cost)])
-        for run, value in enumerate(capped):
+        for run, value in enumerate(cost):
             if value < self.best_cost[run]:
                 self.best_cost[run] = float(value)
-                save(self._policy_path(run), actor, run, self._provenance(run, float(cost[run])))
+                save(self._policy_path(run), actor, run, self._provenance(run))
         return found
 
     def _policy_path(self, run: int) -> Path:
         return self.folder / "policies" / self.plan.method / f"seed-{self.plan.seeds[run]}"
 
-    def _provenance(self, run: int, cost: float) -> dict[str, Any]:
+    def _provenance(self, run: int) -> dict[str, Any]:
         return {
             **self.plan.to_dict(),
             "seed": self.plan.seeds[run],
             "epoch": self.epoch,
-            "validation_cost": cost,
-            "validation_capped_cost": self.best_cost[run],
+            "validation_cost": self.best_cost[run],
             "validation_curve": [[row[0], row[1 + run]] for row in self.curve],
             "versions": versions(),
         }
@@ -289,8 +286,6 @@ def evaluate(
         for name in FIGURES:
             totals[name] = totals.get(name, 0.0) + step.info[name]
         totals["reward"] = totals.get("reward", 0.0) + step.reward
-        capped = np.minimum(step.verdict.device_cost, COST_CAP).mean(axis=1)
-        totals["capped_cost"] = totals.get("capped_cost", 0.0) + capped
     slots = episodes[0].n_slots
     return {
         f"validation_{name}": total.reshape(runs, n).mean(axis=1) / slots

@@ -42,7 +42,7 @@ NOTHING = 1e-8
 
 @dataclass(frozen=True, eq=False)
 class Costs:
-    """Numbers of one assignment problem. S servers, then one column for staying unserved."""
+    """Numbers of one assignment problem. S servers, then one column for refusing."""
 
     cost: Array
     """(K, S + 1), inf where not allowed; rows of inf for idle devices."""
@@ -100,6 +100,7 @@ class Assignment:
         allowed = np.isfinite(costs.cost)
         active = allowed.any(axis=1)
         fine = allowed[np.arange(len(chosen)), chosen] & np.isfinite(values).all(axis=1)
+        fine &= values.max(axis=1) > 0.5
         if not fine[active].all():
             self.faults.append(f"no assignment: {values[active & ~fine].tolist()}")
             return None

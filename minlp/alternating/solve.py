@@ -48,8 +48,8 @@ from satedge.problem.scenario import preset
 POSITION_GAP = 1e-6
 POSITION_STEPS = 40
 
-#: Steps that a hopeful neighbour's positions get.
-HOPE_STEPS = 8
+#: Steps that a hopeful neighbour's positions get, and the hope where little of it found nothing.
+HOPE_STEPS, LAST_HOPE = 8, 0.1
 
 #: To this the planar search locates positions before they are polished.
 SEARCH_M = 0.5
@@ -205,22 +205,16 @@ class Search:
         return plan_at(self.slot, self.data, point).server[0]
 
     def descend(self, point: Point) -> None:
-        """Neighbourhoods of a placed point until none improves."""
-        count = neighbour_count(self.data)
+        """Neighbourhoods of a placed point until none improves, at last with more hope."""
+        count, hope = neighbour_count(self.data), self.settings.hope
         while self.in_time():
-            improved = sweep(
-                self.data,
-                self.reach,
-                point,
-                self.rng.permutation(count),
-                self.settings.hope,
-                HOPE_STEPS,
-                count,
-            )
+            order = self.rng.permutation(count)
+            improved = sweep(self.data, self.reach, point, order, hope, HOPE_STEPS, count)
             polish(self.data, self.reach, point, POSITION_GAP, POSITION_STEPS)
             self.keep(point)
-            if not improved:
+            if not improved and hope == LAST_HOPE:
                 break
+            hope = self.settings.hope if improved else LAST_HOPE
 
     def kicked(self) -> Point:
         """The best point with two to four devices sent elsewhere."""

@@ -69,7 +69,8 @@ def solve_job(job: Job) -> dict[str, Any]:
         claim = _rounded(job, model, limit_s / 2)
     else:
         claim = call(model, job.solver, limit_s, job.seed, job.options)
-    plan = p1.plan_of(model).to_dict() if claim.cost is not None else None
+    found = claim.cost is not None and p1.assigned(model)
+    plan = p1.plan_of(model).to_dict() if found else None
     seconds = _cpu_s() - began
     return {"claim": {**asdict(claim), "cpu_s": seconds}, "plan": plan}
 

@@ -113,10 +113,12 @@ def sweep(
 
 @kernel
 def kick(data: SlotData, point: Point, devices: IntVector, uniform: Vector) -> None:
-    """Give each of some devices another option at random, from uniform numbers in [0, 1)."""
+    """Send some devices to other servers at random, from uniform numbers in [0, 1)."""
     for i in range(devices.shape[0]):
         k = devices[i]
-        others = data.n_options[k] - 1
-        if others > 0:
-            shift = 1 + min(int(uniform[i] * others), others - 1)
-            point.choice[k] = (point.choice[k] + shift) % data.n_options[k]
+        refusal = data.n_options[k] - 1
+        if point.choice[k] == refusal and refusal > 0:
+            point.choice[k] = int(uniform[i] * refusal)
+        elif refusal > 1:
+            shift = 1 + int(uniform[i] * (refusal - 1))
+            point.choice[k] = (point.choice[k] + shift) % refusal

@@ -108,8 +108,9 @@ def plan_of(model: pyo.ConcreteModel) -> Plan:
     power_W = np.zeros(s.n_devices)
     for k in slot.devices:
         weights = {b: pyo.value(model.serves[k, b]) for b in slot.servers[k]}
-        weights[NO_SERVER] = pyo.value(model.refuses[k]) if k in model.refuses else 0.5
-        server[k] = max(weights, key=lambda b: weights[b])
+        weights[NO_SERVER] = pyo.value(model.refuses[k]) if k in model.refuses else 0.0
+        most = max(weights, key=lambda b: weights[b])
+        server[k] = most if weights[most] > 0 else NO_SERVER
         if server[k] >= 0:
             power_W[k] = FORMULATIONS[model.formulation].power_of(model, k)
     power_W = np.where(server >= 0, np.clip(power_W, s.power_min_W, s.power_max_W), 0.0)
@@ -117,6 +118,17 @@ def plan_of(model: pyo.ConcreteModel) -> Plan:
     for (m, axis), variable in model.move.items():
         move_m[m, axis] = UNIT_M * pyo.value(variable)
     return Plan(server[None], power_W[None], (slot.terms.instance.uav_xy_m + move_m)[None])
+
+
+def assigned(model: pyo.ConcreteModel) -> bool:
+    """Whether the values of the variables give each request one server, or refuse it. Eq. (1)."""
+    slot: Slot = model.slot
+    for k in slot.devices:
+        total = sum(pyo.value(model.serves[k, b]) for b in slot.servers[k])
+        total += pyo.value(model.refuses[k]) if k in model.refuses else 0.0
+        if not abs(total - 1.0) < 1e-3:
+            return False
+    return True
 
 
 def model_cost_at(model: pyo.ConcreteModel, plan: Plan) -> float:

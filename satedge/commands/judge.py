@@ -47,7 +47,7 @@ def judge(
             f"cost {row['cost']:.6f}  admissible {'yes' if row['admissible'] else 'no'}  "
             f"feasible {'yes' if row['feasible'] else 'no'}  latency {row['latency_s']:.4f} s  "
             f"energy {row['energy_J']:.3f} J  deadline misses {row['deadline_misses']}  "
-            f"unserved {row['unserved']}"
+            f"refused {row['refused']}  outages {row['outages']}"
         )
     if not row["admissible"]:
         raise typer.Exit(1)

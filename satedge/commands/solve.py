@@ -121,7 +121,8 @@ def _summary(record: dict[str, Any], slot: int | None) -> dict[str, Any]:
         "latency_s": row.get("latency_s"),
         "energy_J": row.get("energy_J"),
         "deadline_misses": row.get("deadline_misses"),
-        "unserved": row.get("unserved"),
+        "refused": row.get("refused"),
+        "outages": row.get("outages"),
         "wall_s": row["wall_s"],
         "certificate": record["certificate"],
         "info": record["info"],
@@ -167,10 +168,13 @@ def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
         lines.append(("lower bound", f"{bound:.6f}{shown}"))
     if cost is not None:
         hard = "yes" if row["feasible"] else "no"
-        missed = f"{row['deadline_misses']} deadline misses, {row['unserved']} unserved"
-        lines.append(("feasible", f"{hard}: {missed} of {row['requests']} requests"))
-        lines.append(("latency", f"{row['latency_s']:.4f} s, mean over requests"))
-        lines.append(("energy", f"{row['energy_J']:.3f} J per slot, all devices"))
+        counts = f"{row['deadline_misses']} deadline misses, {row['refused']} refused"
+        counts += f", {row['outages']} outages"
+        lines.append(("feasible", f"{hard}: {counts} of {row['requests']} requests"))
+        # None in a record: not finite, where nobody hears a request.
+        spent = [math.inf if row[n] is None else row[n] for n in ("latency_s", "energy_J")]
+        lines.append(("latency", f"{spent[0]:.4f} s, mean over requests"))
+        lines.append(("energy", f"{spent[1]:.3f} J per slot, all devices"))
     lines.append(("time", f"{row['wall_s']:.3f} s of {row['budget_s']:g} s"))
     return lines
 

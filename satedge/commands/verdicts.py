@@ -25,7 +25,7 @@ DEVICE = (
 SLOT = (
     *(
         Column(head, form="d")
-        for head in ("slot", "requests", "on UAVs", "deadline misses", "unserved")
+        for head in ("slot", "requests", "on UAVs", "deadline misses", "refused", "outages")
     ),
     Column("latency", "s", ".4f"),
     Column("energy", "J", ".2f"),
@@ -47,7 +47,7 @@ def _device(instance: Instance, plan: Plan, v: Verdict, slot: int, k: int) -> tu
         return (str(k + 1), "idle", *[""] * 7, cost)
     floor = f"{instance.accuracy_floor[at]:.2f}"
     if server < 0 or server >= instance.scenario.n_servers:
-        return (str(k + 1), Cell("unserved", mark="alarm"), f">= {floor}", *[""] * 6, cost)
+        return (str(k + 1), Cell("refused", mark="alarm"), f">= {floor}", *[""] * 6, cost)
     margin = float(instance.coefficients.overrun_from_s[slot, k, server] - v.latency_s[at])
     return (
         str(k + 1),
@@ -56,7 +56,7 @@ def _device(instance: Instance, plan: Plan, v: Verdict, slot: int, k: int) -> tu
         float(plan.power_W[at]),
         *(float(values[at]) for values in (v.upload_s, v.execute_s, v.latency_s, v.energy_J)),
         Cell(f"{margin:+.4f}", mark="alarm") if v.overrun_s[at] > 0 else margin,
-        cost,
+        Cell(f"{cost:.4f}", mark="alarm") if v.outage[at] else cost,
     )
 
 
@@ -74,7 +74,7 @@ def slot_table(instance: Instance, plan: Plan, most: int = 12) -> Table:
 def _slot(instance: Instance, plan: Plan, v: Verdict, t: int) -> tuple[Value, ...]:
     served = instance.active[t] & ~v.refused[t]
     low = served & (plan.server[t] < instance.scenario.n_uavs)
-    counts = (instance.active[t], low, v.missed[t], v.refused[t])
+    counts = (instance.active[t], low, v.missed[t], v.refused[t], v.outage[t])
     return (
         t,
         *(int(c.sum()) for c in counts),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LEGEND = (
-    "line width: power · black ring: deadline missed · cross: unserved · hollow: idle\n"
+    "line width: power · black ring: deadline missed · cross: refused · hollow: idle\n"
     "faint: UAV before moving · thin: its path so far · dashed: its coverage"
 )
 
@@ -125,7 +125,7 @@ def _draw_device(ax: Axes, shown: SlotMap, device: Device) -> None:
     at = device.xy_m
     if device.state == "idle":
         ax.plot(*at, "o", ms=5, mfc="white", mec=style.PALE, mew=1.2, zorder=6)
-    elif device.state == "unserved":
+    elif device.state == "refused":
         ax.plot(*at, "X", ms=9, color=style.BLACK, zorder=7)
     elif device.state == "undecided":
         _dot(ax, device, style.GREY)

@@ -15,7 +15,7 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.referee import Verdict, judge
 
-State = Literal["idle", "undecided", "unserved", "served"]
+State = Literal["idle", "undecided", "refused", "served"]
 STATES: tuple[State, ...] = get_args(State)
 Place = tuple[float, float]
 
@@ -166,7 +166,7 @@ def _device(
     elif plan is None:
         state = "undecided"
     else:
-        state = "served" if server >= 0 else "unserved"
+        state = "served" if server >= 0 else "refused"
     strength = float(np.clip(np.log10(max(power_W, 1e-6)) + 3, 0, 3))
     missed = verdict is not None and bool(verdict.missed[slot, k])
     at = _place(instance.device_xy_m[slot, k])

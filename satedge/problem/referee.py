@@ -23,6 +23,7 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan, PlanError
 
 __all__ = [
+    "COST_VERSION",
     "TOLERANCE",
     "Verdict",
     "available",
@@ -32,6 +33,9 @@ __all__ = [
     "uav_gains",
     "uplink_sinr",
 ]
+
+#: Raised by every change that alters what a plan costs: from 2 on outages are bounded.
+COST_VERSION = 2
 
 Array = NDArray[np.float64]
 

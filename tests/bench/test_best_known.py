@@ -37,6 +37,25 @@ def test_committed_records_hold():
     assert all(record.optimal for record in records.read_records("tiny").values())
 
 
+def test_committed_bounds_hold_where_requests_may_be_refused():
+    """They were proved for plans that refuse nothing; a plan with one refusal costs more anyway.
+
+    It costs at least what refusing costs, and the least computing of all other requests.
+    """
+    for suite in records.SUITES:
+        instances = records.instances_of(suite)
+        for name, record in records.read_records(suite).items():
+            instance = instances[name]
+            verdict = judge(instance, records.plan_of(record))
+            assert not verdict.refused.any()
+            assert not verdict.outage.any()
+            s, c = instance.scenario, instance.coefficients
+            computing = s.latency_weight_per_s * c.execute_s + s.energy_weight_per_J * c.execute_J
+            least = np.where(c.accurate, computing, np.inf).min(axis=-1)[instance.active]
+            dearer = (instance.outage_cost[instance.active] - least).min()
+            assert (least.sum() + dearer) / instance.active.size > record.best.value
+
+
 def test_only_better_values_enter(instance, proof):
     """A cheaper admissible plan and a higher certified bound enter; others do not."""
     start = Outcome(start_plan(instance))

@@ -50,6 +50,17 @@ def test_columns_that_a_file_lacks_are_unknown(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_parquet(path), from_records([{"key": "a", "cost": 1.0}]))
 
 
+def test_rows_of_earlier_names_are_read_under_todays(tmp_path: Path) -> None:
+    """What was unserved is refused; how many outages there were, nobody counted."""
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"key": ["a"], "unserved": [2.0], "redrawn": [3.0]}).to_parquet(path)
+    told = read_parquet(path)
+    pd.testing.assert_frame_equal(told, from_records([{"key": "a", "unserved": 2, "redrawn": 3}]))
+    assert (told["refused"][0], told["resampled"][0]) == (2.0, 3.0)
+    assert math.isnan(told["outages"][0])
+    assert math.isnan(told["cost_version"][0])
+
+
 def test_order_counts_numbers_in_names() -> None:
     """tiny-9 comes before tiny-10, and seeds count as numbers."""
     rows = [

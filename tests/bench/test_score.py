@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from satedge.bench.report.comparison import comparison
 from satedge.bench.run.record import cost_without_resampled, floor, numbers
 from satedge.bench.run.rows import from_records
 from satedge.bench.score.score import RANDOM, gate, score
@@ -14,7 +15,7 @@ from satedge.bench.score.summary import summarise
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
-from satedge.problem.referee import judge
+from satedge.problem.referee import COST_VERSION, judge
 from satedge.problem.scenario import preset
 
 _SERIAL = iter(range(10**9))
@@ -40,7 +41,9 @@ def row(method: str, cost: float, bound: float = math.nan, **other: Any) -> dict
         "admissible": True,
         "feasible": True,
         "deadline_misses": 0,
-        "unserved": 0,
+        "refused": 0,
+        "outages": 0,
+        "cost_version": COST_VERSION,
         "resampled": 0,
         "wall_s": 1.0,
         "peak_MB": 1.0,
@@ -267,16 +270,55 @@ def test_floor_is_the_cheapest_admissible_compute() -> None:
 
 
 def test_latency_counts_served_requests_and_energy_all(slot: Instance) -> None:
-    """Idle and unserved requests have no latency; energy is a sum over devices."""
+    """Idle and refused requests have no latency; energy is a sum over devices."""
     k = slot.scenario.n_devices
     nobody = Plan(
         np.full((1, k), -1), np.zeros((1, k)), np.broadcast_to(slot.uav_xy_m, (1, 1, 2)).copy()
     )
     row = numbers(slot, nobody)
     assert (row["latency_s"], row["energy_J"]) == (0.0, 0.0)
-    assert row["unserved"] == int(slot.active.sum())
-    assert not row["admissible"]
-    assert set(row["violations"]) == {"assignment"}
+    assert row["refused"] == int(slot.active.sum())
+    assert row["outages"] == 0
+    assert row["admissible"]
+    assert not row["feasible"]
+    assert row["cost"] == pytest.approx(slot.outage_cost.mean())
+    assert row["violations"] == {}
+
+
+def test_outages_are_counted_and_their_latencies_told() -> None:
+    """A request sent too quietly costs its bound; latency and energy are what they are."""
+    instance = generate(preset("tiny", n_slots=1, arrivals="every-slot"), 4)
+    plan = Plan(
+        np.full((1, 3), 1 + int(instance.access[0])),
+        np.array([[1e-6, 1.0, 1.0]]),
+        instance.uav_xy_m[None],
+    )
+    row, verdict = numbers(instance, plan), judge(instance, plan)
+    assert (row["outages"], row["refused"], row["feasible"]) == (1, 0, False)
+    assert row["latency_s"] == pytest.approx(verdict.latency_s.mean())
+    assert row["latency_s"] > instance.deadline_s.max()
+    assert row["cost"] < instance.outage_cost.mean()
+
+
+def test_no_floor_is_above_refusing_everything() -> None:
+    """Where refusing is cheaper than any computing, the floor is what refusing costs."""
+    cheap = generate(preset("tiny", n_slots=3, deadline_penalty=1e-3), 1)
+    assert floor(cheap) == pytest.approx(cheap.outage_cost.mean())
+
+
+def test_shares_that_nobody_counted_are_unknown() -> None:
+    """Rows of an earlier cost say nothing of outages, and their table says which cost it was."""
+    earlier = {"outages": None, "cost_version": None}
+    known, old = (
+        summarise(score(from_records([r])))[0]
+        for r in (row("a", 10.0, outages=2), row("a", 10.0, **earlier))
+    )
+    assert (known.outages, known.earlier_cost) == (0.2, False)
+    assert math.isnan(old.outages)
+    assert old.earlier_cost
+    (table,) = comparison([old], ("cost", "outages"))
+    assert table.title.endswith(", judged by an earlier cost")
+    assert "earlier" not in comparison([known], ("cost",))[0].title
 
 
 def test_cost_without_resampled_requests() -> None:

@@ -24,6 +24,7 @@ from satedge.bench.run.runner import carry_out, sort_out
 from satedge.bench.run.store import Store, StoreError
 from satedge.bench.run.supervisor import Run, Timing
 from satedge.bench.score.verify import contradictions, findings
+from satedge.bench.study import provenance
 from satedge.bench.study.cell import Cell
 from satedge.bench.study.study import Study, StudyError
 from satedge.bench.study.study_file import parse_study
@@ -31,6 +32,7 @@ from satedge.problem.generation.generate import generate
 from satedge.problem.io.files import write_instance
 from satedge.problem.io.folder import only_one
 from satedge.problem.plan import Outcome
+from satedge.problem.referee import COST_VERSION
 from satedge.problem.scenario import preset
 from support.toys import plan_of
 
@@ -244,6 +246,39 @@ def test_a_bound_above_any_cost_ever_seen_is_told(store: Store) -> None:
     store.gather()
     (line,) = told(store)
     assert "certifies" in line
+
+
+def of_an_earlier_cost(record: dict[str, Any]) -> dict[str, Any]:
+    """The record as it was before outages were bounded, where its plan has none."""
+    record = json.loads(json.dumps(record))
+    del record["identity"]["cost_version"], record["row"]["cost_version"], record["row"]["outages"]
+    record["row"]["key"] = provenance.digest(record["identity"])
+    return record
+
+
+def test_rows_of_an_earlier_cost_are_held_to_what_both_costs_say(study: Study) -> None:
+    """Without outages every number, with outages all but the cost and what follows from it."""
+    chosen = sort_out(study, None).todo
+    for scale, outages in ((1.0, False), (1e-6, True)):
+        for cell, made in zip(chosen, near(chosen, scale), strict=True):
+            record = json.loads(json.dumps(made | {"identity": cell.identity}))
+            assert bool(record["row"]["outages"]) == outages
+            assert contradictions(record, cell.instance) == []
+            earlier = of_an_earlier_cost(record)
+            assert contradictions(earlier, cell.instance) == []
+            earlier["row"]["cost"] *= 3
+            earlier["trace"][-1][1] *= 3
+            assert bool(contradictions(earlier, cell.instance)) == (not outages)
+            earlier["row"]["latency_s"] *= 1.001
+            assert any("latency_s" in s for s in contradictions(earlier, cell.instance))
+
+
+def test_a_run_under_an_earlier_cost_is_not_the_run_under_this_one(study: Study) -> None:
+    """The version is part of what a run is: resuming a folder of before does the runs anew."""
+    cell = sort_out(study, None).todo[0]
+    assert cell.identity["cost_version"] == COST_VERSION
+    before = {name: value for name, value in cell.identity.items() if name != "cost_version"}
+    assert provenance.digest(before) != cell.key
 
 
 def test_a_repetition_of_no_status_is_refused(study: Study, store: Store) -> None:

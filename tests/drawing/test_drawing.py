@@ -50,12 +50,12 @@ def test_every_device_is_shown_with_what_was_decided(episode: Instance) -> None:
     assert f"deadline misses {int(verdict.missed[t].sum())} of {served}" in shown.summary
 
 
-def test_refused_requests_are_unserved(slot: Instance) -> None:
-    """Server -1 of an active device is an unserved request, without a link."""
+def test_requests_without_a_server_are_refused(slot: Instance) -> None:
+    """Server -1 of an active device is a refused request, without a link."""
     plan = toys.plan_of(slot)
     shown = slot_map(slot, replace(plan, server=np.full_like(plan.server, -1)), 0)
     active = [d for k, d in enumerate(shown.devices) if slot.active[0, k]]
-    assert {(d.state, d.server) for d in active} == {("unserved", -1)}
+    assert {(d.state, d.server) for d in active} == {("refused", -1)}
 
 
 def test_before_a_decision_nothing_is_decided(slot: Instance) -> None:

@@ -22,14 +22,14 @@ PAPER = (
 )  # fmt: skip
 README = (
     "cost", "excess", "interval", "over_hindsight", "controllable_excess", "gap",
-    "controllable_gap", "own_gap", "latency_s", "energy_J", "deadline_misses", "resampled",
-    "cost_without_resampled", "time_s",
+    "controllable_gap", "own_gap", "latency_s", "energy_J", "deadline_misses", "refused",
+    "outages", "resampled", "cost_without_resampled", "time_s",
 )  # fmt: skip
 PAGE = (
     "cost", "excess", "interval", "over_hindsight", "controllable_excess", "gap", "gap_max",
     "controllable_gap", "own_gap", "normalised", "latency_s", "energy_J", "reward",
-    "deadline_misses", "unserved", "feasible", "resampled", "cost_without_resampled", "primal_s",
-    "time_s", "time_per_slot_s", "peak_MB",
+    "deadline_misses", "refused", "outages", "feasible", "resampled", "cost_without_resampled",
+    "primal_s", "time_s", "time_per_slot_s", "peak_MB",
 )  # fmt: skip
 
 #: Columns in which the greatest value is the best.
@@ -115,7 +115,8 @@ def _title(group: str, lines: Sequence[Line]) -> str:
     budgets = sorted({v.budget_s for v in lines})
     each = " or ".join(f"{b:g}" for b in budgets)
     clock = " of processor time" if any(v.cpu_clock for v in lines) else ""
-    return f"{group}: {count} runs a method, {each} s{clock} each"
+    earlier = ", judged by an earlier cost" if any(v.earlier_cost for v in lines) else ""
+    return f"{group}: {count} runs a method, {each} s{clock} each{earlier}"
 
 
 def _remarks(line: Line, lines: Sequence[Line]) -> str:

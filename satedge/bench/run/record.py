@@ -33,7 +33,7 @@ PHASES = ("upload", "execute", "relay", "download")
 #: What the referee says of a plan; unknown without one.
 JUDGED = (
     "cost", "admissible", "feasible", "latency_s", "energy_J", "deadline_misses", "overrun_s",
-    "reward", "unserved", *(f"{p}_{u}" for p in PHASES for u in ("s", "J")), "violations",
+    "reward", "refused", "outages", *(f"{p}_{u}" for p in PHASES for u in ("s", "J")), "violations",
 )  # fmt: skip
 
 
@@ -41,15 +41,13 @@ def floor(instance: Instance) -> float:
     """The part of the cost that no decision changes, per slot and device.
 
     Sum over requests of the smallest compute cost (execution time and energy, eqs. (14)-(15),
-    (22)-(23), under the weights) among servers that meet the accuracy; a request without such a
-    server costs its fixed penalty.
+    (22)-(23), under the weights) among servers that meet the accuracy, and at most what refusing
+    it costs.
     """
     s, c = instance.scenario, instance.coefficients
     cost = s.latency_weight_per_s * c.execute_s + s.energy_weight_per_J * c.execute_J
     least = np.where(c.accurate, cost, np.inf).min(axis=-1)
-    penalty = s.penalty_per_s * instance.deadline_s
-    least = np.where(np.isfinite(least), least, penalty)
-    return float(np.where(instance.active, least, 0.0).mean())
+    return float(np.minimum(least, instance.outage_cost).mean())
 
 
 def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
@@ -66,7 +64,8 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
         "deadline_misses": int(v.missed.sum()),
         "overrun_s": float(v.overrun_s.sum()),
         "reward": float(_reward(instance, v).mean()),
-        "unserved": int(v.refused.sum()),
+        "refused": int(v.refused.sum()),
+        "outages": int(v.outage.sum()),
     }
     for phase in PHASES:
         spent_s = np.where(served, getattr(v, f"{phase}_s"), 0.0)
@@ -94,7 +93,7 @@ def cost_without_resampled(instance: Instance, plan: Plan, resampled: Any) -> fl
 
 
 def _reward(instance: Instance, verdict: Verdict) -> NDArray[np.float64]:
-    """(T,) K beta_r / sum_k C_k, eq. (34) with the elastic cost; 0 where all are idle."""
+    """(T,) K beta_r / sum_k C_k, eq. (34) with the bounded cost; 0 where all are idle."""
     total = verdict.device_cost.sum(axis=-1)
     scale = instance.scenario.n_devices * instance.scenario.reward_scale
     return np.where(total > 0, scale / np.where(total > 0, total, 1.0), 0.0)
@@ -164,6 +163,7 @@ def _identity(cell: Cell) -> dict[str, Any]:
         "hindsight": method.hindsight and cell.instance.n_slots > 1,
         "settings": _settings_text(method.settings),
         "instance": cell.instance.name,
+        "cost_version": cell.identity["cost_version"],
         **_about(cell.instance),
         "seed": cell.seed,
         "budget_s": cell.budget_s,
@@ -202,6 +202,7 @@ def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
         "seed": identity["seed"],
         "budget_s": identity["budget_s"],
         "cpu_clock": identity.get("clock") == "cpu",
+        "cost_version": identity.get("cost_version"),
         "resampled": _resampled(record["info"]),
         "certificate": certificate_kind(record["certificate"]),
         **_about(instance),

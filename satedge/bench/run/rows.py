@@ -41,6 +41,7 @@ SCHEMA: tuple[Column, ...] = (
     Column("settings", TEXT, "JSON", "settings of the method"),
     Column("instance", TEXT, "", "name of the instance"),
     Column("instance_sha256", TEXT, "", "hash of its content"),
+    Column("cost_version", NUMBER, "", "of the judged cost; unknown: 1, outages unbounded"),
     Column("status", TEXT, "", "how the run ended: done, timeout, killed-memory, crashed, failed"),
     Column("reason", TEXT, "", "why it ended otherwise than done"),
     Column("method_status", TEXT, "", "what the method says: optimal, feasible, infeasible ..."),
@@ -65,7 +66,8 @@ SCHEMA: tuple[Column, ...] = (
     Column("deadline_misses", NUMBER, "", "requests whose deadline or window is overrun"),
     Column("overrun_s", NUMBER, "s", "sum of all overruns"),
     Column("reward", NUMBER, "", "mean over slots of eq. (34)"),
-    Column("unserved", NUMBER, "", "requests without a server"),
+    Column("refused", NUMBER, "", "requests without a server"),
+    Column("outages", NUMBER, "", "requests sent that cost more than refusing them"),
     Column("upload_s", NUMBER, "s", "upload, mean over served requests"),
     Column("execute_s", NUMBER, "s", "execution, mean over served requests"),
     Column("relay_s", NUMBER, "s", "relay between satellites, mean over served requests"),
@@ -88,7 +90,7 @@ SCHEMA: tuple[Column, ...] = (
     Column("started_unix", NUMBER, "s", "when the run started, since 1970"),
     Column("hindsight", FLAG, "", "the method knows later slots"),
     Column("admissible", FLAG, "", "the plan breaks no constraint"),
-    Column("feasible", FLAG, "", "nor does it miss a deadline or leave a request unserved"),
+    Column("feasible", FLAG, "", "nor does it miss a deadline or refuse a request"),
     Column("contended", FLAG, "", "the run waited for a core for more than 5 % of its time"),
     Column("cpu_clock", FLAG, "", "budget and times are processor seconds"),
 )
@@ -96,7 +98,11 @@ SCHEMA: tuple[Column, ...] = (
 NAMES = [c.name for c in SCHEMA]
 
 #: Names that files of earlier versions have, and today's.
-OLD_NAMES = {"redrawn": "resampled", "kept_cost": "cost_without_resampled"}
+OLD_NAMES = {
+    "redrawn": "resampled",
+    "kept_cost": "cost_without_resampled",
+    "unserved": "refused",
+}
 
 _LISTED = "\n".join(f"    {c.name:<22} {c.dtype:<8} {c.unit:<5} {c.doc}" for c in SCHEMA)
 __doc__ = f"{__doc__}\n{_LISTED}\n"

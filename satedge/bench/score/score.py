@@ -24,7 +24,8 @@ RANDOM = "minlp.heuristics.simple:random"
 DEFINITIONS: dict[str, str] = {
     "cost": (
         "Mean over slots and devices of eta_l * latency + eta_e * energy, plus the penalty of "
-        "missed deadlines and unserved requests; judged by one referee from the plan alone."
+        "missed deadlines, and at most what refusing the request costs; judged by one referee from "
+        "the plan alone."
     ),
     "lower bound": (
         "A certified value below which no admissible plan can cost; the best one that any method "
@@ -52,7 +53,9 @@ DEFINITIONS: dict[str, str] = {
         "(cost - floor) / (best causal cost - floor) - 1: the excess of the controllable cost."
     ),
     "normalised": "(cost - best known) / (cost of random - best known): 0 best, 1 random.",
-    "latency": "Mean over served requests of upload, execution, relay and download.",
+    "latency": (
+        "Mean over requests sent, outages included, of upload, execution, relay and download."
+    ),
     "energy": "Sum over devices, mean over slots.",
     "reward": (
         "Mean over slots of beta_r over the slot's cost, eq. (34): more is better, and the mean "
@@ -67,7 +70,11 @@ DEFINITIONS: dict[str, str] = {
         "Centre of the excess and its 95 % bootstrap interval: for solvers the mean, drawn over "
         "instances; for learners the interquartile mean, drawn over training seeds."
     ),
-    "unserved": "Share of requests that the plan leaves without a server.",
+    "refused": "Share of requests that the plan leaves without a server.",
+    "outages": (
+        "Share of requests that are sent, but would cost more than refusing them; they cost as "
+        "much as that."
+    ),
     "contended": "Share of runs that waited for a core for over 5 % of their time.",
     "memory": "Largest resident memory of a run's process and of those it started.",
     "primal integral": (

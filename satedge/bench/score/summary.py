@@ -12,6 +12,7 @@ import pandas as pd
 
 from satedge.bench.score import stats
 from satedge.bench.score.stats import Interval
+from satedge.problem.referee import COST_VERSION
 
 NAN = float("nan")
 
@@ -40,6 +41,8 @@ class Line:
     statuses: dict[str, int]
     reasons: tuple[str, ...]
     excess_interval: Interval
+    earlier_cost: bool = False
+    """Judged by an earlier version of the cost, at least some of it."""
 
     cost: float = column("cost", form=".4f", doc="cost")
     excess: float = column("excess", "%", ".3f", "excess")
@@ -56,7 +59,8 @@ class Line:
     energy_J: float = column("energy", "J", ".2f", "energy")
     reward: float = column("reward", form=".4f", doc="reward")
     deadline_misses: float = column("deadline misses", "%", ".2f", "deadline misses")
-    unserved: float = column("unserved", "%", ".2f", "unserved")
+    refused: float = column("refused", "%", ".2f", "refused")
+    outages: float = column("outages", "%", ".2f", "outages")
     feasible: float = column("feasible", "%", ".0f", "feasible")
     resampled: float = column("resampled", "%", ".2f", "resampled")
     cost_without_resampled: float = column(
@@ -122,6 +126,7 @@ def _line(part: pd.DataFrame) -> Line:
         **{n: part[n].iloc[0] for n in ("group", "budget_s", "method", "family")},
         hindsight=bool(part["hindsight"].any()),
         cpu_clock=bool(part["cpu_clock"].any()),
+        earlier_cost=bool((part["cost_version"] != COST_VERSION).any()),
         seeds=part["seed"].nunique(),
         instances=part["instance_sha256"].nunique(),
         runs=len(part),
@@ -158,7 +163,8 @@ def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
         "gap_median": float(gap.median()),
         "gap_max": float(gap.max()),
         "deadline_misses": _share(plans["deadline_misses"], requests),
-        "unserved": _share(plans["unserved"], requests),
+        "refused": _share(plans["refused"], requests),
+        "outages": _share(plans["outages"], requests),
         "resampled": _share(plans["resampled"], requests),
         "cost_without_resampled": (
             _mean(plans["cost_without_resampled"]) if plans["resampled"].any() else NAN
@@ -186,4 +192,5 @@ def _mean(values: pd.Series) -> float:
 
 
 def _share(counts: pd.Series, whole: float) -> float:
-    return float(np.nansum(counts) / whole) if len(counts) and whole > 0 else NAN
+    known = counts.notna().any() and whole > 0
+    return float(np.nansum(counts) / whole) if known else NAN

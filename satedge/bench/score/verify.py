@@ -22,6 +22,10 @@ from satedge.bench.score.stats import primal_integral
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import FileError
 from satedge.problem.plan import PlanError
+from satedge.problem.referee import COST_VERSION
+
+#: What an earlier cost says otherwise of plans with refused requests or outages.
+COSTED = ("cost", "reward", "cost_without_resampled", "admissible", "violations", "status")
 
 #: Recomputed numbers must come out the same, to this relative tolerance.
 TOLERANCE = 1e-9
@@ -30,9 +34,10 @@ TOLERANCE = 1e-9
 def findings(store: Store, rows: pd.DataFrame) -> list[str]:
     """What is wrong with the rows of a study, a line each; none when all is as it says.
 
-    Every row is compared with its run file and recomputed from it, every plan judged again; no
-    bound of any run may lie above a cost that any run has seen on the same instance, nor may
-    either contradict the best known values of the suites.
+    Every row is compared with its run file and recomputed from it, every plan judged again; rows
+    of an earlier cost are, as far as it agrees with the present one. No bound of any run may lie
+    above a cost that any run has seen on the same instance, nor may either contradict the best
+    known values of the suites.
     """
     instance = lru_cache(maxsize=64)(store.instance)
     found = [f"{store.root / 'study.toml'}: altered since the run"] * store.study_is_altered()
@@ -66,19 +71,30 @@ def primal_integrals(store: Store, scored: pd.DataFrame) -> pd.Series:
 def contradictions(record: dict[str, Any], instance: Instance) -> list[str]:
     """Where a record's row says other than its plan, trace, identity and instance."""
     row, trace = record["row"], record["trace"]
-    name = _name(row)
+    name, earlier = _name(row), row.get("cost_version") != COST_VERSION
     try:
         again = recomputed(record, instance)
     except PlanError as error:
         return [f"{name}: its stored plan does not fit: {error}"]
+    if earlier:
+        again = _then(again)
     lines = [
         f"{name}: {key} is recorded as {row.get(key)!r}, judged again as {value!r}"
         for key, value in again.items()
         if not _same(row.get(key), value)
     ]
-    if again["admissible"] and not (trace and _same(trace[-1][1], again["cost"])):
+    if again.get("admissible") and not (trace and _same(trace[-1][1], again["cost"])):
         lines.append(f"{name}: its trace does not end with the cost of its plan, {again['cost']!r}")
     return lines
+
+
+def _then(again: dict[str, Any]) -> dict[str, Any]:
+    """Of what is recomputed, what an earlier cost must have said, too: all but the outages.
+
+    Where requests are refused or in outage, costs and what follows from them differ.
+    """
+    differ = ("outages", *COSTED) if again["outages"] or again["refused"] else ("outages",)
+    return {key: value for key, value in again.items() if key not in differ}
 
 
 def _name(row: dict[str, Any]) -> str:
@@ -122,9 +138,13 @@ def _extremes(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _against_best_known(extremes: pd.DataFrame) -> Iterator[str]:
-    """Bounds above the best known cost of an instance, costs below the best known bound."""
+    """Bounds above the best known cost of an instance, costs below the best known bound.
+
+    An earlier cost may bound what the present one undercuts.
+    """
     known: dict[str, Record] = {r.sha256: r for s in SUITES for r in read_records(s).values()}
-    for row in extremes[extremes["instance_sha256"].isin(known)].itertuples():
+    comparable = extremes["cost_version"] == COST_VERSION
+    for row in extremes[comparable & extremes["instance_sha256"].isin(known)].itertuples():
         best, bound = known[row.instance_sha256].best, known[row.instance_sha256].bound
         name = _name(row._asdict())
         if best is not None and row.lower_bound > best.value + GATE * abs(best.value):

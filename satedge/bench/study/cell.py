@@ -10,6 +10,7 @@ from satedge.bench.methods.table import Method, policy_files
 from satedge.bench.study import provenance
 from satedge.bench.study.limits import Limits
 from satedge.problem.instance import Instance
+from satedge.problem.referee import COST_VERSION
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,7 @@ class Cell:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """Of the result: what is run, on what, within which limits."""
+        """Of the result: what is run, on what, within which limits, judged by which cost."""
         clock = {} if self.limits.clock == "wall" else {"clock": self.limits.clock}
         return clock | {
             "label": self.name,
@@ -41,6 +42,7 @@ class Cell:
             "settings": dict(self.method.settings),
             "policy": self._policy(),
             "instance": self.instance.content_sha256,
+            "cost_version": COST_VERSION,
             "seed": self.seed,
             "budget_s": self.budget_s,
             "grace_s": self.limits.grace_s,

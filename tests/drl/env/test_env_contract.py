@@ -91,7 +91,7 @@ def test_info_is_what_the_page_lists() -> None:
     for constraint, amount in info["violations"].items():
         assert type(amount) is float
         assert f"`{constraint}`" in page
-    counts = ("misses", "unserved", "resampled", "clipped", "held", "instance")
+    counts = ("misses", "refused", "outages", "resampled", "clipped", "held", "instance")
     assert all(type(info[name]) is int for name in counts)
     assert all(type(info[name]) is float for name in ("cost", "latency_s", "energy_J"))
     assert type(info["instance_name"]) is str

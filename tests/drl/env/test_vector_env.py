@@ -27,6 +27,7 @@ from satedge.problem.projector import reachable
 from satedge.problem.referee import available, judge
 from satedge.problem.rollout import rollout
 from satedge.problem.scenario import PRESETS, preset
+from support.plain_model import slot_cost
 from support.randomised import examples
 
 #: Without UAVs, without satellites, and as it comes; fleets of satellites reach all accuracies.
@@ -71,7 +72,43 @@ def test_reward_is_the_referees(name, fleet, seed):
             assert step.info["latency_s"][i] == verdict.latency_s[t].mean()
             assert step.info["energy_J"][i] == verdict.energy_J[t].sum()
             assert step.info["misses"][i] == verdict.missed[t].sum()
-            assert step.info["unserved"][i] == verdict.refused[t].sum()
+            assert step.info["refused"][i] == verdict.refused[t].sum()
+            assert step.info["outages"][i] == verdict.outage[t].sum()
+            expected = slot_cost(instance, t, plan.server[t], plan.power_W[t], plan.uav_xy_m[t])
+            assert step.info["cost"][i] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("refusal", [False, True])
+def test_only_environments_that_allow_it_refuse(refusal):
+    """The option after the servers refuses where it is open, and -1 nowhere: it is resampled."""
+    batch = OffloadingBatch(episodes("paper", 1, arrivals="every-slot"), 3, refusal=refusal)
+    _, mask, _ = batch.reset()
+    s = batch.n_servers
+    assert batch.n_options == mask.shape[-1] == s + refusal
+    assert mask[..., s:].all()
+    options = np.full((3, batch.n_devices), s - 1)
+    options[1], options[2] = s, -1
+    step = batch.step(options, np.ones((3, batch.n_continuous)))
+    assert step.info["refused"].tolist() == [0, batch.n_devices if refusal else 0, 0]
+    assert (step.info["resampled"][1] == 0) == refusal
+    assert step.info["resampled"][2] == batch.n_devices
+    if refusal:
+        refused = batch.pool.slots.rows(slice(0, 1)).outage_cost
+        assert step.info["cost"][1] == pytest.approx(refused.mean(), rel=1e-12)
+        assert step.mask[..., s].all()
+
+
+def test_an_outage_costs_what_a_refusal_costs():
+    """Requests sent at the least power come too late; the reward counts them at their bound."""
+    batch = OffloadingBatch(episodes("paper", 1, arrivals="every-slot"), 1)
+    batch.reset()
+    server = np.full((1, batch.n_devices), batch.n_servers - 1)
+    step = batch.step(server, np.full((1, batch.n_continuous), -1.0))
+    late = step.verdict.outage[0]
+    assert step.info["outages"] == late.sum() > 0
+    most = batch.pool.slots.outage_cost[0]
+    assert np.array_equal(step.verdict.device_cost[0][late], most[late])
+    assert step.info["cost"] <= most.mean()
 
 
 @pytest.mark.parametrize("name", ["tiny", "paper", "as-printed"])

@@ -84,6 +84,22 @@ def test_discrete_masks_leave_something_to_choose(env):
     assert mask[70:].all()
 
 
+def test_wrappers_take_in_the_option_to_refuse(pool):
+    """One more score and one more choice for each device; the last choice refuses."""
+    env = gym.make(ID, instances=pool, refusal=True)
+    assert env.action_space["server"].nvec.tolist() == [8] * 10
+    scores, discrete = ScoreActions(env), DiscreteActions(env)
+    assert scores.action_space.shape == (10 * 8 + 10 + 6,)
+    scores.reset(seed=0)
+    active = env.unwrapped.batch.slots.active[0]
+    vector = np.full(scores.action_space.shape, -0.5)
+    vector[7:80:8] = 0.5
+    assert scores.action(vector)["server"].tolist() == np.where(active, 7, 0).tolist()
+    assert discrete.action_masks()[:80].reshape(10, 8)[active, 7].all()
+    choice = np.r_[np.full(10, 7), np.zeros(13, int)]
+    assert discrete.step(choice)[-1]["refused"] == active.sum()
+
+
 def test_wrappers_refuse_other_environments():
     """They need the offloading environment underneath."""
     with pytest.raises(TypeError, match="allowed is an OffloadingEnv"):

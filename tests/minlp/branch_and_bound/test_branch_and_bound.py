@@ -27,7 +27,7 @@ from minlp.slot.region import common_point, discs_of, in_all, reach_boxes, start
 from satedge.problem.referee import available, judge
 from satedge.problem.scenario import PRESETS
 from support.plain_model import slot_cost
-from support.plans import random_plan
+from support.plans import elastic_costs, random_plan
 from support.randomised import examples, seeds
 from support.worlds import scenarios, world
 
@@ -68,13 +68,16 @@ def test_the_bound_never_passes_a_judged_cost(name, changes, fleet, seed):
         assert float(verdict.cost) <= others.cost.min() * (1 + 1e-4)
 
 
-def test_a_plan_is_found_where_every_step_would_cover_a_refused_request():
-    """The UAV that serves one device may not come near another, so that only staying is left."""
-    instance = one_slot("published", 584, (2, 0), n_devices=3, requests="as-printed",
-                        interference_leakage=0.0)  # fmt: skip
-    outcome = solve_slot(instance, 0, Limits(max_nodes=1))
-    assert judge(instance, outcome.plan).admissible
-    assert outcome.plan.server.tolist() == [[-1, -1, 1]]
+def test_a_request_is_refused_where_serving_it_costs_more():
+    """Out of time everywhere, a request costs what refusing it does, and so do the others alone."""
+    changes = {"deadline_min_s": 0.01, "deadline_max_s": 0.02, "requests": "as-printed"}
+    instance = one_slot("balanced", 3, (1, 2), n_devices=3, deadline_penalty=1.0, **changes)
+    outcome = solve_slot(instance, 0, Limits(gap=1e-9))
+    assert outcome.plan.server.tolist() == [[-1, -1, -1]]
+    refusal = instance.scenario.penalty_per_s * instance.deadline_s[0].mean()
+    assert outcome.lower_bound == pytest.approx(refusal, rel=1e-9)
+    hard = solve_slot(instance, 0, Limits(hard=True))
+    assert hard.status == "infeasible"
 
 
 def random_node(slot, rng, shrink):
@@ -166,6 +169,8 @@ def test_compiled_costs_equal_the_referee(name, changes, fleet, seed):
     verdict = judge(instance, plan)
     assert verdict.admissible
     mine = device_costs(slot, choice, power, slot.start_xy_m)
+    assert mine.sum() == pytest.approx(elastic_costs(instance, plan).sum(), rel=1e-8)
+    mine = np.minimum(mine, slot.fixed_cost[np.arange(n), slot.n_options - 1])
     assert mine.sum() == pytest.approx(float(verdict.device_cost.sum()), rel=1e-8)
     servers = plan.server[0].tolist()
     plain = slot_cost(instance, 0, servers, plan.power_W[0], plan.uav_xy_m[0])

@@ -160,8 +160,6 @@ def test_alternate_survives_its_milp_solver(monkeypatch, fault):
             def nonsense():
                 for variable in model.x.values():
                     variable.set_value(value, skip_validation=True)
-                for k in model.K:
-                    model.x[k, model.S.last()].set_value(1.0 if value == 0.25 else value)
 
             results.solution_loader.load_vars = nonsense
             return results

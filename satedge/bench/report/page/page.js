@@ -193,7 +193,7 @@ function slotPicker(world, plan, show) {
 }
 
 // A map's devices: [x, y, state, server, strength, deadline missed], states by number.
-const IDLE = 0, UNSERVED = 2;
+const IDLE = 0, REFUSED = 2;
 
 function deviceTable(world, plan, slot) {
   const rows = plan.maps[slot].devices.map(([, , state, server, , missed], k) => {
@@ -201,7 +201,7 @@ function deviceTable(world, plan, slot) {
     const told = (values) => numeric(active ? number(values[slot][k], 4) : "", known(values));
     const margin = told(plan.margin_s);
     if (missed) margin.classList.add("alert");
-    const name = state === UNSERVED ? "unserved" : serverName(world, server);
+    const name = state === REFUSED ? "refused" : serverName(world, server);
     return make("tr", {}, make("th", {scope: "row"}, String(k + 1)),
       make("td", {}, active ? name : "idle"),
       told(plan.power_W), told(plan.latency_s), told(plan.energy_J), margin);
@@ -276,9 +276,9 @@ function drawDevice(world, plan, slot, [dx, dy, state, server, , missed], k, x, 
     map.append(draw("circle", {cx: x(dx), cy: y(dy), r: 4.5, fill: "#fff", stroke: "#b6bdc4", "stroke-width": 1.5}));
     return;
   }
-  const dot = draw("circle", {cx: x(dx), cy: y(dy), r: 8.5, fill: state === UNSERVED ? "#222" : world.colours[server],
+  const dot = draw("circle", {cx: x(dx), cy: y(dy), r: 8.5, fill: state === REFUSED ? "#222" : world.colours[server],
     stroke: missed ? "#000" : "#fff", "stroke-width": missed ? 2.6 : 1.4});
-  const told = state === UNSERVED ? "unserved" : `${serverName(world, server)}, ${number(plan.power_W[slot][k], 3)} W, `
+  const told = state === REFUSED ? "refused" : `${serverName(world, server)}, ${number(plan.power_W[slot][k], 3)} W, `
     + `${number(plan.latency_s[slot][k], 4)} s${missed ? ", deadline missed" : ""}`;
   dot.append(draw("title", {}, `device ${k + 1}: ${told}`));
   map.append(dot);
