@@ -238,7 +238,7 @@ def least_upload(upload: Upload, slack_s: float, start: float) -> tuple[float, f
 
     p_k starts from `start`. theta in [0, rho] is the price of the overrun: the cost at another
     slack is above the line of slope -theta. The value is concave in theta, and the upload time
-    falls with it: theta is 0 if that is in time, rho if that is late, else where it meets the slack.
+    falls with it: theta is 0 if that is in time, rho if that is late, else where the two meet.
     """
     rho = upload.overrun_weight
     low, high, miss_low, miss_high = 0.0, rho, 1.0, -1.0
