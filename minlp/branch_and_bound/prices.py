@@ -107,12 +107,15 @@ def price_options(
     lower, upper, slope = power_low, np.full(n, data.log_power_max), np.empty(n)
     copies = (lower, upper, np.exp(lower), np.exp(upper))
     alone = no_loads(data)
+    lines = Lines(np.zeros((low.shape[1], MOST_LINES, 4)), np.zeros(low.shape[1], np.int64))
+    reach, noise = np.zeros((low.shape[1], n)), np.empty(low.shape[1])
     for k in range(n):
         paid = size = drift = 0.0
         if data.shared or allowed[k] != core[k]:
             paid, size = _own_cost(problem, constant, point, k, y, slope)
             drift = _position_gain(data, problem, boxes, point, k, y)
-        lines = Lines(np.zeros((low.shape[1], MOST_LINES, 4)), np.zeros(low.shape[1], np.int64))
+        for r in range(low.shape[1]):
+            lines.count[r], noise[r] = 0, -1.0
         for o in range(data.n_options[k]):
             in_core, r = core[k] >> o & 1 == 1, data.receiver[k, o]
             if in_core and (r == NOT_SENT or not data.shared):
@@ -124,11 +127,12 @@ def price_options(
                 price[k, o] = _lowered(data.fixed_cost[k, o] - gone, paid + drift, size)
             else:
                 cost, slack_s = option_terms(data, k, o, alone, False, low, high)
-                reach, noise = _disturbance(data, k, r, bits, low, high)
+                if noise[r] < 0.0:
+                    noise[r] = _disturbance(data, k, r, bits, low, high, reach[r])
                 upload = Upload(
-                    k, data.load_s[k, r], data.propagation_s[r], noise,
+                    k, data.load_s[k, r], data.propagation_s[r], noise[r],
                     data.latency_weight, data.energy_weight, data.overrun_weight,
-                    slope, reach, copies[0], copies[1], copies[2], copies[3],
+                    slope, reach[r], copies[0], copies[1], copies[2], copies[3],
                 )  # fmt: skip
                 s = data.server[k, o]
                 for c in range(1, price.shape[2] + 1):
@@ -176,19 +180,18 @@ def _upload_cost(lines: Lines, upload: Upload, r: int, slack_s: float, start: fl
 
 @kernel
 def _disturbance(
-    data: SlotData, k: int, r: int, bits: IntVector, low: Matrix, high: Matrix
-) -> tuple[Vector, float]:
-    """Least disturbance at receiver r of a watt of each other device, and noise, over own gain.
+    data: SlotData, k: int, r: int, bits: IntVector, low: Matrix, high: Matrix, reach: Vector
+) -> float:
+    """Noise over own gain at receiver r, and in `reach` (n,) the least disturbance by a watt of j.
 
     The noise is lowered by the powers that vanish, see `receivers.vanishing`.
     """
     n, n_uavs = data.log_fading.shape
-    reach = np.zeros(n)
     leak = np.exp(data.log_leakage - high[k, r])
     for j in range(n):
-        if j != k and surely_interferes(data.scope, bits[j], r, n_uavs):
-            reach[j] = leak * np.exp(low[j, r])
-    return reach, np.exp(data.log_noise - high[k, r]) * (1.0 - 2.0 * VANISH)
+        heard = j != k and surely_interferes(data.scope, bits[j], r, n_uavs)
+        reach[j] = leak * np.exp(low[j, r]) if heard else 0.0
+    return np.exp(data.log_noise - high[k, r]) * (1.0 - 2.0 * VANISH)
 
 
 @kernel
