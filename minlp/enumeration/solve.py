@@ -137,10 +137,11 @@ def separable(instance: Instance, slot: int = 0, uav_xy_m: Array | None = None) 
     if s.interference_leakage > 0 or s.compute_sharing != "dedicated":
         raise ValueError("separable: allowed is interference_leakage = 0, dedicated compute")
     terms = slot_terms(instance, slot, uav_xy_m, reach_m=0.0)
-    power_W, cost = terms.lone_optimum(terms.deadline_s)
-    served = cost.min(axis=1, initial=np.inf) <= terms.refusal_cost
-    server = np.where(served, cost.argmin(axis=1), NO_SERVER)
-    power_W = np.clip(power_W[np.arange(s.n_devices), server], s.power_min_W, s.power_max_W)
+    alone = terms.lone_optimum(terms.deadline_s)
+    served = alone.cost.min(axis=1, initial=np.inf) <= terms.refusal_cost
+    server = np.where(served, alone.cost.argmin(axis=1), NO_SERVER)
+    power_W = alone.power_W[np.arange(s.n_devices), server]
+    power_W = np.clip(power_W, s.power_min_W, s.power_max_W)
     power_W = np.where(served, power_W, 0.0)
     plan = Plan(server[None], power_W[None], terms.instance.uav_xy_m[None])
     judged = float(judge(terms.instance, plan).cost)

@@ -75,13 +75,8 @@ def hindsight(
     bounds = independent_bound(instance)
     first = greedy(instance, budget_s=budget_s, seed=seed)
     report(Progress(first.plan, float(bounds.mean())))
-    programme = Assignment(instance.scenario)
-    plan = first_plan(instance, programme, seed, kicks, began + FIRST_SHARE * budget_s)
-    report(Progress(plan))
-    tour = tour_of(instance, plan)
-    rng = np.random.default_rng([seed, instance.n_slots])
-    for _ in improvements(tour, rng, passes, kicks, began + PLAN_SHARE * budget_s):
-        report(Progress(tour.plan()))
+    ends = began + FIRST_SHARE * budget_s, began + PLAN_SHARE * budget_s
+    tour = best_tour(instance, seed, passes, kicks, ends, report)
     stop_at = began + budget_s
     certificate, alone = bound_slots(instance, bounds, slot_bound_s, gap, stop_at, report)
     costs = np.asarray(judge(instance, tour.plan()).slot_cost, float)
@@ -152,6 +147,24 @@ def first_plan(
     found = rollout(instance, act, seed=seed).plan
     assert found is not None
     return found
+
+
+def best_tour(
+    instance: Instance,
+    seed: int,
+    passes: int,
+    kicks: int,
+    ends: tuple[float, float],
+    report: Report,
+) -> Tour:
+    """The causal plan, found until the first end, and improved until none pays or the second."""
+    plan = first_plan(instance, Assignment(instance.scenario), seed, kicks, ends[0])
+    report(Progress(plan))
+    tour = tour_of(instance, plan)
+    rng = np.random.default_rng([seed, instance.n_slots])
+    for _ in improvements(tour, rng, passes, kicks, ends[1]):
+        report(Progress(tour.plan()))
+    return tour
 
 
 def improvements(

@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from minlp.convex.lone_sender import LoneSender, Upload, lone_sender
 from satedge.problem.instance import Instance
 from satedge.problem.referee import TOLERANCE
 from satedge.problem.scenario import Scenario
@@ -156,39 +157,31 @@ class SlotTerms:
                     out[k, b] |= tie or better
         return out
 
-    def lone_cost(self, power_W: Array, deadline_s: Array) -> Array:
-        """(..., K, S) Cost at powers (..., K, S) without interference, at the best gains.
+    def lone_optimum(self, deadline_s: Array) -> LoneSender:
+        """(K, S) The cheapest powers without interference, at the best gains, and what they cost.
 
-        What exceeds `deadline_s` (K, S) is an overrun. No plan serves device k on server s cheaper
-        with that power, if the deadline is the forgiving one. Eqs. (12)-(30), (31).
+        What exceeds `deadline_s` (K, S) is an overrun. No plan serves device k on server s for less
+        than `lower`, if the deadline is the forgiving one; cost and `lower` are inf where the pair
+        is not admissible. Eqs. (12)-(30), (31).
         """
         s = self.scenario
-        sinr = power_W * self.gain_range[1][:, self.receiver]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            upload_s = self.load_s / np.log1p(sinr)
-        latency_s = self.constant_s + self.download_low_s + upload_s
         above = np.arange(s.n_servers) >= s.n_uavs
-        sending_s = upload_s + np.where(above, self.propagation_s, 0.0)
-        energy_J = self.constant_J + s.uav_power_W * self.download_low_s + power_W * sending_s
-        cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
-        return cost + s.penalty_per_s * np.maximum(0.0, latency_s - deadline_s)
-
-    def lone_optimum(self, deadline_s: Array) -> tuple[Array, Array]:
-        """(K, S) Power and cost of the least `lone_cost`; cost inf where a pair is not admissible.
-
-        Golden section: the cost is convex in the log of the power.
-        """
-        s = self.scenario
-        shape = self.pair.shape
-        low = np.full(shape, np.log(s.power_min_W * (1 - TOLERANCE)))
-        high = np.full(shape, np.log(s.power_max_W * (1 + TOLERANCE)))
-        ratio = (np.sqrt(5) - 1) / 2
-        for _ in range(90):  # 0.618^90 leaves 1e-19 of the range
-            a, b = high - ratio * (high - low), low + ratio * (high - low)
-            left = self.lone_cost(np.exp(a), deadline_s) <= self.lone_cost(np.exp(b), deadline_s)
-            low, high = np.where(left, low, a), np.where(left, b, high)
-        power_W = np.exp(0.5 * (low + high))
-        return power_W, np.where(self.pair, self.lone_cost(power_W, deadline_s), np.inf)
+        fixed_s = self.constant_s + self.download_low_s
+        fixed_J = self.constant_J + s.uav_power_W * self.download_low_s
+        upload = Upload(
+            load_s=self.load_s,
+            snr_per_W=self.gain_range[1][:, self.receiver],
+            propagation_s=np.where(above, self.propagation_s, 0.0),
+            slack_s=deadline_s - fixed_s,
+            latency_weight=s.latency_weight_per_s,
+            energy_weight=s.energy_weight_per_J,
+            overrun_weight=s.penalty_per_s,
+        )
+        low, high = s.power_min_W * (1 - TOLERANCE), s.power_max_W * (1 + TOLERANCE)
+        alone = lone_sender(upload, low, high)
+        base = s.latency_weight_per_s * fixed_s + s.energy_weight_per_J * fixed_J
+        cost = np.where(self.pair, base + alone.cost, np.inf)
+        return LoneSender(alone.power_W, cost, np.where(self.pair, base + alone.lower, np.inf))
 
     @cached_property
     def lone_least(self) -> Array:
@@ -197,7 +190,7 @@ class SlotTerms:
         A late request is forgiven, too, what the referee forgives of a deadline, so that the cost
         is convex: its least cost may lie a billionth of the deadline's price lower than need be.
         """
-        return self.lone_optimum(self.forgiving_deadline_s)[1] * (1 - MARGIN)
+        return self.lone_optimum(self.forgiving_deadline_s).lower * (1 - MARGIN)
 
     @cached_property
     def device_least(self) -> Array:

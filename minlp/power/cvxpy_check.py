@@ -54,16 +54,11 @@ class _Program:
 def _program(n: int, hard: bool) -> _Program:
     """Build the program of n senders."""
     log_power, rate = cp.Variable(n), cp.Variable(n)
-    interference, log_noise = cp.Parameter((n, n)), cp.Parameter(n)
-    value, inverse = cp.Parameter(n), cp.Parameter(n, nonneg=True)
-    load, log_load, deadline = cp.Parameter(n, nonneg=True), cp.Parameter(n), cp.Parameter(n)
-    propagation = cp.Parameter(n, nonneg=True)
+    interference, box = cp.Parameter((n, n)), cp.Parameter(2)
+    value, log_noise, log_load, deadline = (cp.Parameter(n) for _ in range(4))
+    inverse, load, propagation = (cp.Parameter(n, nonneg=True) for _ in range(3))
     latency_weight, energy_weight, penalty = (cp.Parameter(nonneg=True) for _ in range(3))
-    box = cp.Parameter(2)
-    received = cp.reshape(log_power, (1, n), order="C")
-    exponents = np.ones((n, 1)) @ received + interference
-    # ln(interference + noise) over own gain, the noise term being e^0
-    disturbed = log_noise + cp.log_sum_exp(cp.hstack([exponents, np.zeros((n, 1))]), axis=1)
+    disturbed = log_noise + _log_disturbance(log_power, interference)
     upload, energy = cp.Variable(n), cp.Variable(n)  # own variables: DPP forbids nested products
     cost = latency_weight * cp.sum(upload) + energy_weight * cp.sum(energy)
     cost += cp.sum(cp.multiply(propagation, cp.exp(log_power)))
@@ -97,6 +92,14 @@ def _program(n: int, hard: bool) -> _Program:
         penalty=penalty,
         box=box,
     )
+
+
+def _log_disturbance(log_power: cvxpy.Variable, interference: cvxpy.Parameter) -> Any:
+    """(n,) ln(interference + noise) over noise, the noise term being e^0."""
+    n = log_power.size
+    received = cp.reshape(log_power, (1, n), order="C")
+    exponents = np.ones((n, 1)) @ received + interference
+    return cp.log_sum_exp(cp.hstack([exponents, np.zeros((n, 1))]), axis=1)
 
 
 def _fill(program: _Program, problem: PowerProblem) -> None:

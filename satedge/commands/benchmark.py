@@ -31,34 +31,46 @@ def register(app: typer.Typer) -> None:
     app.command()(report)
 
 
+StudyName = Annotated[str, typer.Argument(help="A study's name, or a .toml file.")]
+Jobs = Annotated[int, common.whole("--jobs", "-j", low=1, help="Worker processes.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option("--method", "-m", help="Add a method, or module:function; repeatable."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", help="Only the method with this label; repeatable."),
+]
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", help="Address of a Dask scheduler, tcp://...")
+]
+SchedulerFile = Annotated[
+    Path | None, typer.Option("--scheduler-file", help="File of a Dask scheduler.")
+]
+Again = Annotated[
+    list[str] | None,
+    typer.Option("--again", help="Repeat runs with this status (failed, timeout, all ...)."),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="List what would run, how long, and what is missing.")
+]
+WithReport = Annotated[bool, typer.Option(help="Write tables, figures and report.html.")]
+
+
 def benchmark(
-    study: Annotated[str, typer.Argument(help="A study's name, or a .toml file.")] = "quick",
-    jobs: Annotated[int, common.whole("--jobs", "-j", low=1, help="Worker processes.")] = 1,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option("--method", "-m", help="Add a method, or module:function; repeatable."),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option("--only", help="Only the method with this label; repeatable."),
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option("--cluster", help="Address of a Dask scheduler, tcp://...")
-    ] = None,
-    scheduler_file: Annotated[
-        Path | None, typer.Option("--scheduler-file", help="File of a Dask scheduler.")
-    ] = None,
-    again: Annotated[
-        list[str] | None,
-        typer.Option("--again", help="Repeat runs with this status (failed, timeout, all ...)."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="List what would run, how long, and what is missing.")
-    ] = False,
-    report: Annotated[bool, typer.Option(help="Write tables, figures and report.html.")] = True,
+    study: StudyName = "quick",
+    jobs: Jobs = 1,
+    out: Out = None,
+    method: Methods = None,
+    only: Only = None,
+    cluster: Cluster = None,
+    scheduler_file: SchedulerFile = None,
+    again: Again = None,
+    dry_run: DryRun = False,
+    report: WithReport = True,
     as_json: common.AsJson = False,
 ) -> None:
     """Run a study; finished runs are not repeated.
@@ -87,11 +99,7 @@ def benchmark(
         work = sort_out(chosen, store, frozenset(again or []), labels)
         if not as_json:
             _say_missing(work, study)
-        try:
-            _run(chosen, work, store, backend, quiet=as_json)
-        except KeyboardInterrupt:
-            _say_how_to_go_on(work, store)
-            raise typer.Exit(130) from None
+        _run(chosen, work, store, backend, quiet=as_json)
     _finish(store, work, report, as_json)
 
 
@@ -106,14 +114,19 @@ def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None) -> Bac
 
 
 def _run(study: Study, work: Work, store: Store, backend: Backend, quiet: bool) -> None:
+    """Carry the work out; whoever stops it is told how to go on."""
     import signal
 
     from satedge.bench.run.runner import carry_out
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with closing(carry_out(study, work, store, backend)) as records:  # type: ignore[type-var]
-        for _ in records if quiet else _progress(records, work):
-            pass
+    try:
+        with closing(carry_out(study, work, store, backend)) as records:  # type: ignore[type-var]
+            for _ in records if quiet else _progress(records, work):
+                pass
+    except KeyboardInterrupt:
+        _say_how_to_go_on(work, store)
+        raise typer.Exit(130) from None
 
 
 def _progress(records: Iterator[dict[str, Any]], work: Work) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from satedge.bench.report.tables import Table
     from satedge.problem.instance import Instance
+    from satedge.problem.scenario import Scenario
 
 #: The greatest seed: tables hold numbers as floats, and it is still exact there.
 MOST = 2**53 - 1
@@ -47,6 +48,10 @@ def _number(kind: type[int | float], low: float, high: float) -> Callable[[Any],
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
+]
 InstanceFile = Annotated[Path, typer.Argument(help="Instance, a .json or .json.gz file.")]
 OneSlot = Annotated[int | None, whole("--slot", help="Only this slot, counted from 0.")]
 Settings = Annotated[
@@ -94,6 +99,13 @@ def pairs(given: list[str] | None, option: str) -> dict[str, str]:
             raise typer.BadParameter(f"{key.strip()!r}: allowed is once", param_hint=option)
         found[key.strip()] = value.strip()
     return found
+
+
+def scenario(preset: str, changes: list[str] | None) -> Scenario:
+    """A preset with the changes of `--set`."""
+    from satedge.problem.scenario import preset as named
+
+    return named(preset, **pairs(changes, "--set"))
 
 
 def settings(given: list[str] | None) -> dict[str, Any]:

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from satedge.problem.satellites import orbit
     from satedge.problem.scenario import Scenario
 
-_CSV = "CSV that replaces generated ones, with columns "
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -25,58 +23,63 @@ def register(app: typer.Typer) -> None:
     app.command("read-solution")(read_solution)
 
 
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")]
+Preset = Annotated[str, typer.Option("--preset", "-p", help="A preset of `satedge scenario`.")]
+Episodes = Annotated[
+    int, common.whole("--episodes", "-n", low=1, high=1_000_000, help="Number of instances.")
+]
+Slots = Annotated[
+    int | None, common.whole("--slots", low=1, high=100_000, help="Slots of each instance.")
+]
+Seed = Annotated[int, common.whole("--seed", help="Seed of the first instance.")]
+Elements = Annotated[
+    Path | None, typer.Option("--elements", help="TLE or OMM file; satellites move by SGP4.")
+]
+Epoch = Annotated[
+    datetime | None, typer.Option("--epoch", help="Start in UTC; needed with --elements.")
+]
+Latitude = Annotated[
+    float, common.real("--latitude", low=-90.0, high=90.0, help="Latitude of the site, degrees.")
+]
+Longitude = Annotated[
+    float,
+    common.real("--longitude", low=-360.0, high=360.0, help="Longitude of the site, degrees east."),
+]
+Height = Annotated[
+    float, common.real("--height", low=-1000.0, high=1e5, help="Height of the site, m.")
+]
+_CSV = "CSV that replaces generated ones, with columns "
+Sites = Annotated[Path | None, typer.Option(help=_CSV + "device, x_m, y_m.")]
+Tracks = Annotated[Path | None, typer.Option(help=_CSV + "slot, device, x_m, y_m.")]
+Uavs = Annotated[Path | None, typer.Option(help=_CSV + "uav, x_m, y_m[, altitude_m].")]
+Requests = Annotated[
+    Path | None,
+    typer.Option(help=_CSV + "slot, device, input_bit, output_words, deadline_s, accuracy_floor."),
+]
+
+
 def generate(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")],
-    preset: Annotated[
-        str, typer.Option("--preset", "-p", help="A preset of `satedge scenario`.")
-    ] = "paper",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
-    ] = None,
-    episodes: Annotated[
-        int, common.whole("--episodes", "-n", low=1, high=1_000_000, help="Number of instances.")
-    ] = 1,
-    slots: Annotated[
-        int | None, common.whole("--slots", low=1, high=100_000, help="Slots of each instance.")
-    ] = None,
-    seed: Annotated[int, common.whole("--seed", help="Seed of the first instance.")] = 0,
-    elements: Annotated[
-        Path | None, typer.Option("--elements", help="TLE or OMM file; satellites move by SGP4.")
-    ] = None,
-    epoch: Annotated[
-        datetime | None, typer.Option("--epoch", help="Start in UTC; needed with --elements.")
-    ] = None,
-    latitude: Annotated[
-        float,
-        common.real("--latitude", low=-90.0, high=90.0, help="Latitude of the site, degrees."),
-    ] = 0.0,
-    longitude: Annotated[
-        float,
-        common.real(
-            "--longitude", low=-360.0, high=360.0, help="Longitude of the site, degrees east."
-        ),
-    ] = 0.0,
-    height: Annotated[
-        float, common.real("--height", low=-1000.0, high=1e5, help="Height of the site, m.")
-    ] = 0.0,
-    sites: Annotated[Path | None, typer.Option(help=_CSV + "device, x_m, y_m.")] = None,
-    tracks: Annotated[Path | None, typer.Option(help=_CSV + "slot, device, x_m, y_m.")] = None,
-    uavs: Annotated[Path | None, typer.Option(help=_CSV + "uav, x_m, y_m[, altitude_m].")] = None,
-    requests: Annotated[
-        Path | None,
-        typer.Option(
-            help=_CSV + "slot, device, input_bit, output_words, deadline_s, accuracy_floor."
-        ),
-    ] = None,
+    out: Out,
+    preset: Preset = "paper",
+    changes: common.Changes = None,
+    episodes: Episodes = 1,
+    slots: Slots = None,
+    seed: Seed = 0,
+    elements: Elements = None,
+    epoch: Epoch = None,
+    latitude: Latitude = 0.0,
+    longitude: Longitude = 0.0,
+    height: Height = 0.0,
+    sites: Sites = None,
+    tracks: Tracks = None,
+    uavs: Uavs = None,
+    requests: Requests = None,
     as_json: common.AsJson = False,
 ) -> None:
     """Generate instances; the same preset, changes and seed give the same bytes everywhere."""
     from satedge.problem.generation.generate import generate as generated
-    from satedge.problem.io.files import write_instance
-    from satedge.problem.scenario import preset as named
 
-    scenario = named(preset, **common.pairs(changes, "--set"))
+    scenario = common.scenario(preset, changes)
     if slots is not None:
         scenario = scenario.replace(n_slots=slots)
     passes = None
@@ -86,14 +89,20 @@ def generate(
     written = []
     for number in range(seed, seed + episodes):
         instance = generated(scenario, number, passes=passes, name=f"{preset}-{number}")
-        instance = _own(instance, sites, tracks, uavs, requests)
-        path = out / f"{instance.name}{'.json' if instance.n_slots == 1 else '.json.gz'}"
-        write_instance(instance, path)
-        written.append({"file": str(path), "sha256": instance.content_sha256})
+        written.append(_write(_own(instance, sites, tracks, uavs, requests), out))
     if as_json:
         common.print_json({"preset": preset, "instances": written})
     else:
         print("\n".join(entry["file"] for entry in written))
+
+
+def _write(instance: Instance, folder: Path) -> dict[str, str]:
+    """Write an instance under its name, an episode compressed: where, and its digest."""
+    from satedge.problem.io.files import write_instance
+
+    path = folder / f"{instance.name}{'.json' if instance.n_slots == 1 else '.json.gz'}"
+    write_instance(instance, path)
+    return {"file": str(path), "sha256": instance.content_sha256}
 
 
 def _from_elements(

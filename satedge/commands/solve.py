@@ -20,29 +20,36 @@ def register(app: typer.Typer) -> None:
     app.command()(solve)
 
 
+Method = Annotated[
+    str, typer.Option("--method", "-m", help="A name of `satedge methods`, or module:function.")
+]
+Budget = Annotated[
+    float, common.real("--budget", low=0.001, high=1e9, help="Time limit in seconds.")
+]
+Seed = Annotated[int, common.whole("--seed", help="Seed of the method.")]
+Memory = Annotated[float, common.real("--memory", low=1.0, high=1e9, help="Memory limit in MB.")]
+PlanOut = Annotated[Path | None, typer.Option("--plan-out", help="File for the plan.")]
+MapOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--map-out", help="Map of the first slot: .svg, .pdf, .png. Animation: .gif, .mp4."
+    ),
+]
+Log = Annotated[bool, typer.Option("--log", help="Show what the method printed.")]
+
+
 def solve(
     file: common.InstanceFile,
-    method: Annotated[
-        str, typer.Option("--method", "-m", help="A name of `satedge methods`, or module:function.")
-    ] = "branch-and-bound",
+    method: Method = "branch-and-bound",
     slot: common.OneSlot = None,
-    budget: Annotated[
-        float, common.real("--budget", low=0.001, high=1e9, help="Time limit in seconds.")
-    ] = 10.0,
-    seed: Annotated[int, common.whole("--seed", help="Seed of the method.")] = 0,
+    budget: Budget = 10.0,
+    seed: Seed = 0,
     setting: common.Settings = None,
-    memory: Annotated[
-        float, common.real("--memory", low=1.0, high=1e9, help="Memory limit in MB.")
-    ] = 4096.0,
+    memory: Memory = 4096.0,
     as_json: common.AsJson = False,
-    plan_out: Annotated[Path | None, typer.Option("--plan-out", help="File for the plan.")] = None,
-    map_out: Annotated[
-        Path | None,
-        typer.Option(
-            "--map-out", help="Map of the first slot: .svg, .pdf, .png. Animation: .gif, .mp4."
-        ),
-    ] = None,
-    log: Annotated[bool, typer.Option("--log", help="Show what the method printed.")] = False,
+    plan_out: PlanOut = None,
+    map_out: MapOut = None,
+    log: Log = False,
 ) -> None:
     """Solve an instance, or one slot of it, and judge the plan.
 

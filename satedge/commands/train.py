@@ -10,6 +10,8 @@ import typer
 from satedge.commands import common
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from satedge.bench.training_jobs import TrainingJob
 
 
@@ -18,52 +20,60 @@ def register(app: typer.Typer) -> None:
     app.command()(train)
 
 
+Method = Annotated[
+    str | None, typer.Argument(help="A learner of `satedge methods`, such as adsac.")
+]
+OfStudy = Annotated[
+    str | None, typer.Option("--study", help="Train every policy that this study lacks.")
+]
+Preset = Annotated[str, typer.Option("--preset", "-p", help="Preset of the scenario.")]
+Seed = Annotated[int, common.whole("--seed", help="First seed.")]
+Runs = Annotated[int, common.whole("--runs", low=1, help="Seeds trained together.")]
+Epochs = Annotated[
+    int | None,
+    common.whole("--epochs", low=1, help="Episodes per seed; default 1000, or the study's."),
+]
+Updates = Annotated[
+    int | None, common.whole("--updates", low=1, help="Gradient updates per epoch.")
+]
+Together = Annotated[
+    int | None,
+    common.whole("--together", low=1, help="Episodes played at once per seed; default 1."),
+]
+SettingsPreset = Annotated[
+    str, typer.Option("--settings", help="Of the paper: table-2 or section-5.1.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder; results/runs/train/PRESET/METHOD by default."),
+]
+Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Start from scratch, not from the checkpoint.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="With --study: list what would be trained.")
+]
+
+
 def train(
-    method: Annotated[
-        str | None, typer.Argument(help="A learner of `satedge methods`, such as adsac.")
-    ] = None,
-    study: Annotated[
-        str | None,
-        typer.Option("--study", help="Train every policy that this study lacks."),
-    ] = None,
-    preset: Annotated[
-        str, typer.Option("--preset", "-p", help="Preset of the scenario.")
-    ] = "paper",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
-    ] = None,
-    seed: Annotated[int, common.whole("--seed", help="First seed.")] = 0,
-    runs: Annotated[int, common.whole("--runs", low=1, help="Seeds trained together.")] = 1,
-    epochs: Annotated[
-        int | None,
-        common.whole("--epochs", low=1, help="Episodes per seed; default 1000, or the study's."),
-    ] = None,
-    updates: Annotated[
-        int | None, common.whole("--updates", low=1, help="Gradient updates per epoch.")
-    ] = None,
-    together: Annotated[
-        int | None,
-        common.whole("--together", low=1, help="Episodes played at once per seed; default 1."),
-    ] = None,
-    settings_preset: Annotated[
-        str, typer.Option("--settings", help="Of the paper: table-2 or section-5.1.")
-    ] = "table-2",
+    method: Method = None,
+    study: OfStudy = None,
+    preset: Preset = "paper",
+    changes: common.Changes = None,
+    seed: Seed = 0,
+    runs: Runs = 1,
+    epochs: Epochs = None,
+    updates: Updates = None,
+    together: Together = None,
+    settings_preset: SettingsPreset = "table-2",
     setting: common.Settings = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder; results/runs/train/PRESET/METHOD by default."),
-    ] = None,
-    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")
-    ] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start from scratch, not from the checkpoint.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --study: list what would be trained.")
-    ] = False,
+    out: Out = None,
+    device: Device = "cpu",
+    tensorboard: Tensorboard = False,
+    fresh: Fresh = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Train a learner; a stopped training resumes from its checkpoint.
 
@@ -77,40 +87,41 @@ def train(
 
     Play one:    satedge solve FILE -m adsac+ --setting policy=PATH/seed-0
     """
+    given = {"epochs": epochs, "updates_per_epoch": updates, "together": together}
+    length = {key: value for key, value in given.items() if value is not None}
+    _check_kind(method, study, together, dry_run)
+    if study is not None:
+        _train_study(study, length, dry_run)
+        return
+    out = out or Path("results/runs/train") / preset / str(method)
+    scenario, seeds = common.scenario(preset, changes), range(seed, seed + runs)
+    changed = {"settings_preset": settings_preset, "settings": common.settings(setting)}
+    how = {"resume": not fresh, "tensorboard": tensorboard, "device": device}
+    learn = _training("train:train")
+    print(learn(method, scenario=scenario, seeds=seeds, out_dir=out, **changed, **how, **length))
+
+
+def _training(name: str) -> Callable[..., Any]:
+    """A function of `drl.training`, imported where it is needed: it brings torch."""
+    from satedge.bench.methods.table import load_entry
+
+    return load_entry(f"drl.training.{name}")
+
+
+def _check_kind(method: str | None, study: str | None, together: int | None, dry_run: bool) -> None:
+    """One learner or one study, and no option that goes with the other alone."""
     if (method is None) == (study is None):
         raise typer.BadParameter("allowed is a METHOD, or --study NAME", param_hint="METHOD")
-    options: dict[str, Any] = {"epochs": epochs, "updates_per_epoch": updates, "together": together}
-    options = {k: v for k, v in options.items() if v is not None}
-    if study is not None:
-        if together is not None:
-            raise typer.BadParameter("it goes with a METHOD", param_hint="--together")
-        _train_study(study, options, dry_run)
-        return
-    if dry_run:
+    if study is not None and together is not None:
+        raise typer.BadParameter("it goes with a METHOD", param_hint="--together")
+    if study is None and dry_run:
         raise typer.BadParameter("it goes with --study", param_hint="--dry-run")
-    from satedge.bench.methods.table import load_entry
-    from satedge.problem.scenario import preset as named
-
-    folder = load_entry("drl.training.train:train")(
-        method,
-        scenario=named(preset, **common.pairs(changes, "--set")),
-        seeds=range(seed, seed + runs),
-        out_dir=out or Path("results/runs/train") / preset / str(method),
-        settings_preset=settings_preset,
-        settings=common.settings(setting),
-        resume=not fresh,
-        tensorboard=tensorboard,
-        device=device,
-        **options,
-    )
-    print(folder)
 
 
 def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
     """Train the policies a study lacks; one that diverges does not stop the others."""
     from dataclasses import replace
 
-    from satedge.bench.methods.table import load_entry
     from satedge.bench.study.study_file import load_study
     from satedge.bench.training_jobs import train_missing, training_jobs
 
@@ -126,10 +137,7 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
     if dry_run or not todo:
         _show(found)
         return
-    train, collect = (
-        load_entry("drl.training.train:train"),
-        load_entry("drl.training.collect:collect_one"),
-    )
+    train, collect = _training("train:train"), _training("collect:collect_one")
     failed = False
     for place, job in enumerate(todo):
         print(f"{place + 1} of {len(todo)}: {job.place}/{job.name}", flush=True)

@@ -57,6 +57,21 @@ def test_agrees_with_plain_loops(name, changes, seed):
     assert np.array_equal(verdict.refused, instance.active & (plan.server < 0))
 
 
+@pytest.mark.parametrize("n_uavs", [0, 1, 3])
+def test_every_server_agrees_with_plain_loops(n_uavs):
+    """However many UAVs there are: a lone request on each server, whose tier has its own uplink."""
+    changes = {"n_devices": 1, "n_uavs": n_uavs, "accuracy_max": 0.31, "arrivals": "every-slot"}
+    instance = generate(preset("paper", n_slots=1, uav_coverage_m=1000.0, **changes), 0)
+    stay = instance.uav_xy_m[None]
+    servers = np.flatnonzero(available(instance, stay)[0, 0])
+    assert servers.tolist() == list(range(n_uavs + 4))
+    for server in servers:
+        verdict = judge(instance, Plan(np.array([[server]]), np.array([[0.1]]), stay))
+        latency, energy, _ = device(instance, 0, 0, [server], [0.1], stay[0])
+        assert verdict.latency_s[0, 0] == pytest.approx(latency, rel=1e-9)
+        assert verdict.energy_J[0, 0] == pytest.approx(energy, rel=1e-9)
+
+
 @pytest.mark.parametrize("decide", [raw_plan, random_plan])
 def test_a_stack_is_judged_as_its_plans(decide):
     """Judging a stack of plans, broken or not, gives exactly what judging each one gives."""

@@ -31,7 +31,7 @@ def shifted_geometric_mean(values: ArrayLike, shift: float = 1.0) -> float:
     """exp(mean(log(v + shift))) - shift. Mittelmann's benchmarks; the shift damps tiny values."""
     v = np.asarray(values, float)
     if v.size == 0:
-        return float("nan")
+        return np.nan
     return float(np.exp(np.log(v + shift).mean()) - shift)
 
 
@@ -89,7 +89,7 @@ def interquartile_mean(values: ArrayLike) -> float:
     from scipy.stats import trim_mean
 
     v = np.asarray(values, float).ravel()
-    return float(trim_mean(v, 0.25)) if v.size else float("nan")
+    return float(trim_mean(v, 0.25)) if v.size else np.nan
 
 
 def interquartile_interval(scores: ArrayLike, seed: int = 0) -> Interval:
@@ -116,7 +116,7 @@ def mean_interval(values: ArrayLike, seed: int = 0) -> Interval:
     v = np.asarray(values, float)
     v = v[np.isfinite(v)]
     if v.size == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return Interval(np.nan, np.nan, np.nan)
     mean = float(v.mean())
     if np.ptp(v) == 0:
         return Interval(mean, mean, mean)

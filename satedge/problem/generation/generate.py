@@ -57,15 +57,8 @@ def generate(
         raise ScenarioError(f"seed = {seed}: allowed is an integer >= 0")
     s = scenario
     _require_room(s)
-    shape = (s.n_devices, s.n_slots)
     seen = passes if passes is not None else circular(scenario, seed)
     active, requests = _queue(s, seed)
-    fading = channel.rician_power(
-        stream(seed, "uav-fading"), s.rician_factor_dB, (*shape, s.n_uavs)
-    )
-    altitude_m = stream(seed, "uav-altitude").uniform(
-        s.uav_altitude_min_m, s.uav_altitude_max_m, s.n_uavs
-    )
     models = s.models()
     return Instance(
         name=name or f"seed-{seed}",
@@ -78,8 +71,8 @@ def generate(
         accuracy_floor=_rounded(np.where(active, requests.accuracy_floor, 0.0).T),
         device_xy_m=_rounded(_tracks(s, seed)),
         uav_xy_m=_rounded(_uav_sites(s, seed)),
-        uav_altitude_m=np.tile(_rounded(altitude_m), (s.n_slots, 1)),
-        uav_fading=_rounded(fading.transpose(1, 0, 2)),
+        uav_altitude_m=np.tile(_rounded(_uav_altitudes_m(s, seed)), (s.n_slots, 1)),
+        uav_fading=_rounded(_uav_fading(s, seed)),
         satellite_gain=_rounded(_satellite_gain(s, seed, seen)),
         elevation_deg=_rounded(seen.elevation_deg),
         range_m=_rounded(seen.range_m),
@@ -168,6 +161,19 @@ def _uav_sites(s: Scenario, seed: int) -> Array:
         f"uav_separation_m = {s.uav_separation_m:g}: allowed is a distance that "
         f"{s.n_uavs} UAVs can keep in an area of {s.area_side_m:g} m"
     )
+
+
+def _uav_altitudes_m(s: Scenario, seed: int) -> Array:
+    """(M,) altitudes, kept for the whole episode."""
+    rng = stream(seed, "uav-altitude")
+    return rng.uniform(s.uav_altitude_min_m, s.uav_altitude_max_m, s.n_uavs)
+
+
+def _uav_fading(s: Scenario, seed: int) -> Array:
+    """(T, K, M) power of the fading between devices and UAVs."""
+    shape = (s.n_devices, s.n_slots, s.n_uavs)
+    fading = channel.rician_power(stream(seed, "uav-fading"), s.rician_factor_dB, shape)
+    return fading.transpose(1, 0, 2)
 
 
 def _satellite_gain(s: Scenario, seed: int, seen: orbit.Passes) -> Array:

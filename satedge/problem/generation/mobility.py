@@ -55,15 +55,9 @@ def tracks(
         return _gauss_markov(
             rngs, start_m, n_slots, slot_s, side_m, speed_min_mps, speed_max_mps, memory
         )
-    times_s = slot_s * np.arange(n_slots)
-    path = np.empty((n_slots, len(rngs), 2))
-    for k, rng in enumerate(rngs):
-        at_s, x_m, y_m = _waypoints(
-            rng, start_m[k], slot_s * n_slots, side_m, speed_min_mps, speed_max_mps, pause_max_s
-        )
-        path[:, k, 0] = np.interp(times_s, at_s, x_m)
-        path[:, k, 1] = np.interp(times_s, at_s, y_m)
-    return np.clip(path, 0.0, side_m)
+    return _random_waypoint(
+        rngs, start_m, n_slots, slot_s, side_m, speed_min_mps, speed_max_mps, pause_max_s
+    )
 
 
 def _check(
@@ -87,6 +81,28 @@ def _check(
         raise ValueError(f"pause_max_s={pause_max_s}: must not be negative")
     if not 0 <= memory < 1:
         raise ValueError(f"memory={memory}: must lie in [0, 1)")
+
+
+def _random_waypoint(
+    rngs: Sequence[np.random.Generator],
+    start_m: Floats,
+    n_slots: int,
+    slot_s: float,
+    side_m: float,
+    speed_min_mps: float,
+    speed_max_mps: float,
+    pause_max_s: float,
+) -> Floats:
+    """Positions (T, K, 2) on straight lines between turns."""
+    times_s = slot_s * np.arange(n_slots)
+    path = np.empty((n_slots, len(rngs), 2))
+    for k, rng in enumerate(rngs):
+        at_s, x_m, y_m = _waypoints(
+            rng, start_m[k], slot_s * n_slots, side_m, speed_min_mps, speed_max_mps, pause_max_s
+        )
+        path[:, k, 0] = np.interp(times_s, at_s, x_m)
+        path[:, k, 1] = np.interp(times_s, at_s, y_m)
+    return np.clip(path, 0.0, side_m)
 
 
 def _waypoints(

@@ -111,15 +111,8 @@ def circular_passes(
 
     elevation, range_m = _seen_from_site(altitude_m, along_rad, across_rad)
     half_rad, far = _half_pass(altitude_m, min_elevation_deg, across_rad)
-    # Nearest approach is at along = 0, or half a revolution on for planes beyond the pole.
-    past_rad = np.mod(along_rad + np.where(far, 0.0, np.pi), 2 * np.pi) - np.pi
-    window = np.where(np.abs(past_rad) <= half_rad, (half_rad - past_rad) / rate, 0.0)
-
-    cos_along = np.cos(along_rad)
-    positions = np.stack(
-        [cos_along * np.cos(plane_rad), cos_along * np.sin(plane_rad), np.sin(along_rad)], axis=-1
-    )
-    positions *= EARTH_RADIUS_M + altitude_m
+    window = _ahead_rad(along_rad, half_rad, far) / rate
+    positions = (EARTH_RADIUS_M + altitude_m) * _directions(along_rad, plane_rad)
     return assemble_passes(elevation, range_m, window, positions, links, isl_min_altitude_m)
 
 
@@ -199,6 +192,20 @@ def _half_pass(
     limit = np.cos(coverage_angle_rad(altitude_m, min_elevation_deg))
     ratio = limit / np.maximum(np.abs(nearest), limit)
     return np.where(np.abs(nearest) < limit, -1.0, np.arccos(ratio)), nearest < 0
+
+
+def _directions(along_rad: Floats, plane_rad: Floats) -> Floats:
+    """(T, N, 3) Unit vectors from the centre of Earth."""
+    level = np.cos(along_rad)
+    parts = level * np.cos(plane_rad), level * np.sin(plane_rad), np.sin(along_rad)
+    return np.stack(parts, axis=-1)
+
+
+def _ahead_rad(along_rad: Floats, half_rad: Floats, far: npt.NDArray[np.bool_]) -> Floats:
+    """Angle along the track until the pass ends, (T, N); 0 outside of passes."""
+    # Nearest approach is at along = 0, or half a revolution on for planes beyond the pole.
+    past_rad = np.mod(along_rad + np.where(far, 0.0, np.pi), 2 * np.pi) - np.pi
+    return np.where(np.abs(past_rad) <= half_rad, half_rad - past_rad, 0.0)
 
 
 def _longest_arc_deg(centre_rad: Floats, half_rad: Floats) -> tuple[float, float]:

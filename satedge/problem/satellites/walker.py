@@ -31,18 +31,7 @@ def write_walker_tle(
     Raises ValueError unless P divides N, 0 <= F < P, 1 <= N <= 99999, altitude is positive and
     inclination lies in [0, 180].
     """
-    if not (1 <= n_satellites <= 99999 and planes >= 1 and n_satellites % planes == 0):
-        raise ValueError(
-            f"n_satellites={n_satellites}, planes={planes}: must be 1 to 99999 satellites in "
-            "planes of equal number"
-        )
-    if not 0 <= phasing < planes:
-        raise ValueError(f"phasing={phasing}: must lie in [0, {planes - 1}]")
-    if not (altitude_m > 0 and 0 <= inclination_deg <= 180):
-        raise ValueError(
-            f"altitude_m={altitude_m}, inclination_deg={inclination_deg}: must be positive and "
-            "in [0, 180]"
-        )
+    _check(n_satellites, planes, phasing, altitude_m, inclination_deg)
     per_plane = n_satellites // planes
     motion, stamp = _kozai_mean_motion(altitude_m, inclination_deg), _tle_epoch(epoch)
     lines = []
@@ -58,6 +47,24 @@ def write_walker_tle(
         lines += [f"WALKER {plane + 1}-{rank + 1}", f"{one}{tle_checksum(one)}"]
         lines += [f"{two}{tle_checksum(two)}"]
     Path(path).write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+def _check(
+    n_satellites: int, planes: int, phasing: int, altitude_m: float, inclination_deg: float
+) -> None:
+    """Refuse what is no constellation, or none that element sets can hold."""
+    if not (1 <= n_satellites <= 99999 and planes >= 1 and n_satellites % planes == 0):
+        raise ValueError(
+            f"n_satellites={n_satellites}, planes={planes}: must be 1 to 99999 satellites in "
+            "planes of equal number"
+        )
+    if not 0 <= phasing < planes:
+        raise ValueError(f"phasing={phasing}: must lie in [0, {planes - 1}]")
+    if not (altitude_m > 0 and 0 <= inclination_deg <= 180):
+        raise ValueError(
+            f"altitude_m={altitude_m}, inclination_deg={inclination_deg}: must be positive and "
+            "in [0, 180]"
+        )
 
 
 def _kozai_mean_motion(altitude_m: float, inclination_deg: float) -> float:

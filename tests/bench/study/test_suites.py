@@ -36,7 +36,7 @@ from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
 
-COMMITTED = Path(__file__).parents[2] / "instances"
+COMMITTED = Path(__file__).parents[3] / "instances"
 SIZES = {
     "tiny": (30, 1),
     "slots": (100, 1),

@@ -3,6 +3,7 @@
 import math
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,13 @@ def test_performance_profile_of_small_measures() -> None:
     """Factors are of the measures as they are, far below 1 too; equal measures are within 1."""
     shares = stats.performance_profile([[0.001, 0.004], [0.3, 0.3]], [1.0, 4.0])
     assert_allclose(shares, [[1.0, 0.5], [1.0, 1.0]])
+
+
+def test_performance_profile_forgives_rounding_only() -> None:
+    """A measure that is three times the best but for its last digits is within a factor of 3."""
+    three = np.array([3.0], np.float32)
+    assert stats.performance_profile([[1.0, 3.0 * (1 + 5e-13)]], three).tolist() == [[1.0, 1.0]]
+    assert stats.performance_profile([[1.0, 3.0 * (1 + 2e-12)]], three).tolist() == [[1.0, 0.0]]
 
 
 def test_data_profile() -> None:
@@ -164,6 +172,24 @@ def test_an_interval_of_many_values_takes_little_memory() -> None:
     tracemalloc.stop()
     assert found.low < found.value == 0.5 < found.high
     assert peak < 100e6
+
+
+@pytest.mark.parametrize(
+    "statistic",
+    [
+        stats.shifted_geometric_mean,
+        stats.interquartile_mean,
+        stats.mean_interval,
+        lambda v: stats.interquartile_interval(v[:, None]),
+        lambda v: stats.performance_profile(v[None], [3.0]).tolist(),
+    ],
+)
+def test_numbers_of_single_precision_are_the_doubles_they_are(
+    statistic: Callable[[np.ndarray], Any],
+) -> None:
+    """What is stored in four bytes is computed with in eight: 0.3 / 0.1 is above 3 there."""
+    single = np.array([0.1, 0.3, 0.7, 1.9, 5.3], np.float32)
+    assert statistic(single) == statistic(single.astype(float))
 
 
 def test_the_ends_of_an_interval_cut_off_equal_shares() -> None:

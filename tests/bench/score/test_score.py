@@ -67,6 +67,24 @@ def test_a_disproved_bound_counts_for_nobody() -> None:
     assert [b.bound_by for b in gate(rows)] == ["liar"]
 
 
+@pytest.mark.parametrize(
+    ("run", "bound"),
+    [
+        ({"status": "timeout", "certificate": "dual"}, 9.0),
+        ({"status": "timeout", "certificate": "none"}, 8.0),
+        ({"status": "failed", "certificate": "dual"}, 8.0),
+        ({"status": "crashed", "certificate": "dual"}, 8.0),
+        ({"status": "crashed", "certificate": "none"}, 8.0),
+    ],
+)
+def test_a_claim_counts_if_its_run_left_a_certificate(run: dict[str, Any], bound: float) -> None:
+    """9 is a better bound than 8, unless the run that says so failed or leaves no certificate."""
+    s = score(from_records([row("a", 10.0, 8.0), row("b", 12.0, 9.0, **run)]))
+    assert_allclose(s.best_bound, bound)
+    assert_allclose(s.gap[0], (10.0 - bound) / 10.0)
+    assert np.isfinite(s.own_gap[1]) == (bound == 9.0)
+
+
 @pytest.mark.parametrize(("excess", "believed"), [(0.0, True), (0.9e-6, True), (1.1e-6, False)])
 def test_a_bound_is_disproved_beyond_rounding_only(excess: float, believed: bool) -> None:
     """A bound equal to a cost proves it optimal; one over a millionth above it proves nothing."""
