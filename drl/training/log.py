@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from satedge.problem.io.folder import write_atomically
+from satedge.problem.io.curve import read_curve, write_curve
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Log:
         self.path, self._n_slots = folder / "curve.csv", n_slots
         _cut(self.path, start)
         self._file = open(self.path, "a", newline="")  # noqa: SIM115
-        self._csv = csv.writer(self._file)
+        self._csv = csv.writer(self._file, lineterminator="\n")
         self._board = _summary_writer(folder) if tensorboard else None
         columns = (
             TextColumn("{task.description}"),
@@ -99,13 +98,8 @@ class Log:
 def _cut(path: Path, epoch: int) -> None:
     """Leave an earlier log's rows up to an epoch: later ones were after its checkpoint, and a
     killed process may have left half a row. At every moment the old file is there or the new."""
-    rows: list[list[str]] = []
-    if epoch > 0 and path.exists():
-        with open(path, newline="") as file:
-            rows = [r for r in list(csv.reader(file))[1:] if len(r) == 4 and int(r[0]) <= epoch]
-    text = io.StringIO()
-    csv.writer(text).writerows([("epoch", "seed", "figure", "value"), *rows])
-    write_atomically(path, text.getvalue().encode())
+    old = read_curve(path, whole=False) if epoch > 0 and path.exists() else []
+    write_curve(path, [row for row in old if row.epoch <= epoch])
 
 
 def _summary_writer(folder: Path) -> Any:

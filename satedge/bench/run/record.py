@@ -10,12 +10,15 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from satedge.bench.run.messages import check_resampled
 from satedge.bench.run.processes import MEASURED_BY
+from satedge.bench.run.rows import check_row
 from satedge.bench.run.supervisor import Point, Run, Timing
 from satedge.bench.study import provenance
 from satedge.bench.study.cell import Cell
@@ -139,12 +142,30 @@ def make_record(cell: Cell, run: Run) -> dict[str, Any]:
 def plan_of(record: dict[str, Any]) -> Plan | None:
     """The plan kept in a record."""
     kept = record["plan"]
-    if kept is None:
-        return None
-    power_W = np.array(kept["power_W"], float)
-    shape = (*power_W.shape[:-1], -1, 2)
-    uav_xy_m = np.array(kept["uav_xy_m"], float).reshape(shape)
-    return Plan(np.array(kept["server"], np.int64), power_W, uav_xy_m)
+    return None if kept is None else Plan.from_dict(kept)
+
+
+#: Parts of a record, and of its identity, that checks rest on, with what they are.
+_PARTS = {
+    "row": (dict,), "identity": (dict,), "plan": (dict, NoneType), "trace": (list,),
+    "certificate": (dict,), "info": (dict,),
+}  # fmt: skip
+_IDENTITY = {"label": (str,), "entry": (str,), "settings": (dict,), "seed": (int,),
+             "budget_s": (int, float)}  # fmt: skip
+
+
+def check_record(record: dict[str, Any]) -> None:
+    """Raise ValueError, or PlanError, for a part of a record that no run has written."""
+    for place, parts in ((record, _PARTS), (record["identity"], _IDENTITY)):
+        for name, kinds in parts.items():
+            if name not in place or type(place[name]) not in kinds:
+                raise ValueError(f"{name} = {place.get(name)!r}"[:100])
+    check_row(record["row"])
+    plan_of(record)
+    for number, point in enumerate(record["trace"]):
+        fits = type(point) is list and len(point) == 3 and type(point[0]) in (int, float)
+        if not fits or not {type(value) for value in point[1:]} <= {int, float, NoneType}:
+            raise ValueError(f"trace[{number}] = {point!r}"[:100])
 
 
 def skipped(cell: Cell, reason: str) -> dict[str, Any]:
@@ -191,8 +212,10 @@ def _about(instance: Instance) -> dict[str, Any]:
 def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
     """What the row of a record must say by its other parts: identity, plan, trace, info.
 
-    Raises PlanError when the plan does not fit the instance.
+    Raises PlanError when the plan does not fit the instance, MessageError when what was resampled
+    does not.
     """
+    check_resampled(record["info"].get("resampled", []), instance)
     identity, plan, trace = record["identity"], plan_of(record), record["trace"]
     row = {
         "key": provenance.digest(identity),

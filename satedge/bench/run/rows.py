@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pandas as pd
+from pyarrow import ArrowException
+
+from satedge.problem.io.jsonfile import reason
 
 TEXT, NUMBER, FLAG = "str", "float64", "bool"
 
@@ -98,6 +101,10 @@ NAMES = [c.name for c in SCHEMA]
 #: Names that files of earlier versions have, and today's.
 OLD_NAMES = {"redrawn": "resampled", "kept_cost": "cost_without_resampled"}
 
+#: What pandas and pyarrow raise for bytes that are no such table.
+_NO_TABLE = (ArrowException, ValueError, TypeError, KeyError, IndexError, OSError, MemoryError,
+             OverflowError, AttributeError)  # fmt: skip
+
 _LISTED = "\n".join(f"    {c.name:<22} {c.dtype:<8} {c.unit:<5} {c.doc}" for c in SCHEMA)
 __doc__ = f"{__doc__}\n{_LISTED}\n"
 
@@ -136,8 +143,11 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_parquet(path: Path | BinaryIO) -> pd.DataFrame:
-    """The rows of a Parquet file; columns it lacks are unknown."""
-    return _typed(pd.read_parquet(path).rename(columns=OLD_NAMES))
+    """The rows of a Parquet file; columns it lacks are unknown. Raises ValueError, one line."""
+    try:
+        return _typed(pd.read_parquet(path).rename(columns=OLD_NAMES))
+    except _NO_TABLE as error:
+        raise ValueError(f"is no table of runs ({reason(error)})") from None
 
 
 def write_parquet(rows: pd.DataFrame) -> bytes:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satedge.bench.run.messages import MessageError
 from satedge.bench.run.record import recomputed
 from satedge.bench.run.rows import NAMES, from_records
 from satedge.bench.run.store import Store, StoreError
@@ -69,8 +70,8 @@ def contradictions(record: dict[str, Any], instance: Instance) -> list[str]:
     name = _name(row)
     try:
         again = recomputed(record, instance)
-    except PlanError as error:
-        return [f"{name}: its stored plan does not fit: {error}"]
+    except (PlanError, MessageError) as error:
+        return [f"{name}: what it stores does not fit: {error}"]
     lines = [
         f"{name}: {key} is recorded as {row.get(key)!r}, judged again as {value!r}"
         for key, value in again.items()
