@@ -33,7 +33,9 @@ def register(app: typer.Typer) -> None:
 
 def benchmark(
     study: Annotated[str, typer.Argument(help="A study's name, or a .toml file.")] = "quick",
-    jobs: Annotated[int, common.whole("--jobs", "-j", low=1, help="Worker processes.")] = 1,
+    jobs: Annotated[
+        int, common.whole("--jobs", "-j", low=1, high=1024, help="Worker processes.")
+    ] = 1,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
     ] = None,

@@ -34,7 +34,9 @@ def train(
         typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
     ] = None,
     seed: Annotated[int, common.whole("--seed", help="First seed.")] = 0,
-    runs: Annotated[int, common.whole("--runs", low=1, help="Seeds trained together.")] = 1,
+    runs: Annotated[
+        int, common.whole("--runs", low=1, high=1000, help="Seeds trained together.")
+    ] = 1,
     epochs: Annotated[
         int | None,
         common.whole("--epochs", low=1, help="Episodes per seed; default 1000, or the study's."),
@@ -44,7 +46,9 @@ def train(
     ] = None,
     together: Annotated[
         int | None,
-        common.whole("--together", low=1, help="Episodes played at once per seed; default 1."),
+        common.whole(
+            "--together", low=1, high=1000, help="Episodes played at once per seed; default 1."
+        ),
     ] = None,
     settings_preset: Annotated[
         str, typer.Option("--settings", help="Of the paper: table-2 or section-5.1.")
