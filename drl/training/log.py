@@ -12,6 +12,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from satedge.problem.io.curve import read_curve, write_curve
+from satedge.problem.io.folder import named
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Log:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        self._file.close()
+        with named(self.path):
+            self._file.close()
         if self._board is not None:
             self._board.close()
 
@@ -74,15 +76,17 @@ class Log:
         """One row a run, all of the same epoch."""
         for row in rows:
             for name, value in {"seconds": row.seconds, **row.values}.items():
-                self._csv.writerow((row.epoch, row.seed, name, f"{value:.7g}"))
+                with named(self.path):
+                    self._csv.writerow((row.epoch, row.seed, name, f"{value:.7g}"))
                 if self._board is not None:
                     self._board.add_scalar(f"seed-{row.seed}/{name}", value, row.epoch)
         self._bar.update(self._task, completed=rows[0].epoch, figures=self._headline(rows))
 
     def flush(self) -> None:
         """Make sure that what was written is on disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with named(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _headline(self, rows: list[Row]) -> str:
         def mean(name: str) -> float:

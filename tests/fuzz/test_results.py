@@ -28,7 +28,7 @@ from satedge.bench.run.runner import carry_out, sort_out
 from satedge.bench.run.store import Index, Keys, Skipped, Store, StoreError
 from satedge.bench.score import training_logs
 from satedge.bench.score.best_known import RecordError, read_records, write_records
-from satedge.bench.score.verify import contradictions
+from satedge.bench.score.verify import _extremes, contradictions
 from satedge.bench.study.study_file import parse_study
 from satedge.bench.study.suites import SuiteError, manifest
 from satedge.problem.fields import NUMBER
@@ -50,6 +50,7 @@ def record_of(path: Path) -> Any:
     """A run's record, and what `satedge check` finds in it."""
     record = stores._record(path, path.read_bytes())
     assert len(from_records([record["row"]])) == 1
+    assert _extremes(record).keys() == {"admissible", "cost", "lower_bound"}
     for line in contradictions(record, INSTANCE):
         assert len(line.splitlines()) == 1, line
     return json.dumps(record, sort_keys=True)

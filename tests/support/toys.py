@@ -26,7 +26,9 @@ def plan_of(instance: Instance) -> Plan:
 def record_of(serial: int, certificate: dict[str, Any], **row: Any) -> dict[str, Any]:
     """What a folder stores of a run without a plan; runs of other numbers have other keys."""
     identity = {"label": "toy", "entry": "toy:toy", "settings": {}, "seed": serial, "budget_s": 1}
-    whole = {"row": {"key": digest(identity), **row}, "identity": identity, "plan": None}
+    about = {"method": "toy", "instance": "i", "instance_sha256": "", "status": "done"}
+    told = {"key": digest(identity), **about, "seed": serial, **row}
+    whole = {"row": told, "identity": identity, "plan": None}
     return {**whole, "trace": [], "certificate": certificate, "info": {}}
 
 

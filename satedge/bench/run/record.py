@@ -145,18 +145,23 @@ def plan_of(record: dict[str, Any]) -> Plan | None:
     return None if kept is None else Plan.from_dict(kept)
 
 
-#: Parts of a record, and of its identity, that checks rest on, with what they are.
+#: Parts of a record, of its identity and of its row, that checks rest on, with what they are.
 _PARTS = {
     "row": (dict,), "identity": (dict,), "plan": (dict, NoneType), "trace": (list,),
     "certificate": (dict,), "info": (dict,),
 }  # fmt: skip
 _IDENTITY = {"label": (str,), "entry": (str,), "settings": (dict,), "seed": (int,),
              "budget_s": (int, float)}  # fmt: skip
+_ROW = {
+    **dict.fromkeys(("key", "method", "instance", "instance_sha256", "status"), (str,)),
+    "seed": (int, float),
+}
 
 
 def check_record(record: dict[str, Any]) -> None:
     """Raise ValueError, or PlanError, for a part of a record that no run has written."""
-    for place, parts in ((record, _PARTS), (record["identity"], _IDENTITY)):
+    declared = ((record, _PARTS), (record["identity"], _IDENTITY), (record["row"], _ROW))
+    for place, parts in declared:
         for name, kinds in parts.items():
             if name not in place or type(place[name]) not in kinds:
                 raise ValueError(f"{name} = {place.get(name)!r}"[:100])

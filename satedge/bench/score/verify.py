@@ -111,9 +111,9 @@ def _extremes(record: dict[str, Any]) -> dict[str, Any]:
     row = record["row"]
     costs = [cost for _, cost, _ in record["trace"] if cost is not None]
     bounds = [bound for _, _, bound in record["trace"] if bound is not None]
-    if row.get("admissible"):
+    if row.get("admissible") and row.get("cost") is not None:
         costs.append(row["cost"])
-    if row["lower_bound"] is not None:
+    if row.get("lower_bound") is not None:
         bounds.append(row["lower_bound"])
     return {
         "admissible": bool(costs),
