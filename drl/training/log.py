@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from drl.core.settings import SettingsError
 from satedge.problem.io.curve import read_curve, write_curve
 from satedge.problem.io.folder import named
 
@@ -107,6 +108,11 @@ def _cut(path: Path, epoch: int) -> None:
 
 
 def _summary_writer(folder: Path) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
-
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise SettingsError(
+            "tensorboard is not installed: allowed is a training without it, or pip install "
+            "'satedge[tensorboard]'"
+        ) from None
     return SummaryWriter(str(folder))

@@ -31,6 +31,9 @@ SCHEMA_VERSION = 2
 #: Share of a run spent waiting for a core beyond which its time counts as contended.
 CONTENDED = 0.05
 
+#: Powers and positions may be any finite numbers; sums that they make infinite are.
+_OVERFLOWS = np.errstate(over="ignore", invalid="ignore")
+
 PHASES = ("upload", "execute", "relay", "download")
 
 #: What the referee says of a plan; unknown without one.
@@ -55,6 +58,7 @@ def floor(instance: Instance) -> float:
     return float(np.where(instance.active, least, 0.0).mean())
 
 
+@_OVERFLOWS
 def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
     """The referee's numbers on one plan. Raises PlanError when it does not fit the instance."""
     v = judge(instance, plan)
@@ -79,6 +83,7 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
     return row
 
 
+@_OVERFLOWS
 def cost_without_resampled(instance: Instance, plan: Plan, resampled: Any) -> float:
     """What the plan would cost if all requests cost what those cost that were not resampled.
 
@@ -327,6 +332,7 @@ def _trace(
     return rows
 
 
+@_OVERFLOWS
 def _cost(instance: Instance, plan: Plan) -> float:
     verdict = judge(instance, plan)
     return float(verdict.cost) if verdict.admissible else math.inf
