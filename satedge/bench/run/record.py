@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from satedge.bench.run.messages import check_resampled
 from satedge.bench.run.processes import MEASURED_BY
-from satedge.bench.run.rows import check_row
+from satedge.bench.run.rows import check_row, is_number
 from satedge.bench.run.supervisor import Point, Run, Timing
 from satedge.bench.study import provenance
 from satedge.bench.study.cell import Cell
@@ -173,8 +173,8 @@ def check_record(record: dict[str, Any]) -> None:
     check_row(record["row"])
     plan_of(record)
     for number, point in enumerate(record["trace"]):
-        fits = type(point) is list and len(point) == 3 and type(point[0]) in (int, float)
-        if not fits or not {type(value) for value in point[1:]} <= {int, float, NoneType}:
+        fits = type(point) is list and len(point) == 3 and is_number(point[0])
+        if not fits or not all(value is None or is_number(value) for value in point[1:]):
             raise ValueError(f"trace[{number}] = {point!r}"[:100])
 
 

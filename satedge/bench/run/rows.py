@@ -120,6 +120,11 @@ def renamed(record: Mapping[str, Any]) -> dict[str, Any]:
     return {OLD_NAMES.get(name, name): value for name, value in record.items()}
 
 
+def is_number(value: Any) -> bool:
+    """A number, and if a whole one, one that a float can hold."""
+    return type(value) is float or (type(value) is int and abs(value) < 2**1000)
+
+
 def check_row(row: Mapping[str, Any]) -> None:
     """Raise ValueError for a value in a flat record that its column cannot hold."""
     kinds: dict[str, tuple[type, ...]] = {TEXT: (str,), NUMBER: (int, float), FLAG: (bool,)}
@@ -127,7 +132,7 @@ def check_row(row: Mapping[str, Any]) -> None:
         value = row.get(column.name)
         if value is None:
             continue
-        if type(value) not in kinds[column.dtype] or (type(value) is int and abs(value) > 2**1000):
+        if type(value) not in kinds[column.dtype] or (type(value) is int and not is_number(value)):
             raise ValueError(f"{column.name} = {value!r}"[:100])
 
 
