@@ -27,7 +27,7 @@ from support.randomised import MORE, SEED
 from support.toys import plan_of
 
 #: Faults of each kind in one test; all of them where there is time.
-MOST = 1000 if MORE else 3
+MOST = 1000 if MORE else 2
 
 
 def files(folder: Path) -> dict[str, bytes]:
