@@ -13,6 +13,9 @@ from typing import Any
 
 import griffe
 
+#: What is told of a declared field, and how.
+_TOLD = {"doc": "{}", "unit": " Unit: {}.", "source": " Source: {}."}
+
 
 @cache
 def _lines(path: Path) -> list[str]:
@@ -27,9 +30,14 @@ class DeclaredFields(griffe.Extension):
         call = attr.value if isinstance(attr.value, griffe.ExprCall) else None
         given = [a for a in call.arguments if not isinstance(a, griffe.ExprKeyword)] if call else []
         if call and str(call.function) == "param":
-            unit, source, doc = (ast.literal_eval(str(a)) for a in given[1:4])
-            attr.value = given[0]
-            self._describe(attr, f"{doc} Unit: {unit}. Source: {source}.")
+            named = {a.name: a.value for a in call.arguments if isinstance(a, griffe.ExprKeyword)}
+            named |= dict(zip(("default", "unit", "source", "doc"), given, strict=False))
+            told = {n: ast.literal_eval(str(named[n])) for n in named.keys() & _TOLD.keys()}
+            known = {n: text for n, text in told.items() if text not in ("", "-")}
+            attr.value = named.get("default")
+            self._describe(
+                attr, "".join(f.format(known[n]) for n, f in _TOLD.items() if n in known)
+            )
         elif call and str(call.function) == "array":
             shape, unit, doc = (ast.literal_eval(str(a)) for a in given)
             attr.value = None

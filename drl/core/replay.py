@@ -9,9 +9,12 @@ from torch import Tensor
 
 from drl.core.learner import Transition
 from drl.core.nets import Streams
-from drl.core.settings import Settings
+from drl.core.settings import Settings, SettingsError
 
 Batch = dict[str, Tensor]
+
+#: Bytes that the transitions of all runs may take.
+MAX_BYTES = 8 << 30
 
 
 class Replay:
@@ -29,6 +32,7 @@ class Replay:
     def add(self, transition: Mapping[str, Tensor]) -> None:
         """Keep one transition a run: every field (R, ...)."""
         if not self._fields:
+            self._require_room(transition)
             self._fields = {
                 name: value.new_zeros((value.shape[0], self.capacity, *value.shape[1:]))
                 for name, value in transition.items()
@@ -37,6 +41,15 @@ class Replay:
             store[:, self._next] = transition[name]
         self._next = (self._next + 1) % self.capacity
         self.size = min(self.size + 1, self.capacity)
+
+    def _require_room(self, transition: Mapping[str, Tensor]) -> None:
+        """Refuse what no memory holds before any of it is taken. Raises SettingsError."""
+        most = MAX_BYTES // sum(v.numel() * v.element_size() for v in transition.values())
+        if self.capacity > most:
+            raise SettingsError(
+                f"buffer = {self.capacity}: allowed is at most {most} transitions of this size for "
+                "the runs that are trained together"
+            )
 
     def sample(self, streams: Streams, batch: int) -> Batch:
         """(R, batch, ...) of every field, uniform with replacement, each run by its own draws."""

@@ -21,8 +21,8 @@ class Settings(Declared):
     actor_rate: float = param(1e-3, "-", "Table 2", "Adam's rate for policies.", above=0)
     critic_rate: float = param(1e-3, "-", "Table 2", "Adam's rate for critics.", above=0)
     gamma: float = param(0.995, "-", "Table 2", "Discount.", low=0, below=1)
-    batch: int = param(64, "-", "Table 2", "Transitions of an update.", low=1)
-    buffer: int = param(10_000, "-", "Table 2", "Transitions kept for replay.", low=1)
+    batch: int = param(64, "-", "Table 2", "Transitions of an update.", low=1, high=65_536)
+    buffer: int = param(10_000, "-", "Table 2", "Transitions kept for replay.", low=1, high=10**8)
     tau: float = param(0.01, "-", "Table 2", "Polyak's step of target networks.", above=0, high=1)
     centre: bool = param(
         True,

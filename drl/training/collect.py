@@ -8,8 +8,6 @@ epochs of validation, and prints the last validation of each method.
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -17,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from drl.training.policy import files, keep, load
-from satedge.problem.io.folder import write_atomically
+from satedge.problem.io.curve import read_curve, write_curve
 
 Curve = dict[str, dict[int, list[float]]]
 
@@ -52,34 +50,23 @@ def thinned(source: Path, target: Path) -> Curve:
 
     Rows that the target has of other seeds stay.
     """
-    with open(source, newline="") as file:
-        texts = list(csv.reader(file))[1:]
-    rows = [(int(epoch), seed, figure, float(value)) for epoch, seed, figure, value in texts]
-    marks = np.unique([epoch for epoch, _, figure, _ in rows if figure.startswith("validation_")])
-    groups: dict[tuple[int, str, str], list[float]] = defaultdict(list)
-    for epoch, seed, figure, value in rows:
-        place = int(np.searchsorted(marks, epoch))
+    rows = read_curve(source)
+    marks = np.unique([r.epoch for r in rows if r.figure.startswith("validation_")])
+    groups: dict[tuple[int, int, str], list[float]] = defaultdict(list)
+    for row in rows:
+        place = int(np.searchsorted(marks, row.epoch))
         if place < len(marks):
-            groups[int(marks[place]), seed, figure].append(value)
+            groups[int(marks[place]), row.seed, row.figure].append(row.value)
     curve: Curve = defaultdict(lambda: defaultdict(list))
-    others = _of_other_seeds(target, {seed for _, seed, _, _ in rows})
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("epoch", "seed", "figure", "value"))
-    writer.writerows(others)
+    seeds = {row.seed for row in rows}
+    old = read_curve(target) if target.exists() else []
+    kept: list[tuple[int, int, str, str]] = [row for row in old if row.seed not in seeds]
     for (epoch, seed, figure), values in groups.items():
         value = float(np.sum(values) if figure == "seconds" else np.mean(values))
         curve[figure][epoch].append(value)
-        writer.writerow((epoch, seed, figure, f"{value:.6g}"))
-    write_atomically(target, text.getvalue().encode())
+        kept.append((epoch, seed, figure, f"{value:.6g}"))
+    write_curve(target, kept)
     return curve
-
-
-def _of_other_seeds(path: Path, seeds: set[str]) -> list[list[str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [row for row in list(csv.reader(file))[1:] if row[1] not in seeds]
 
 
 def _line(method: str, curve: Curve, best: list[float]) -> str:

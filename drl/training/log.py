@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from satedge.problem.io.folder import write_atomically
+from drl.core.settings import SettingsError
+from satedge.problem.io.curve import read_curve, write_curve
+from satedge.problem.io.folder import named
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Log:
         self.path, self._n_slots = folder / "curve.csv", n_slots
         _cut(self.path, start)
         self._file = open(self.path, "a", newline="")  # noqa: SIM115
-        self._csv = csv.writer(self._file)
+        self._csv = csv.writer(self._file, lineterminator="\n")
         self._board = _summary_writer(folder) if tensorboard else None
         columns = (
             TextColumn("{task.description}"),
@@ -67,7 +68,8 @@ class Log:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
-        self._file.close()
+        with named(self.path):
+            self._file.close()
         if self._board is not None:
             self._board.close()
 
@@ -75,15 +77,17 @@ class Log:
         """One row a run, all of the same epoch."""
         for row in rows:
             for name, value in {"seconds": row.seconds, **row.values}.items():
-                self._csv.writerow((row.epoch, row.seed, name, f"{value:.7g}"))
+                with named(self.path):
+                    self._csv.writerow((row.epoch, row.seed, name, f"{value:.7g}"))
                 if self._board is not None:
                     self._board.add_scalar(f"seed-{row.seed}/{name}", value, row.epoch)
         self._bar.update(self._task, completed=rows[0].epoch, figures=self._headline(rows))
 
     def flush(self) -> None:
         """Make sure that what was written is on disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with named(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _headline(self, rows: list[Row]) -> str:
         def mean(name: str) -> float:
@@ -99,16 +103,16 @@ class Log:
 def _cut(path: Path, epoch: int) -> None:
     """Leave an earlier log's rows up to an epoch: later ones were after its checkpoint, and a
     killed process may have left half a row. At every moment the old file is there or the new."""
-    rows: list[list[str]] = []
-    if epoch > 0 and path.exists():
-        with open(path, newline="") as file:
-            rows = [r for r in list(csv.reader(file))[1:] if len(r) == 4 and int(r[0]) <= epoch]
-    text = io.StringIO()
-    csv.writer(text).writerows([("epoch", "seed", "figure", "value"), *rows])
-    write_atomically(path, text.getvalue().encode())
+    old = read_curve(path, whole=False) if epoch > 0 and path.exists() else []
+    write_curve(path, [row for row in old if row.epoch <= epoch])
 
 
 def _summary_writer(folder: Path) -> Any:
-    from torch.utils.tensorboard import SummaryWriter
-
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise SettingsError(
+            "tensorboard is not installed: allowed is a training without it, or pip install "
+            "'satedge[tensorboard]'"
+        ) from None
     return SummaryWriter(str(folder))

@@ -27,7 +27,7 @@ from minlp.p1.data import slot_terms
 from minlp.p1.start import start_plan
 from satedge.problem.fields import NUMBER
 from satedge.problem.instance import Instance
-from satedge.problem.io.folder import write_atomically
+from satedge.problem.io.folder import is_sealed, sealed, write_atomically
 from satedge.problem.io.jsonfile import FileError, parsed, read_bytes, read_text, shown
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.referee import judge
@@ -65,7 +65,7 @@ def export(
         names, content = _names(model, format, made, symbols), made.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     head = {"format": format, "slot": slot, "formulation": formulation, "sha256": digest}
-    text = json.dumps({**head, "names": names}, indent=1) + "\n"
+    text = json.dumps(sealed({**head, "names": names}), indent=1) + "\n"
     write_atomically(target, content)
     write_atomically(names_path(target), text.encode())
 
@@ -113,7 +113,7 @@ def read_solution(
     `name = value` (`#` begins a comment, other lines are skipped). Variables that are not named
     count as 0. Nothing is believed: the plan may be inadmissible. Raises SolutionError.
     """
-    meta = _meta(Path(exported))
+    meta = _meta(Path(exported), slot)
     try:
         text = read_text(Path(path))
     except FileError as error:
@@ -128,25 +128,40 @@ def read_solution(
     return _relaxed_plan(model) if meta["format"] in LINEAR else p1.plan_of(model)
 
 
-def _meta(exported: Path) -> dict[str, Any]:
+def _meta(exported: Path, slot: int) -> dict[str, Any]:
     """Format, formulation and names of an exported file, from beside it. Raises SolutionError."""
     beside = names_path(exported)
     try:
         meta = parsed(read_bytes(beside))
-        fine = isinstance(meta, dict) and meta.get("format") in FORMATS
-        fine = fine and isinstance(meta.get("names"), dict) and meta.get("formulation")
-        if not fine or not all(type(name) is str for name in meta["names"].values()):
-            raise FileError("allowed is the file that `satedge export` has written")
+        if not isinstance(meta, dict) or not is_sealed(meta) or not _described(meta):
+            raise FileError("allowed is the file that `satedge export` has written, unaltered")
+        if meta["slot"] != slot:
+            raise FileError(f"slot = {meta['slot']}: allowed is {slot}, the slot that is asked for")
     except FileError as error:
         raise SolutionError(f"{beside}: {error}") from None
     try:
         digest = hashlib.sha256(read_bytes(exported)).hexdigest()
     except FileError as error:
         raise SolutionError(f"{exported}: {error}") from None
-    if meta.get("sha256", digest) != digest:
-        raise SolutionError(f"{exported}: is not the file whose names lie beside it: export anew")
+    if meta["sha256"] != digest:
+        raise SolutionError(
+            f"{beside}: {exported} is not the file whose names it holds: export anew"
+        )
     found: dict[str, Any] = meta
     return found
+
+
+def _described(meta: dict[str, Any]) -> bool:
+    """Whether the names beside a file say what they must."""
+    names = meta.get("names")
+    return (
+        meta.get("format") in FORMATS
+        and type(meta.get("slot")) is int
+        and type(meta.get("sha256")) is str
+        and str(meta.get("formulation")) in p1.FORMULATIONS
+        and isinstance(names, dict)
+        and all(type(name) is str for name in names.values())
+    )
 
 
 def _ampl(path: str | Path, text: str, names: list[str]) -> dict[str, float]:

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 StudyName = Annotated[str, typer.Argument(help="A study's name, or a .toml file.")]
-Jobs = Annotated[int, common.whole("--jobs", "-j", low=1, help="Worker processes.")]
+Jobs = Annotated[int, common.whole("--jobs", "-j", low=1, high=1024, help="Worker processes.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
 ]

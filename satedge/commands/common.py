@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +42,9 @@ def _number(kind: type[int | float], low: float, high: float) -> Callable[[Any],
         value = kind(given) if plain else None
         if value is None or not low <= value <= high:
             what = "a whole number" if kind is int else "a number"
-            raise typer.BadParameter(f"{given!r}: allowed is {what} in [{low:g}, {high:g}]")
+            raise typer.BadParameter(
+                f"{reprlib.repr(given)}: allowed is {what} in [{low:g}, {high:g}]"
+            )
         return value
 
     return parse

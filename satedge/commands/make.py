@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,6 +87,7 @@ def generate(
     if elements is not None:
         scenario, passes = _from_elements(scenario, elements, epoch, latitude, longitude, height)
     out.mkdir(parents=True, exist_ok=True)
+    _require_disk(out, scenario, episodes)
     written = []
     for number in range(seed, seed + episodes):
         instance = generated(scenario, number, passes=passes, name=f"{preset}-{number}")
@@ -105,6 +107,24 @@ def _write(instance: Instance, folder: Path) -> dict[str, str]:
     return {"file": str(path), "sha256": instance.content_sha256}
 
 
+#: Bytes of a compressed file for each number of its instance: at least five are found.
+_BYTES = 4
+
+
+def _require_disk(out: Path, scenario: Scenario, episodes: int) -> None:
+    """Refuse more instances than the disk can hold, before the first one is made."""
+    from satedge.problem.generation.generate import numbers_per_slot
+
+    each = _BYTES * scenario.n_slots * numbers_per_slot(scenario)
+    most = shutil.disk_usage(out).free // each
+    if episodes > most:
+        raise typer.BadParameter(
+            f"{episodes} of {scenario.n_slots} slots: allowed is at most {most}, for which there "
+            f"is room in {out}",
+            param_hint="--episodes",
+        )
+
+
 def _from_elements(
     scenario: Scenario,
     elements: Path,
@@ -114,7 +134,7 @@ def _from_elements(
     height_m: float,
 ) -> tuple[Scenario, orbit.Passes]:
     """The scenario with as many satellites as the file has, and their passes."""
-    from satedge.problem.generation.generate import slot_times_s
+    from satedge.problem.generation.generate import require_room, slot_times_s
     from satedge.problem.satellites.element_files import read_elements
     from satedge.problem.satellites.elements import sgp4_passes
 
@@ -122,6 +142,7 @@ def _from_elements(
         raise typer.BadParameter("needed with --elements", param_hint="--epoch")
     records = read_elements(elements)
     scenario = scenario.replace(n_satellites=len(records), satellite_planes=1)
+    require_room(scenario)
     try:
         passes = sgp4_passes(
             records,

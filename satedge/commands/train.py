@@ -28,7 +28,7 @@ OfStudy = Annotated[
 ]
 Preset = Annotated[str, typer.Option("--preset", "-p", help="Preset of the scenario.")]
 Seed = Annotated[int, common.whole("--seed", help="First seed.")]
-Runs = Annotated[int, common.whole("--runs", low=1, help="Seeds trained together.")]
+Runs = Annotated[int, common.whole("--runs", low=1, high=1000, help="Seeds trained together.")]
 Epochs = Annotated[
     int | None,
     common.whole("--epochs", low=1, help="Episodes per seed; default 1000, or the study's."),
@@ -38,7 +38,9 @@ Updates = Annotated[
 ]
 Together = Annotated[
     int | None,
-    common.whole("--together", low=1, help="Episodes played at once per seed; default 1."),
+    common.whole(
+        "--together", low=1, high=1000, help="Episodes played at once per seed; default 1."
+    ),
 ]
 SettingsPreset = Annotated[
     str, typer.Option("--settings", help="Of the paper: table-2 or section-5.1.")

@@ -211,8 +211,8 @@ def _distinct(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _widths(value: tuple[int, ...]) -> tuple[int, ...]:
-    if not value or min(value) < 1:
-        raise ValueError("at least one width, each at least 1")
+    if not 0 < len(value) <= 16 or not 1 <= min(value) <= max(value) <= 8192:
+        raise ValueError("1 to 16 widths, each from 1 to 8192")
     return value
 
 

@@ -47,6 +47,21 @@ class Plan:
             "uav_xy_m": self.uav_xy_m.tolist(),
         }
 
+    @classmethod
+    def from_dict(cls, values: Any) -> Plan:
+        """The inverse of `to_dict`. Raises PlanError where numbers of other types stand, or none.
+
+        Whether it fits an instance is for the referee to say.
+        """
+        try:
+            server, power_W, uav_xy_m = (
+                np.array(values[name]).astype(kind, casting="same_kind")
+                for name, kind in (("server", "i8"), ("power_W", "f8"), ("uav_xy_m", "f8"))
+            )
+            return cls(server, power_W, uav_xy_m.reshape((*power_W.shape[:-1], -1, 2)))
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+            raise PlanError(f"it holds no plan ({' '.join(str(error).split())})") from None
+
 
 def stack(plans: list[Plan]) -> Plan:
     """Several plans of one instance along a new leading axis; their shapes must agree."""

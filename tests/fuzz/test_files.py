@@ -1,107 +1,31 @@
-"""Whatever a file holds, it is read or refused in one line, and no change of it goes unseen.
-
-Seeded damage to every kind of file. What is refused is an error of this project, on one line and
-with the file's name. What is read must tell the change: if the damaged file says something else
-than the sound one, in the plain words of `meaning`, then something else has been read.
-"""
+"""Whatever a user's file holds, it is read or refused in one line, and no change goes unseen."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-import random
-import tempfile
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drl.training.policy import PolicyError, _provenance
-from satedge import paths
-from satedge.bench.run import store as stores
-from satedge.bench.run.local import local
-from satedge.bench.run.rows import from_records
-from satedge.bench.run.runner import carry_out, sort_out
-from satedge.bench.run.store import Store, StoreError
-from satedge.bench.score.best_known import RecordError, read_records, write_records
 from satedge.bench.study.study import StudyError
-from satedge.bench.study.study_file import load_study, parse_study
-from satedge.bench.study.suites import SuiteError, manifest
+from satedge.bench.study.study_file import load_study
 from satedge.problem.generation import traces
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import FileError, read_instance, read_plan, write_instance, write_plan
-from satedge.problem.io.folder import SEAL, sealed
+from satedge.problem.io.folder import SEAL
 from satedge.problem.satellites.element_files import ElementsError, read_elements
-from support.mutants import of_bytes, of_json, of_text
-from support.randomised import MORE, SEED
+from support.kinds import Kind, hold
 from support.toys import plan_of
 from support.worlds import tiny
 
-#: Damaged files of each kind.
-COUNT = 100_000 if MORE else 2_000
-
 DATA = Path(__file__).parents[1] / "problem" / "satellites" / "data"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of file."""
-
-    name: str
-    file: str
-    sound: str
-    """What a sound one holds."""
-    read: Callable[[Path], Any]
-    """What is read, in a form that can be compared. Raises one of `errors`."""
-    errors: tuple[type[Exception], ...]
-    meaning: Callable[[str], Any]
-    """What a text says, by parsers of others; raises ValueError where they find nothing."""
-    says_json: bool = True
-    mend: Callable[[str], str] = str
-    """Hides the damage from a hash over the file, so that it meets the checks behind."""
-
-
-def packed(kind: Kind, text: str) -> bytes:
-    """A text as the file's bytes."""
-    data = text.encode("utf-8", "surrogatepass")
-    return gzip.compress(data, 1, mtime=0) if kind.file.endswith(".gz") else data
-
-
-def check(kind: Kind, path: Path, data: bytes, known: tuple[Any, Any]) -> bool:
-    """Whether one damaged file is refused."""
-    path.write_bytes(data)
-    try:
-        found = kind.read(path)
-    except kind.errors as error:
-        told = str(error)
-        assert "\n" not in told, told
-        assert str(path) in told, told
-        assert len(told) < 2000, len(told)
-        return True
-    try:
-        text = gzip.decompress(data).decode() if path.suffix == ".gz" else data.decode("utf-8-sig")
-        meant = kind.meaning(text)
-    except (ValueError, RecursionError, OSError):
-        raise AssertionError("it was read, though it means nothing") from None
-    if meant != known[0]:
-        assert found != known[1], "a change went unseen"
-    return False
-
-
-def damaged(kind: Kind, rng: random.Random) -> bytes:
-    """The file after some damage."""
-    choice = rng.random()
-    if choice < 0.1:
-        return of_bytes(rng, packed(kind, kind.sound))
-    if choice < 0.4 or not kind.says_json:
-        return packed(kind, of_text(rng, kind.sound))
-    return packed(kind, kind.mend(of_json(rng, kind.sound)))
 
 
 # --- instances and plans
@@ -278,56 +202,13 @@ def study_of(path: Path) -> Any:
     return repr(replace(load_study(str(path)), source="", name=""))
 
 
-# --- records
-
-
-def under_hash(text: str) -> str:
-    """Under the hash that fits, by whoever can make one."""
-    whole = json.loads(text)
-    return json.dumps(sealed(whole)) if isinstance(whole, dict) else text
-
-
-def record_of(path: Path) -> Any:
-    record = stores._record(path, path.read_bytes())
-    rows = from_records([record["row"]])
-    assert len(rows) == 1
-    return json.dumps(record, sort_keys=True)
-
-
-def best_of(path: Path) -> Any:
-    return repr(read_records(path.stem, path.parents[1]))
-
-
-def manifest_of(path: Path) -> Any:
-    return json.dumps(manifest(path), sort_keys=True)
-
-
-def policy_of(path: Path) -> Any:
-    return json.dumps(_provenance(path), sort_keys=True)
-
-
-def as_read(text: str) -> Any:
-    """JSON of which everything is kept."""
-    return json.dumps(json.loads(text), sort_keys=True)
-
-
 # --- all kinds
 
 
 def kinds(folder: Path) -> dict[str, Kind]:
-    """Every kind of file that this package reads."""
+    """Every kind of file that a user gives."""
     instance = written(partial(write_instance, INSTANCE), folder)
     plan = written(lambda path: write_plan(plan_of(INSTANCE), path, INSTANCE), folder)
-    text = f"[[part]]\nsuites = ['{folder / 'x.json'}']\nmethods = ['greedy']\n"
-    write_instance(INSTANCE, folder / "x.json")
-    study, store = parse_study(text, "s"), Store(folder / "run").make()
-    (record,) = carry_out(study, sort_out(study, store), store, local(1))
-    run = json.dumps(store.read(record["row"]["key"]))
-    (folder / "records").mkdir()
-    write_records("x", read_records("tiny"), folder)
-    known = json.loads((folder / "records" / "x.json").read_text())["records"][:2]
-    policy = (paths.POLICIES / "paper" / "adsac" / "seed-0.json").read_text()
-    entries = json.dumps(dict(list(manifest().items())[::400]))
     read_in = {"sites": traces.with_device_sites, "tracks": traces.with_tracks,
                "UAVs": traces.with_uav_sites, "requests": traces.with_requests}  # fmt: skip
     rows = {
@@ -351,21 +232,13 @@ def kinds(folder: Path) -> dict[str, Kind]:
             for n in rows
         ),
         Kind("study", "x.toml", STUDY, study_of, (StudyError,), study_says, False),
-        Kind("policy", "x.json", policy, policy_of, (PolicyError,), as_read, mend=under_hash),
-        Kind("manifest", "x.json", entries, manifest_of, (SuiteError,), as_read),
-        Kind("best known", "records/x.json", json.dumps({"records": known}), best_of,
-             (RecordError,), as_read),
-        Kind("run", f"{record['row']['key']}.json.gz", run, record_of, (StoreError,), as_read),
-        Kind("run under its hash", f"{record['row']['key']}.json.gz", run, record_of,
-             (StoreError,), as_read, mend=under_hash),
-    ]  # fmt: skip
+    ]
     return {kind.name: kind for kind in made}
 
 
 NAMES = (
     "instance", "instance without hashes", "packed instance", "plan", "two lines", "OMM JSON",
-    "OMM CSV", "sites", "tracks", "UAVs", "requests", "study", "policy", "manifest", "best known",
-    "run", "run under its hash",
+    "OMM CSV", "sites", "tracks", "UAVs", "requests", "study",
 )  # fmt: skip
 
 
@@ -380,18 +253,4 @@ def every_kind(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Kind]:
 @pytest.mark.parametrize("name", NAMES)
 def test_damage_is_refused_or_seen(name: str, every_kind: dict[str, Kind], tmp_path: Path) -> None:
     """No traceback, no second line, no change that goes unseen."""
-    kind, rng = every_kind[name], random.Random(f"{name} {SEED}")
-    path = tmp_path / kind.file
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(packed(kind, kind.sound))
-    known = kind.meaning(kind.sound), kind.read(path)
-    refused = 0
-    for number in range(COUNT):
-        data = damaged(kind, rng)
-        try:
-            refused += check(kind, path, data, known)
-        except Exception as error:
-            kept = Path(tempfile.gettempdir()) / f"fuzz-{path.name}"
-            kept.write_bytes(data)
-            raise AssertionError(f"number {number} of {name}, kept as {kept}: {error!r}") from error
-    assert 0 < refused < COUNT
+    hold(every_kind[name], tmp_path)

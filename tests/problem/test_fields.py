@@ -53,7 +53,7 @@ class LongToy(Toy):
         ({"kind": "c"}, "kind = 'c': allowed is one of a, b"),
         ({"widths": 8}, "widths = 8: allowed is a list of whole numbers, such as [256, 256]"),
         ({"widths": [8, 0.5]}, "widths = [8, 0.5]: allowed is a list of whole numbers, such as"),
-        ({"widths": [8, 0]}, "widths = [8, 0]: allowed is at least one width, each at least 1"),
+        ({"widths": [8, 0]}, "widths = [8, 0]: allowed is 1 to 16 widths, each from 1 to 8192"),
         ({"last": 1}, "last = 1: allowed is true or false"),
         ({"last": True, "kind": "b"}, "last = True: allowed is only false with kind 'b'"),
         ({"count": 2.0}, "count = 2.0: allowed is an integer >= 1"),

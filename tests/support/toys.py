@@ -6,9 +6,11 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from satedge.bench.study.provenance import digest
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore
@@ -19,6 +21,15 @@ from satedge.problem.rollout import idle_decision, rollout
 def plan_of(instance: Instance) -> Plan:
     """An admissible plan."""
     return project(instance, idle_decision(instance))[0]
+
+
+def record_of(serial: int, certificate: dict[str, Any], **row: Any) -> dict[str, Any]:
+    """What a folder stores of a run without a plan; runs of other numbers have other keys."""
+    identity = {"label": "toy", "entry": "toy:toy", "settings": {}, "seed": serial, "budget_s": 1}
+    about = {"method": "toy", "instance": "i", "instance_sha256": "", "status": "done"}
+    told = {"key": digest(identity), **about, "seed": serial, **row}
+    whole = {"row": told, "identity": identity, "plan": None}
+    return {**whole, "trace": [], "certificate": certificate, "info": {}}
 
 
 def good(

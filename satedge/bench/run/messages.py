@@ -183,7 +183,7 @@ def read(frame: Frame, instance: Instance) -> Message:
     for name in ("certificate", "info"):
         if not isinstance(head[name], dict):
             raise MessageError(f"its {name} is {_kind(head[name])}: allowed is a dict")
-    _check_resampled(head["info"].get("resampled", []), instance)
+    check_resampled(head["info"].get("resampled", []), instance)
     outcome = Outcome(plan, head["status"], bound, head["certificate"], info=head["info"])
     return Message(kind, outcome=outcome)
 
@@ -201,8 +201,11 @@ def _head(data: bytes) -> dict[str, Any]:
     return head
 
 
-def _check_resampled(given: Any, instance: Instance) -> None:
-    """Requests whose server the projector resampled, as `rollout` lists them: the table counts."""
+def check_resampled(given: Any, instance: Instance) -> None:
+    """Requests whose server the projector resampled, as `rollout` lists them: the table counts.
+
+    Raises MessageError for anything else.
+    """
     sizes = instance.n_slots, instance.scenario.n_devices
     for pair in given if isinstance(given, list) else [given]:
         if not (

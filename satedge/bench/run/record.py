@@ -10,12 +10,15 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from satedge.bench.run.messages import check_resampled
 from satedge.bench.run.processes import MEASURED_BY
+from satedge.bench.run.rows import check_row, is_number
 from satedge.bench.run.supervisor import Point, Run, Timing
 from satedge.bench.study import provenance
 from satedge.bench.study.cell import Cell
@@ -27,6 +30,9 @@ SCHEMA_VERSION = 2
 
 #: Share of a run spent waiting for a core beyond which its time counts as contended.
 CONTENDED = 0.05
+
+#: Powers and positions may be any finite numbers; sums that they make infinite are.
+_OVERFLOWS = np.errstate(over="ignore", invalid="ignore")
 
 PHASES = ("upload", "execute", "relay", "download")
 
@@ -50,6 +56,7 @@ def floor(instance: Instance) -> float:
     return float(np.minimum(least, instance.outage_cost).mean())
 
 
+@_OVERFLOWS
 def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
     """The referee's numbers on one plan. Raises PlanError when it does not fit the instance."""
     v = judge(instance, plan)
@@ -75,6 +82,7 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
     return row
 
 
+@_OVERFLOWS
 def cost_without_resampled(instance: Instance, plan: Plan, resampled: Any) -> float:
     """What the plan would cost if all requests cost what those cost that were not resampled.
 
@@ -138,12 +146,35 @@ def make_record(cell: Cell, run: Run) -> dict[str, Any]:
 def plan_of(record: dict[str, Any]) -> Plan | None:
     """The plan kept in a record."""
     kept = record["plan"]
-    if kept is None:
-        return None
-    power_W = np.array(kept["power_W"], float)
-    shape = (*power_W.shape[:-1], -1, 2)
-    uav_xy_m = np.array(kept["uav_xy_m"], float).reshape(shape)
-    return Plan(np.array(kept["server"], np.int64), power_W, uav_xy_m)
+    return None if kept is None else Plan.from_dict(kept)
+
+
+#: Parts of a record, of its identity and of its row, that checks rest on, with what they are.
+_PARTS = {
+    "row": (dict,), "identity": (dict,), "plan": (dict, NoneType), "trace": (list,),
+    "certificate": (dict,), "info": (dict,),
+}  # fmt: skip
+_IDENTITY = {"label": (str,), "entry": (str,), "settings": (dict,), "seed": (int,),
+             "budget_s": (int, float)}  # fmt: skip
+_ROW = {
+    **dict.fromkeys(("key", "method", "instance", "instance_sha256", "status"), (str,)),
+    "seed": (int, float),
+}
+
+
+def check_record(record: dict[str, Any]) -> None:
+    """Raise ValueError, or PlanError, for a part of a record that no run has written."""
+    declared = ((record, _PARTS), (record["identity"], _IDENTITY), (record["row"], _ROW))
+    for place, parts in declared:
+        for name, kinds in parts.items():
+            if name not in place or type(place[name]) not in kinds:
+                raise ValueError(f"{name} = {place.get(name)!r}"[:100])
+    check_row(record["row"])
+    plan_of(record)
+    for number, point in enumerate(record["trace"]):
+        fits = type(point) is list and len(point) == 3 and is_number(point[0])
+        if not fits or not all(value is None or is_number(value) for value in point[1:]):
+            raise ValueError(f"trace[{number}] = {point!r}"[:100])
 
 
 def skipped(cell: Cell, reason: str) -> dict[str, Any]:
@@ -191,8 +222,10 @@ def _about(instance: Instance) -> dict[str, Any]:
 def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
     """What the row of a record must say by its other parts: identity, plan, trace, info.
 
-    Raises PlanError when the plan does not fit the instance.
+    Raises PlanError when the plan does not fit the instance, MessageError when what was resampled
+    does not.
     """
+    check_resampled(record["info"].get("resampled", []), instance)
     identity, plan, trace = record["identity"], plan_of(record), record["trace"]
     row = {
         "key": provenance.digest(identity),
@@ -300,6 +333,7 @@ def _trace(
     return rows
 
 
+@_OVERFLOWS
 def _cost(instance: Instance, plan: Plan) -> float:
     verdict = judge(instance, plan)
     return float(verdict.cost) if verdict.admissible else math.inf

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pandas as pd
+from pyarrow import ArrowException
+
+from satedge.problem.io.jsonfile import reason
 
 TEXT, NUMBER, FLAG = "str", "float64", "bool"
 
@@ -104,6 +107,10 @@ OLD_NAMES = {
     "unserved": "refused",
 }
 
+#: What pandas and pyarrow raise for bytes that are no such table.
+_NO_TABLE = (ArrowException, ValueError, TypeError, KeyError, IndexError, OSError, MemoryError,
+             OverflowError, AttributeError)  # fmt: skip
+
 _LISTED = "\n".join(f"    {c.name:<22} {c.dtype:<8} {c.unit:<5} {c.doc}" for c in SCHEMA)
 __doc__ = f"{__doc__}\n{_LISTED}\n"
 
@@ -119,6 +126,11 @@ def renamed(record: Mapping[str, Any]) -> dict[str, Any]:
     return {OLD_NAMES.get(name, name): value for name, value in record.items()}
 
 
+def is_number(value: Any) -> bool:
+    """A number, and if a whole one, one that a float can hold."""
+    return type(value) is float or (type(value) is int and abs(value) < 2**1000)
+
+
 def check_row(row: Mapping[str, Any]) -> None:
     """Raise ValueError for a value in a flat record that its column cannot hold."""
     kinds: dict[str, tuple[type, ...]] = {TEXT: (str,), NUMBER: (int, float), FLAG: (bool,)}
@@ -126,7 +138,7 @@ def check_row(row: Mapping[str, Any]) -> None:
         value = row.get(column.name)
         if value is None:
             continue
-        if type(value) not in kinds[column.dtype] or (type(value) is int and abs(value) > 2**1000):
+        if type(value) not in kinds[column.dtype] or (type(value) is int and not is_number(value)):
             raise ValueError(f"{column.name} = {value!r}"[:100])
 
 
@@ -142,8 +154,11 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_parquet(path: Path | BinaryIO) -> pd.DataFrame:
-    """The rows of a Parquet file; columns it lacks are unknown."""
-    return _typed(pd.read_parquet(path).rename(columns=OLD_NAMES))
+    """The rows of a Parquet file; columns it lacks are unknown. Raises ValueError, one line."""
+    try:
+        return _typed(pd.read_parquet(path).rename(columns=OLD_NAMES))
+    except _NO_TABLE as error:
+        raise ValueError(f"is no table of runs ({reason(error)})") from None
 
 
 def write_parquet(rows: pd.DataFrame) -> bytes:

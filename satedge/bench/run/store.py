@@ -22,10 +22,11 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from satedge.bench.run.record import check_record
 from satedge.bench.run.rows import (
     check_row,
     from_records,
@@ -36,10 +37,13 @@ from satedge.bench.run.rows import (
 )
 from satedge.bench.study import provenance
 from satedge.bench.study.study_file import part_name
+from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import FileError, read_instance, write_instance
-from satedge.problem.io.folder import is_sealed, sealed, write_atomically
+from satedge.problem.io.folder import SEAL, is_sealed, sealed, write_atomically
 from satedge.problem.io.jsonfile import parsed, read_bytes, read_text, unpacked
+
+T = TypeVar("T")
 
 #: What is told of a file of a run that is not to be believed.
 REMEDY = "`satedge benchmark` with the same study does the run again"
@@ -47,6 +51,29 @@ REMEDY = "`satedge benchmark` with the same study does the run again"
 
 class StoreError(ValueError):
     """A file of a run's folder is missing, damaged, or not what its name says."""
+
+
+@declared(StoreError)
+class Keys(Declared):
+    """keys.json."""
+
+    study_sha256: str = param(doc="Hash of study.toml.")
+    parts: dict[str, str] = param(doc="Parts of the study by the key of their runs.")
+
+
+@declared(StoreError)
+class Skipped(Declared):
+    """skipped.json."""
+
+    rows: list[dict[str, Any]] = param(doc="Rows of runs that cannot be done here.")
+
+
+@declared(StoreError)
+class Index(Declared):
+    """index.json."""
+
+    rows_sha256: str = param(doc="Hash of rows.parquet.")
+    cells: dict[str, str] = param(doc="Hashes by key of the run files of which it was made.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,9 +177,9 @@ class Store:
 
     def study_is_altered(self) -> bool:
         """Whether study.toml is another text than that of the run."""
-        told, path = self._sealed("keys.json"), self.root / "study.toml"
+        told, path = self._sealed("keys.json", Keys), self.root / "study.toml"
         text = path.read_bytes() if path.exists() else b""
-        return told is not None and _sha256(text) != told["study_sha256"]
+        return told is not None and _sha256(text) != told.study_sha256
 
     def look(self) -> Contents:
         """What the run files say of the study's runs. Raises StoreError where the study is unknown.
@@ -160,17 +187,26 @@ class Store:
         Files that rows.parquet was made of are hashed, not parsed.
         """
         gathered, files, damaged, current = self._sound()
-        skipped = self._sealed("skipped.json") or {"rows": []}
-        rows = pd.concat([gathered, from_records(skipped["rows"])], ignore_index=True)
-        unfinished, told = 0, self._sealed("keys.json")
+        rows = pd.concat([gathered, from_records(self._skipped())], ignore_index=True)
+        unfinished, told = 0, self._sealed("keys.json", Keys)
         if told is not None:
-            parts = told["parts"]
+            parts = told.parts
             rows = rows[rows["key"].isin(parts)]
             rows = rows.assign(group=rows["key"].map(parts).astype(rows["group"].dtype))
             damaged = {key: line for key, line in damaged.items() if key in parts}
             unfinished = len(parts.keys() - set(rows["key"]) - damaged.keys())
         rows = ordered(rows, self.parts())
         return Contents(rows, damaged, unfinished, gathered, files, current)
+
+    def _skipped(self) -> list[dict[str, Any]]:
+        """Rows of the runs that cannot be done here. Raises StoreError."""
+        told = self._sealed("skipped.json", Skipped)
+        try:
+            for row in told.rows if told is not None else ():
+                check_row(row)
+        except ValueError as error:
+            raise StoreError(f"{self.root / 'skipped.json'}: damaged ({error}); {REMEDY}") from None
+        return told.rows if told is not None else []
 
     def _sound(self) -> tuple[pd.DataFrame, dict[str, str], dict[str, str], bool]:
         """Rows of all sound files, their hashes, what is wrong with others, is the table current.
@@ -206,7 +242,7 @@ class Store:
         """
         table = self.root / "rows.parquet"
         if not self.cells.is_dir() and table.exists():
-            return ordered(read_parquet(table), self.parts())
+            return ordered(self._table(table.read_bytes()), self.parts())
         found = self.look()
         for line in found.damaged.values():
             more = f" (and {len(found.damaged) - 1} more)" if len(found.damaged) > 1 else ""
@@ -233,18 +269,25 @@ class Store:
         """Gathered rows, hashes of the files they are of, and whether both are to be believed."""
         table, nothing = self.root / "rows.parquet", from_records([])
         try:
-            index = self._sealed("index.json")
+            index = self._sealed("index.json", Index)
             content = table.read_bytes()
+            if index is None or index.rows_sha256 != _sha256(content):
+                return nothing, {}, False
+            return self._table(content), index.cells, True
         except FileNotFoundError:
             return nothing, {}, True
         except StoreError:
             return nothing, {}, False
-        if index is None or index["rows_sha256"] != _sha256(content):
-            return nothing, {}, False
-        return read_parquet(io.BytesIO(content)), index["cells"], True
 
-    def _sealed(self, name: str) -> dict[str, Any] | None:
-        """A sealed JSON file of the folder; None where there is none. Raises StoreError."""
+    def _table(self, content: bytes) -> pd.DataFrame:
+        """The rows in the bytes of rows.parquet. Raises StoreError."""
+        try:
+            return read_parquet(io.BytesIO(content))
+        except ValueError as error:
+            raise StoreError(f"{self.root / 'rows.parquet'}: {error}") from None
+
+    def _sealed(self, name: str, kind: type[T]) -> T | None:
+        """What a sealed JSON file of the folder says; None without one. Raises StoreError."""
         path = self.root / name
         if not path.exists():
             return None
@@ -252,9 +295,9 @@ class Store:
             told: dict[str, Any] = parsed(read_bytes(path))
             if not is_sealed(told):
                 raise ValueError("it was altered after it was written")
+            return kind(**{key: value for key, value in told.items() if key != SEAL})
         except (ValueError, AttributeError) as error:
             raise StoreError(f"{path}: damaged ({error}); {REMEDY}") from None
-        return told
 
     def _path(self, key: str) -> Path:
         return self.cells / key[:2] / f"{key}.json.gz"
@@ -273,7 +316,7 @@ def _record(path: Path, data: bytes) -> dict[str, Any]:
         record: dict[str, Any] = parsed(unpacked(data))
         if not is_sealed(record):
             raise ValueError("it was altered after it was written")
-        check_row(record["row"])
+        check_record(record)
         key, made = record["row"]["key"], provenance.digest(record["identity"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -16,15 +16,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from satedge.paths import INSTANCES
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
 from satedge.problem.io.folder import write_atomically
 from satedge.problem.io.jsonfile import FileError, check_keys, parsed, read_bytes, shown
-from satedge.problem.plan import Outcome, Plan
+from satedge.problem.plan import Outcome, Plan, PlanError
 from satedge.problem.referee import judge
 
 #: Suites with records: folders of instance files.
@@ -134,15 +132,10 @@ def verify(record: Record, instance: Instance) -> None:
 
 def plan_of(record: Record) -> Plan:
     """The plan of a record. Raises RecordError."""
-    assert record.plan is not None
     try:
-        return Plan(
-            np.array(record.plan["server"]).astype(np.int64, casting="same_kind"),
-            np.array(record.plan["power_W"]).astype(np.float64, casting="same_kind"),
-            np.array(record.plan["uav_xy_m"]).astype(np.float64, casting="same_kind"),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecordError(f"{record.instance}: its plan is none ({error})") from None
+        return Plan.from_dict(record.plan)
+    except PlanError as error:
+        raise RecordError(f"{record.instance}: {error}") from None
 
 
 def instances_of(suite: str, root: Path = INSTANCES) -> dict[str, Instance]:

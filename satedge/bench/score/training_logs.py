@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BeforeValidator
 
 from satedge.bench.methods.table import Method, policy_files
+from satedge.problem.fields import Declared, Extended, Wording, as_tuple, declared, param
+from satedge.problem.io.curve import read_curve
+from satedge.problem.io.folder import SEAL, is_sealed
+from satedge.problem.io.jsonfile import FileError, parsed, read_bytes, shown
 
 #: What is read of a training: figures of its log, on validation episodes.
 FIGURES = (
@@ -26,6 +31,13 @@ FIGURES = (
 LOG = "curve.csv"
 
 Curve = Mapping[float, float]
+#: Epochs with a value each, as JSON has them.
+_Points = Annotated[
+    tuple[Annotated[tuple[Extended, Extended], BeforeValidator(as_tuple)], ...],
+    BeforeValidator(as_tuple),
+    Wording("a list of pairs of epoch and cost"),
+]
+
 Times = dict[int, tuple[float, int]]
 """By seed the seconds and the last epoch of its training."""
 
@@ -60,23 +72,39 @@ def trainings(rows: pd.DataFrame) -> list[Training]:
 
 def _training(method: str, path: Path) -> Training:
     told = _provenance(path)
-    seed = int(told.get("seed", 0))
     log = path.with_name(LOG)
-    known_s, _ = run_times(log).get(seed, (float("nan"), 0))
-    seconds = told.get("training_s", known_s)
-    curves = _curves(log, seed)
+    known_s, _ = run_times(log).get(told.seed, (float("nan"), 0))
+    seconds = known_s if told.training_s is None else told.training_s
+    curves = _curves(log, told.seed)
     if not curves:
-        curves = {"validation_cost": {float(r[0]): r[1] for r in told.get("validation_curve", [])}}
-    learner, settings = str(told.get("method", "")), told.get("settings", {})
-    return Training(method, seed, float(seconds), curves, learner, settings)
+        curves = {"validation_cost": dict(told.validation_curve)}
+    return Training(method, told.seed, float(seconds), curves, told.method, told.settings)
 
 
-def _provenance(path: Path) -> Mapping[str, Any]:
+@declared(FileError)
+class _Told(Declared):
+    """What is used of a policy's JSON."""
+
+    seed: int = param(0, doc="Of its run.")
+    training_s: Extended | None = param(None, "s", doc="Its share of the time of the training.")
+    validation_curve: _Points = param((), doc="Epochs and costs.")
+    method: str = param("", doc="Name of the learner.")
+    settings: dict[str, Any] = param({}, doc="Its settings.")
+
+
+def _provenance(path: Path) -> _Told:
+    """What the JSON of a policy says; nothing where there is none. Raises FileError."""
+    if not path.is_file():
+        return _Told()
     try:
-        told = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
+        told = parsed(read_bytes(path))
+        if not isinstance(told, dict):
+            raise FileError(f"holds {shown(told)}: allowed is an object")
+        if SEAL in told and not is_sealed(told):
+            raise FileError(f"{SEAL} is not the hash of what it says: altered since written")
+        return _Told(**{f.name: told[f.name] for f in fields(_Told) if f.name in told})
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from None
 
 
 def run_times(log: Path) -> Times:
@@ -101,9 +129,11 @@ def _curves(log: Path, seed: int) -> dict[str, Curve]:
 @lru_cache(maxsize=64)
 def _log(path: Path) -> pd.DataFrame:
     """Epoch, seed, figure and value of a training's log; no rows without a file."""
-    if not path.is_file():
-        return pd.DataFrame({"epoch": [], "seed": [], "figure": [], "value": []})
-    return pd.read_csv(path, dtype={"epoch": float})
+    rows = read_curve(path) if path.is_file() else []
+    found = {"epoch": [float(r.epoch) for r in rows], "seed": [r.seed for r in rows]}
+    return pd.DataFrame(
+        {**found, "figure": [r.figure for r in rows], "value": [r.value for r in rows]}
+    )
 
 
 def training_times(found: Iterable[Training]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from satedge.bench.run.messages import MessageError
 from satedge.bench.run.record import recomputed
 from satedge.bench.run.rows import NAMES, from_records
 from satedge.bench.run.store import Store, StoreError
@@ -74,8 +75,8 @@ def contradictions(record: dict[str, Any], instance: Instance) -> list[str]:
     name, earlier = _name(row), row.get("cost_version") != COST_VERSION
     try:
         again = recomputed(record, instance)
-    except PlanError as error:
-        return [f"{name}: its stored plan does not fit: {error}"]
+    except (PlanError, MessageError) as error:
+        return [f"{name}: what it stores does not fit: {error}"]
     if earlier:
         again = _then(again)
     lines = [
@@ -126,9 +127,9 @@ def _extremes(record: dict[str, Any]) -> dict[str, Any]:
     row = record["row"]
     costs = [cost for _, cost, _ in record["trace"] if cost is not None]
     bounds = [bound for _, _, bound in record["trace"] if bound is not None]
-    if row.get("admissible"):
+    if row.get("admissible") and row.get("cost") is not None:
         costs.append(row["cost"])
-    if row["lower_bound"] is not None:
+    if row.get("lower_bound") is not None:
         bounds.append(row["lower_bound"])
     return {
         "admissible": bool(costs),

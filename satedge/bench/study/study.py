@@ -16,6 +16,9 @@ from satedge.problem.instance import Instance
 
 _T = TypeVar("_T")
 
+#: Runs of a study at most.
+MAX_RUNS = 1_000_000
+
 
 class StudyError(ValueError):
     """A study file is wrong: where, what, and what is allowed."""
@@ -90,11 +93,22 @@ class Study:
 
 
 def cells(study: Study) -> list[Cell]:
-    """All runs of a study, instance by instance; equal ones appear once."""
+    """All runs of a study, instance by instance; equal ones appear once.
+
+    Raises StudyError where they are more than MAX_RUNS.
+    """
     found: dict[str, Cell] = {}
+    n_runs = 0
     for part in study.parts:
         whole = instances(part)
         shares = [set(_spread(range(len(whole)), e.take)) for e in part.entries]
+        counts = (len(e.seeds) * len(e.budgets_s) for e in part.entries)
+        n_runs += sum(len(s) * n for s, n in zip(shares, counts, strict=True))
+        if n_runs > MAX_RUNS:
+            raise StudyError(
+                f"study {study.name}: {n_runs} runs with those of part {part.name}: allowed is at "
+                f"most {MAX_RUNS}"
+            )
         for place, instance in enumerate(whole):
             for entry, share in zip(part.entries, shares, strict=True):
                 if place not in share:

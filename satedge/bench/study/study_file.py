@@ -32,6 +32,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields
 from importlib import resources
@@ -45,6 +46,7 @@ from satedge.bench.study.limits import Limits
 from satedge.bench.study.study import Entry, Part, Study, StudyError, TrainingPlan
 from satedge.bench.study.suites import Recipe
 from satedge.problem.fields import Declared, Wording, as_tuple, declared, param
+from satedge.problem.generation.generate import numbers
 from satedge.problem.io.jsonfile import FileError, read_text, reason
 from satedge.problem.scenario import ScenarioError
 
@@ -54,6 +56,9 @@ T = TypeVar("T")
 #: Characters of a study's file, seeds of a range, and the greatest seed: tables hold numbers as
 #: floats, and it is still exact there.
 MAX_TEXT, MAX_SEEDS, MAX_SEED = 1 << 20, 100_000, 2**53 - 1
+
+#: Numbers of eight bytes that the generated instances of a part may hold, with their tables.
+MAX_NUMBERS = 1 << 28
 
 
 def _range(given: Any) -> Any:
@@ -221,7 +226,7 @@ def part_name(given: Mapping[str, Any]) -> str:
 
 
 def _part(given: PartTable, training: Mapping[str, Any], place: str) -> Part:
-    made = tuple(r for table in given.generate for r in _recipes(table, place))
+    made = _made(given, place)
     if not given.suites and not made:
         raise StudyError(f"{place}: suites is missing: allowed is a list of suites or folders")
     return Part(
@@ -237,23 +242,37 @@ def _part(given: PartTable, training: Mapping[str, Any], place: str) -> Part:
 
 def _entries(part: PartTable, training: Mapping[str, Any], place: str) -> tuple[Entry, ...]:
     entries = tuple(_entry(method, part, training, place) for method in part.methods)
-    labels = [e.label for e in entries]
-    for label in labels:
-        if labels.count(label) > 1:
+    for label, count in Counter(e.label for e in entries).items():
+        if count > 1:
             raise StudyError(f"{place}: method {label!r} is named twice: allowed is one label each")
     return entries
 
 
-def _recipes(table: Any, place: str) -> list[Recipe]:
+def _made(part: PartTable, place: str) -> tuple[Recipe, ...]:
+    """What the part generates, unless memory cannot hold it together."""
+    made: list[Recipe] = []
+    room = MAX_NUMBERS
+    for table in part.generate:
+        recipes, each = _recipes(table, place)
+        if room < len(recipes) * each:
+            raise StudyError(
+                f"{place}: generate: {len(made) + len(recipes)} instances: allowed is at most "
+                f"{len(made) + room // each} of these sizes"
+            )
+        room -= len(recipes) * each
+        made += recipes
+    return tuple(made)
+
+
+def _recipes(table: Any, place: str) -> tuple[list[Recipe], int]:
+    """The instances of a table, which differ in their seeds alone, and the numbers of each."""
     given = _table(GenerateTable, table, f"{place}: generate")
     world = "-".join([given.preset, *(f"{k}={v}" for k, v in given.set.items())])
     recipes = [Recipe(f"{world}-{seed}", given.preset, seed, given.set) for seed in given.seeds]
     try:
-        for recipe in recipes:
-            recipe.scenario()
+        return recipes, numbers(recipes[0].scenario())
     except ScenarioError as error:
         raise StudyError(f"{place}: generate: {error}") from error
-    return recipes
 
 
 def _entry(table: Any, part: PartTable, training: Mapping[str, Any], place: str) -> Entry:

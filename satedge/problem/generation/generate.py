@@ -25,8 +25,9 @@ Array = NDArray[np.float64]
 #: Rounds of drawing again before a scenario counts as one whose requests cannot be drawn.
 MAX_ROUNDS = 100_000
 
-#: Numbers that an episode may hold: with ten devices, three UAVs and four satellites 100,000 slots.
-MAX_NUMBERS = 20_000_000
+#: Numbers of eight bytes that an episode and its tables may hold: with ten devices, three UAVs and
+#: four satellites 100,000 slots.
+MAX_NUMBERS = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def generate(
     if seed < 0:
         raise ScenarioError(f"seed = {seed}: allowed is an integer >= 0")
     s = scenario
-    _require_room(s)
+    require_room(s)
     seen = passes if passes is not None else circular(scenario, seed)
     active, requests = _queue(s, seed)
     models = s.models()
@@ -85,10 +86,19 @@ def generate(
     )
 
 
-def _require_room(s: Scenario) -> None:
-    """Refuse an episode that no memory holds before any of it is taken."""
-    per_slot = s.n_devices * (s.n_uavs + 8) + s.n_uavs + 5 * s.n_satellites + 1
-    most = MAX_NUMBERS // per_slot
+def numbers_per_slot(s: Scenario) -> int:
+    """How many numbers the arrays of a slot hold."""
+    return s.n_devices * (s.n_uavs + 8) + s.n_uavs + 5 * s.n_satellites + 1
+
+
+def numbers(s: Scenario) -> int:
+    """How many numbers an episode holds, with the tables over servers that are made of it."""
+    return s.n_slots * (numbers_per_slot(s) + 6 * s.n_devices * s.n_servers)
+
+
+def require_room(s: Scenario) -> None:
+    """Refuse an episode that no memory holds before any of it is taken. Raises ScenarioError."""
+    most = MAX_NUMBERS * s.n_slots // numbers(s)
     if s.n_slots > most:
         raise ScenarioError(
             f"n_slots = {s.n_slots}: allowed is at most {most} with {s.n_devices} devices, "

@@ -29,19 +29,28 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises OSError, after which the old file is there, or the new one whole.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    with named(path):
+        try:
+            with beside.open("xb") as out:
+                fcntl.flock(out, fcntl.LOCK_EX)
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+                os.replace(beside, path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        _flush(path.parent)
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Errors inside name this file: a full disk names none."""
     try:
-        with beside.open("xb") as out:
-            fcntl.flock(out, fcntl.LOCK_EX)
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-            os.replace(beside, path)
-    except BaseException as error:
-        beside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            error.filename, error.filename2 = str(path), None  # a full disk names no file
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
         raise
-    _flush(path.parent)
 
 
 def _flush(folder: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from satedge.problem.io.folder import write_atomically
 from satedge.problem.satellites.element_files import tle_checksum
 from satedge.problem.satellites.orbit import EARTH_RADIUS_M
 
@@ -46,7 +47,7 @@ def write_walker_tle(
         )
         lines += [f"WALKER {plane + 1}-{rank + 1}", f"{one}{tle_checksum(one)}"]
         lines += [f"{two}{tle_checksum(two)}"]
-    Path(path).write_text("\n".join(lines) + "\n", encoding="ascii")
+    write_atomically(Path(path), ("\n".join(lines) + "\n").encode("ascii"))
 
 
 def _check(

@@ -10,7 +10,7 @@ from satedge.bench.run.rows import from_records
 from satedge.bench.run.store import Store
 from satedge.bench.score.stats import Interval
 from satedge.bench.score.summary import Line
-from satedge.bench.study.provenance import digest
+from support.toys import record_of
 
 NAN = float("nan")
 
@@ -79,12 +79,12 @@ def test_slots_are_counted_by_cause(tmp_path: Path) -> None:
     rows = []
     for i, (status, feasible, certificate) in enumerate(ends):
         row = {
-            "key": digest({"serial": i}),
             "group": "g", "method": "hard", "settings": '{"hard": true}',
             "method_status": status, "status": "done", "feasible": feasible,
         }  # fmt: skip
-        store.write({"row": row, "identity": {"serial": i}, "certificate": certificate})
-        rows.append(row)
+        record = record_of(i, certificate, **row)
+        store.write(record)
+        rows.append(record["row"])
     rows.append({**rows[0], "key": "soft", "settings": "{}"})
     (table,) = hard_deadline_tables(store, from_records(rows))
     told = dict(zip((c.head for c in table.columns), table.rows[0], strict=True))

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,54 +20,8 @@ from satedge.problem.generation.generate import generate
 from satedge.problem.io.files import write_instance
 from satedge.problem.scenario import preset
 from support import TESTS
+from support.clusters import Cluster, benchmark
 from support.waiting import PATIENCE_S, wait_for
-
-ROOT = TESTS.parent
-ENVIRONMENT = {
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join(map(str, (TESTS, ROOT))),
-    "DASK_LOGGING__DISTRIBUTED": "error",
-}
-LOCAL = ("--host", "127.0.0.1")
-
-
-class Cluster:
-    """`dask scheduler` and `dask worker` as an administrator would start them."""
-
-    def __init__(self, folder: Path, **environment: str) -> None:
-        self.file = folder / "scheduler.json"
-        self.environment = {**ENVIRONMENT, **environment}
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.scheduler = self.start_scheduler()
-        self.workers = [self.start_worker() for _ in range(2)]
-
-    def start_scheduler(self) -> "subprocess.Popen[bytes]":
-        self.file.unlink(missing_ok=True)
-        options = ("--port", "0", "--no-dashboard", "--scheduler-file", self.file)
-        process = self.start("scheduler", *options)
-        wait_for(self.file.exists)
-        return process
-
-    def start(self, *words: object) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *map(str, words), *LOCAL],
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.processes.append(process)
-        return process
-
-    def start_worker(self) -> "subprocess.Popen[bytes]":
-        options = ("--nthreads", 1, "--no-nanny", "--no-dashboard", "--scheduler-file", self.file)
-        return self.start("worker", *options)
-
-    def close(self) -> None:
-        for process in self.processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 @pytest.fixture
@@ -88,17 +41,6 @@ def study(folder: Path, methods: str, n_instances: int) -> Path:
         f"methods = [{methods}]\n"
     )
     return path
-
-
-def benchmark(study: Path, out: Path, *options: object) -> "subprocess.Popen[str]":
-    words = ["benchmark", study, "--out", out, "--no-report", *options]
-    return subprocess.Popen(
-        [sys.executable, "-m", "satedge", *map(str, words)],
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def judged(store: Store) -> dict[str, tuple[object, ...]]:
@@ -225,7 +167,7 @@ def test_a_frozen_scheduler_is_no_hang(
 def test_a_module_that_workers_lack_is_one_error(tmp_path: Path) -> None:
     """Workers without a user's module end the run with what is missing where: no failed rows."""
     (tmp_path / "instances").mkdir()
-    poor = Cluster(tmp_path, PYTHONPATH=str(ROOT))
+    poor = Cluster(tmp_path, PYTHONPATH=str(TESTS.parent))
     try:
         path, out = study(tmp_path, "'support.toys:good'", 30), tmp_path / "run"
         process = benchmark(path, out, "--scheduler-file", poor.file)

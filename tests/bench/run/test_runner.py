@@ -15,7 +15,6 @@ from satedge.bench.run.local import local
 from satedge.bench.run.runner import carry_out, sort_out
 from satedge.bench.run.store import Store, StoreError
 from satedge.bench.study.cell import Cell
-from satedge.bench.study.provenance import digest
 from satedge.bench.study.study import cells
 from satedge.bench.study.study_file import parse_study
 from satedge.problem.generation.generate import generate
@@ -23,6 +22,7 @@ from satedge.problem.io.files import write_instance
 from satedge.problem.io.folder import BusyError, only_one
 from satedge.problem.scenario import preset
 from support import TESTS
+from support.toys import record_of
 from support.waiting import PATIENCE_S, wait_for
 
 N_INSTANCES = 3
@@ -169,8 +169,9 @@ def cells_of(text: str) -> list[Cell]:
 def test_damaged_cell_is_named(tmp_path: Path) -> None:
     """A cell whose file was damaged is refused with its path and the remedy."""
     store = Store(tmp_path).make()
-    key = digest({})
-    store.write({"row": {"key": key}, "identity": {}})
+    record = record_of(0, {})
+    store.write(record)
+    key = record["row"]["key"]
     assert store.read(key)["row"]["key"] == key
     path = store._path(key)
     path.write_bytes(path.read_bytes()[:-9])

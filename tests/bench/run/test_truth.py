@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
-import os
 import random
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +32,7 @@ from satedge.problem.io.folder import only_one
 from satedge.problem.plan import Outcome
 from satedge.problem.referee import COST_VERSION
 from satedge.problem.scenario import preset
+from support.faults import contents, each_fault
 from support.toys import plan_of
 
 #: Fields of a row that follow from nothing else in its file: measured, or as the study has them.
@@ -291,75 +290,10 @@ def test_a_repetition_of_no_status_is_refused(study: Study, store: Store) -> Non
 # --- faults while writing
 
 
-class Faults:
-    """Lets the n-th write, flush or rename fail; counts them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, fail_at: int = 0) -> None:
-        self.calls, self.fail_at = 0, fail_at
-        self.replace, self.open = os.replace, Path.open
-        monkeypatch.setattr(os, "fsync", lambda _: self.step())
-        monkeypatch.setattr(os, "replace", lambda *a: self.step() or self.replace(*a))
-        faults = self
-
-        def opened(path: Path, mode: str = "r", *more: Any, **other: Any) -> Any:
-            file: Any = faults.open(path, mode, *more, **other)
-            if mode == "xb":
-                file = _Torn(file, faults)
-            return file
-
-        monkeypatch.setattr(Path, "open", opened)
-
-    def step(self) -> None:
-        self.calls += 1
-        if self.calls == self.fail_at:
-            code = errno.EIO if self.calls % 2 else errno.ENOSPC
-            raise OSError(code, os.strerror(code))
-
-
-class _Torn:
-    """A file that may keep half of what is written."""
-
-    def __init__(self, file: Any, faults: Faults) -> None:
-        self.file, self.faults = file, faults
-
-    def __enter__(self) -> _Torn:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
-
-    def write(self, data: bytes) -> None:
-        self.file.write(data[: len(data) // 2])
-        self.faults.step()
-        self.file.write(data[len(data) // 2 :])
-
-
-def contents(root: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(root)): p.read_bytes()
-        for p in root.rglob("*") if p.is_file() and p.name != ".lock"
-    }  # fmt: skip
-
-
 def written_up(study: Study, root: Path) -> None:
     """The run, its gathered table, and one for readers."""
     store = run(study, root)
     store.write_text("tables/rows.csv", store.gather().to_csv())
-
-
-def each_fault(act: Callable[[], object]) -> Iterator[int]:
-    """Do an action once for every write, flush and rename in it, of which that one fails."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        faults = Faults(monkeypatch)
-        act()
-    for n in range(1, faults.calls + 1):
-        with pytest.MonkeyPatch.context() as monkeypatch:
-            failing = Faults(monkeypatch, n)
-            yield n
-            assert failing.calls >= n
 
 
 def test_whatever_write_fails_the_folder_is_whole_and_the_run_resumes(
