@@ -269,7 +269,8 @@ def _alternatives(
             found.option[k, o] = np.inf
         o = data.n_options[k] - 1
         if data.receiver[k, o] == NOT_SENT and allowed[k] >> o & 1:
-            found.option[k, o] = bound + max(price[k, o, 0] - dual[k], 0.0)
+            more = price[k, o, 0] - dual[k]
+            found.option[k, o] = bound + (max(more, 0.0) if allowed[k] != 1 << o else 0.0)
     for s in range(spans.shape[0]):
         count, must = _members(data, allowed, s, who, option)
         least = np.inf

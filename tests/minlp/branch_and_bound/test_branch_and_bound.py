@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
+from minlp.branch_and_bound.loads import full_spans
 from minlp.branch_and_bound.node import core_around, evaluate_node, priced
-from minlp.branch_and_bound.presolve import least_powers, lone_costs, tighten
+from minlp.branch_and_bound.presolve import Region, copied, least_powers, lone_costs, tighten
 from minlp.branch_and_bound.primal import staying_options
 from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import rolling, solve, solve_slot, warm_up
@@ -91,17 +92,18 @@ def random_node(slot, rng, shrink):
             width = (box[axis + 1] - box[axis]) * shrink
             box[axis] += rng.uniform(0, box[axis + 1] - box[axis] - width)
             box[axis + 1] = box[axis] + width
-    before = allowed.copy()
-    if not tighten(slot, allowed, boxes):
-        boxes, allowed = reach_boxes(slot), before
-        if not tighten(slot, allowed, boxes):
-            return None
-    return allowed, boxes
+    spans = full_spans(slot)
+    spans[:, 1] -= rng.integers(0, 2, len(spans))
+    node = Region(allowed.copy(), boxes, spans)
+    if tighten(slot, node):
+        return node
+    node = Region(allowed, reach_boxes(slot), full_spans(slot))
+    return node if tighten(slot, node) else None
 
 
-def plans_of_node(slot, allowed, boxes, rng, count):
+def plans_of_node(slot, node, rng, count):
     """Admissible (options, cost) of random plans of a node; fewer than `count` where few are."""
-    n = len(allowed)
+    allowed, boxes, n = node.allowed, node.boxes, len(node.allowed)
     for _ in range(count):
         options = [
             rng.choice([o for o in range(slot.n_options[k]) if allowed[k] >> o & 1])
@@ -116,6 +118,11 @@ def plans_of_node(slot, allowed, boxes, rng, count):
         for m in range(len(xy)):
             apart = np.hypot(*(slot.device_xy_m[receivers == m] - xy[m]).T)
             held[m] &= (apart <= slot.coverage_m).all()
+        loads = np.bincount(slot.server[np.arange(n), choice] + 1, minlength=len(node.spans) + 1)[
+            1:
+        ]
+        if slot.shared:
+            held = np.r_[held, (node.spans[:, 0] <= loads) & (loads <= node.spans[:, 1])]
         if held.all():
             yield choice, device_costs(slot, choice, power, xy).sum()
 
@@ -125,8 +132,8 @@ def plans_of_node(slot, allowed, boxes, rng, count):
 def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, fleet, seed):
     """Random nodes, random plans inside them: none costs less than the node's bound.
 
-    Neither do its prices lie: the choice of a plan costs at least what they say, and plans with
-    an option that was dropped cost at least the cutoff.
+    Neither do its prices lie: the choice of a plan costs at least what they say, and so do its
+    loads; plans with an option or a load that was dropped cost at least the cutoff.
     """
     changes["uav_separation_m"] = 0.0
     slot = slot_data(one_slot(name, seed, fleet, **changes))
@@ -134,23 +141,33 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, flee
     node = random_node(slot, rng, data.draw(st.sampled_from([1.0, 0.3, 0.01, 0.0])))
     if node is None:
         return
-    allowed, boxes = node
-    n = len(allowed)
-    floor = np.full(n, slot.log_power_min)
-    start = np.r_[np.zeros(n), boxes.reshape(-1, 2).mean(axis=1)]
-    bound = evaluate_node(slot, allowed.copy(), boxes, floor, start, np.inf, 1e-9).lower_bound
+    n = len(node.allowed)
+    floor, dual = np.full(n, slot.log_power_min), rng.normal(size=n)
+    start = np.r_[np.zeros(n), node.boxes.reshape(-1, 2).mean(axis=1)]
+    first = np.array([int(a & -a).bit_length() - 1 for a in node.allowed], np.int64)
+
+    def bounded(cutoff):
+        part = copied(node)
+        return evaluate_node(slot, part, floor, start, first, dual, cutoff, 1e-9), part
+
+    bound = bounded(np.inf)[0].lower_bound
     assert np.isfinite(bound)
-    first = np.array([int(a & -a).bit_length() - 1 for a in allowed], np.int64)
-    core = 1 << first if rng.random() < 0.5 else core_around(slot, allowed, first)
-    found = priced(slot, allowed, core, boxes, floor, start, np.inf, 1e-9)
+    core = 1 << first if rng.random() < 0.5 else core_around(slot, node.allowed, first)
+    found = priced(slot, node, core, first, floor, start, dual, np.inf, 1e-9)
     cutoff = bound * 1.02
-    kept = allowed.copy()
-    evaluate_node(slot, kept, boxes, floor, start, cutoff, 1e-9)
-    for choice, cost in plans_of_node(slot, allowed, boxes, rng, 60):
+    kept = bounded(cutoff)[1]
+    for choice, cost in plans_of_node(slot, node, rng, 60):
         assert bound <= cost * (1 + 1e-9)
-        told = found.lower_bound + found.lost.sum() + found.price[np.arange(n), choice].sum()
-        assert told <= cost * (1 + 1e-9)
-        if not (kept >> choice & 1).all():
+        assert (found.option[np.arange(n), choice] <= cost * (1 + 1e-9)).all()
+        loads = np.bincount(slot.server[np.arange(n), choice] + 1, minlength=len(node.spans) + 1)
+        dropped = not (kept.allowed >> choice & 1).all()
+        for s in range(len(node.spans)):
+            assert found.assigned.load[s, loads[s + 1]] <= cost * (1 + 1e-9)
+            dropped |= not kept.spans[s, 0] <= loads[s + 1] <= kept.spans[s, 1]
+        if not slot.shared:
+            prices = found.price[np.arange(n), choice, 0].sum()
+            assert found.lower_bound + found.lost.sum() + prices <= cost * (1 + 1e-9)
+        if dropped:
             assert cost >= cutoff * (1 - 1e-9)
 
 
