@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minlp.branch_and_bound.branching import Start
+from minlp.branch_and_bound.presolve import Region
 from minlp.heuristics.simple import greedy, random
 from minlp.horizon.chain import chain_of, near_boxes, separating
 from minlp.horizon.episode import tour_of, wide_data
@@ -39,9 +41,9 @@ def episode(seed, n_slots=3, name="balanced", **changes):
 
 def holds(leaf, choice, xy_m):
     """Whether a plan with these options (n,) and positions (M, 2) lies in a leaf."""
-    low, high = leaf.boxes[:, 0::2], leaf.boxes[:, 1::2]
+    low, high = leaf.region.boxes[:, 0::2], leaf.region.boxes[:, 1::2]
     inside = ((low - 1e-9 <= xy_m) & (xy_m <= high + 1e-9)).all()
-    return bool(inside and (leaf.allowed >> choice & 1).all())
+    return bool(inside and (leaf.region.allowed >> choice & 1).all())
 
 
 @examples(30)
@@ -61,9 +63,9 @@ def test_no_plan_is_lost_when_leaves_fall_apart(changes, seed):
         assert min(leaf.bound for leaf in around) <= point.value[0] * (1 + 1e-9)
         leaf = around[0] if rng.random() < 0.6 else tree.leaves[rng.integers(len(tree.leaves))]
         cut = None
-        if len(leaf.boxes) and rng.random() < 0.4:
-            uav, axis = int(rng.integers(len(leaf.boxes))), int(rng.integers(2))
-            low, high = leaf.boxes[uav, 2 * axis : 2 * axis + 2]
+        if len(leaf.region.boxes) and rng.random() < 0.4:
+            uav, axis = int(rng.integers(len(leaf.region.boxes))), int(rng.integers(2))
+            low, high = leaf.region.boxes[uav, 2 * axis : 2 * axis + 2]
             cut = Cut(uav, axis, float(rng.uniform(low, high)))
         elif leaf.kind == 2:
             continue
@@ -131,7 +133,9 @@ def test_boxes_are_near_when_any_of_their_points_are(seed):
 
     def leaf(boxes):
         none = np.zeros(0)
-        return Leaf(0.0, none.astype(int), boxes, none, boxes[:, ::2], 0.0, 2, -1)
+        region = Region(none.astype(int), boxes.copy(), np.zeros((0, 2), np.int64))
+        start = Start(none, none.astype(int), none)
+        return Leaf(0.0, region, start, boxes[:, ::2], 0.0, 2, -1)
 
     corners = rng.uniform(0, 300, (2, 2, 2, 2))
     low, high = corners.min(axis=1), corners.max(axis=1)
