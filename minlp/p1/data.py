@@ -156,39 +156,41 @@ class SlotTerms:
                     out[k, b] |= tie or better
         return out
 
-    def lone_cost(self, power_W: Array, deadline_s: Array) -> Array:
+    def lone_cost(self, power_W: Array, deadline_s: Array, wait_s: Array | float = 0.0) -> Array:
         """(..., K, S) Cost at powers (..., K, S) without interference, at the best gains.
 
-        What exceeds `deadline_s` (K, S) is an overrun. No plan serves device k on server s cheaper
-        with that power, if the deadline is the forgiving one. Eqs. (12)-(30), (31).
+        What exceeds `deadline_s` (K, S) is an overrun; `wait_s` (..., K, S) is spent waiting for
+        the others on the server. No plan serves device k on server s cheaper with that power, if
+        the deadline is the forgiving one. Eqs. (12)-(30), (31).
         """
         s = self.scenario
         sinr = power_W * self.gain_range[1][:, self.receiver]
         with np.errstate(divide="ignore", invalid="ignore"):
             upload_s = self.load_s / np.log1p(sinr)
-        latency_s = self.constant_s + self.download_low_s + upload_s
+        latency_s = self.constant_s + self.download_low_s + upload_s + wait_s
         above = np.arange(s.n_servers) >= s.n_uavs
         sending_s = upload_s + np.where(above, self.propagation_s, 0.0)
         energy_J = self.constant_J + s.uav_power_W * self.download_low_s + power_W * sending_s
         cost = s.latency_weight_per_s * latency_s + s.energy_weight_per_J * energy_J
         return cost + s.penalty_per_s * np.maximum(0.0, latency_s - deadline_s)
 
-    def lone_optimum(self, deadline_s: Array) -> tuple[Array, Array]:
-        """(K, S) Power and cost of the least `lone_cost`; cost inf where a pair is not admissible.
+    def lone_optimum(self, deadline_s: Array, wait_s: Array | float = 0.0) -> tuple[Array, Array]:
+        """(..., K, S) Power and cost of the least `lone_cost`; inf where no pair is admissible.
 
         Golden section: the cost is convex in the log of the power.
         """
         s = self.scenario
-        shape = self.pair.shape
+        shape = np.broadcast_shapes(self.pair.shape, np.shape(wait_s))
         low = np.full(shape, np.log(s.power_min_W * (1 - TOLERANCE)))
         high = np.full(shape, np.log(s.power_max_W * (1 + TOLERANCE)))
         ratio = (np.sqrt(5) - 1) / 2
         for _ in range(90):  # 0.618^90 leaves 1e-19 of the range
             a, b = high - ratio * (high - low), low + ratio * (high - low)
-            left = self.lone_cost(np.exp(a), deadline_s) <= self.lone_cost(np.exp(b), deadline_s)
+            costs = (self.lone_cost(np.exp(p), deadline_s, wait_s) for p in (a, b))
+            left = np.less_equal(*costs)
             low, high = np.where(left, low, a), np.where(left, b, high)
         power_W = np.exp(0.5 * (low + high))
-        return power_W, np.where(self.pair, self.lone_cost(power_W, deadline_s), np.inf)
+        return power_W, np.where(self.pair, self.lone_cost(power_W, deadline_s, wait_s), np.inf)
 
     @cached_property
     def lone_least(self) -> Array:
@@ -198,6 +200,13 @@ class SlotTerms:
         is convex: its least cost may lie a billionth of the deadline's price lower than need be.
         """
         return self.lone_optimum(self.forgiving_deadline_s)[1] * (1 - MARGIN)
+
+    @cached_property
+    def loaded_least(self) -> Array:
+        """(N, K, S) `lone_least` beside c - 1 of the slot's N requests, c - 1 the first index."""
+        beside = np.arange(len(self.devices))[:, None, None]
+        wait_s = beside * self.instance.coefficients.execute_s[0]
+        return self.lone_optimum(self.forgiving_deadline_s, wait_s)[1] * (1 - MARGIN)
 
     @cached_property
     def device_least(self) -> Array:

@@ -75,9 +75,12 @@ def place(model, instance, plan):
         }  # fmt: skip
         for name, value in values.items():
             getattr(model, name)[key].set_value(float(value), skip_validation=True)
-        model.overrun_s[k].set_value(float(verdict.overrun_s[0, k]))
-        alone = float(instance.coefficients.execute_s[0, k, server[k]])
-        model.wait_s[k].set_value(max(0.0, float(verdict.execute_s[0, k]) - alone))
+        model.overrun_s[key].set_value(float(verdict.overrun_s[0, k]))
+    if s.compute_sharing == "shared":
+        for b, c in model.full:
+            model.full[b, c].set_value(int((server == b).sum() == c))
+        for k, b, c in model.seat:
+            model.seat[k, b, c].set_value(int(server[k] == b and (server == b).sum() == c))
     return True
 
 
