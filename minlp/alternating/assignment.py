@@ -3,7 +3,7 @@
     min  sum c[k,s] x[k,s] + sum crowd[r] + sum wait[k,s,c] seat[k,s,c]
     s.t. every request has one server (or, where allowed, none)             eq. (1)
          crowd[r] >= line_i(load of receiver r), i = 0, 1, ...              receiver load
-         seat[k,s,c] <= full[s,c]; c full[s,c] seats; sum seat = x          shared compute only
+         seat, full as in `p1.seats`                                        shared compute only
          x[j,m] + x[k,m] <= 1 where UAV m cannot cover both                 eq. (3)
          at least n - radius devices keep their servers                     local branching
 
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pyomo.contrib.solver.common.results import SolutionStatus
 from pyomo.contrib.solver.solvers.highs import Highs
 
+from minlp.p1.seats import add_seats
 from satedge.problem.plan import NO_SERVER
 from satedge.problem.scenario import Scenario
 
@@ -163,30 +164,13 @@ def _objective(model: Any, s: Scenario) -> Any:
 def _sharing(model: Any, s: Scenario) -> Any:
     """What each request pays for the c - 1 others on its server, one option per count c.
 
-    Exact in the integer points: full[i, c] says that server i has c requests, seat[k, i, c] that
-    k is one of them. Eqs. (14), (22) times the count, with the overruns that follow.
+    Eqs. (14), (22) times the count, with the overruns that follow.
     """
     servers, counts = range(s.n_servers), range(1, s.n_devices + 1)
     model.wait = pyo.Param(model.K, servers, counts, mutable=True, initialize=0.0)
-    model.full = pyo.Var(servers, counts, domain=pyo.Binary)
-    model.seat = pyo.Var(model.K, servers, counts, bounds=(0, 1))
-    model.one_count = pyo.Constraint(
-        servers, rule=lambda m, i: sum(m.full[i, c] for c in counts) <= 1
-    )
-    model.seated = pyo.Constraint(
-        model.K, servers, rule=lambda m, k, i: sum(m.seat[k, i, c] for c in counts) == m.x[k, i]
-    )
-    model.filled = pyo.Constraint(
-        servers,
-        counts,
-        rule=lambda m, i, c: sum(m.seat[k, i, c] for k in m.K) == c * m.full[i, c],
-    )
-    model.opened = pyo.Constraint(
-        model.K, servers, counts, rule=lambda m, k, i, c: m.seat[k, i, c] <= m.full[i, c]
-    )
-    return sum(
-        model.wait[k, i, c] * model.seat[k, i, c] for k in model.K for i in servers for c in counts
-    )
+    uses = {(k, i): model.x[k, i] for k in model.K for i in servers}
+    add_seats(model, uses, ((k, i, c) for k, i in uses for c in counts))
+    return sum(model.wait[seat] * model.seat[seat] for seat in model.seat)
 
 
 def _load(

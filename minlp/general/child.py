@@ -100,6 +100,8 @@ def _rounded(job: Job, model: Any, limit_s: float) -> Claim:
         variable.fix(int(server[k] == b))
     for k, variable in model.refuses.items():
         variable.fix(int(server[k] < 0))
+    # what is binary still, loads of shared servers, follows from the servers
+    pyo.TransformationFactory("core.relax_integer_vars").apply_to(model)
     claim = call(model, job.solver, limit_s, job.seed, job.options)
     return Claim(claim.termination, claim.cost, None, claim.nodes, claim.version)
 

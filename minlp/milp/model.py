@@ -16,7 +16,9 @@ chosen or not):
  - tangents of delta, which is convex in the position;
  - receiver capacity: the sum over the served of psi = leakage SINR / (1 + leakage SINR) is at most
    1 - 1 / (greatest noise and interference over noise), psi by its convex envelope in h, since it
-   is concave for short uploads.
+   is concave for short uploads;
+ - with shared compute, loads of servers as in `p1.seats`, and what each request costs at least on
+   each server at each load.
 
 Every line is lowered by MARGIN times the size of its parts, for rounding.
 """
@@ -34,6 +36,7 @@ from minlp.milp.tangents import Line, capacity_lines, tangent_energy, tangent_po
 from minlp.p1.bounds import limits
 from minlp.p1.common import UNIT_M
 from minlp.p1.data import SlotTerms
+from minlp.p1.seats import add_seats, waiting_s
 
 Array = NDArray[np.float64]
 
@@ -190,8 +193,7 @@ def _add_cost(model: pyo.ConcreteModel) -> None:
     model.lone = pyo.ConstraintList()
     total: Any = 0.0
     for k in terms.devices:
-        cost = _device_cost(model, k)
-        alone = sum(float(terms.lone_least[key]) * model.x[key] for key in _of(model, k))
+        cost, alone = _device_cost(model, k), _least_cost(model, k)
         if k in model.refuses:
             cost += float(terms.refusal_cost[k]) * model.refuses[k]
             alone += float(terms.refusal_cost[k]) * model.refuses[k]
@@ -204,24 +206,24 @@ def _add_delays(model: pyo.ConcreteModel) -> None:
     """Waiting for shared compute, and overruns of a deadline as forgiving as the referee."""
     terms: SlotTerms = model.terms
     execute_s = terms.instance.coefficients.execute_s[0]
-    shared = terms.scenario.compute_sharing == "shared"
-    longest = max(len(terms.devices) - 1, 0) * float(execute_s.max(initial=0.0)) * shared
-    fixed_s = terms.constant_s + terms.download_low_s
-    model.wait_s = pyo.Var(terms.devices, bounds=(0.0, longest))
+    model.wait_s = {}
+    if terms.scenario.compute_sharing == "shared":
+        add_seats(model, model.x, model.limits.seated())
+        model.wait_s = waiting_s(model, execute_s)
+    slack_s = terms.forgiving_deadline_s - terms.constant_s - terms.download_low_s
+    longest_s = execute_s * max(len(terms.devices) - 1, 0)
 
-    def latest(_: Any, k: int) -> tuple[float, float]:
-        ends = [model.pairs[key].upload_s[1] + fixed_s[key] for key in _of(model, k)]
-        return 0.0, float(longest + max(ends, default=0.0))
+    def latest(_: Any, k: int, b: int) -> tuple[float, float]:
+        late_s = model.pairs[k, b].upload_s[1] + longest_s[k, b] - slack_s[k, b]
+        return 0.0, float(max(late_s, 0.0))
 
-    def late(m: Any, k: int) -> Any:
-        slack = {key: float(terms.forgiving_deadline_s[key] - fixed_s[key]) for key in _of(m, k)}
-        in_time = sum(m.upload_s[key] - slack[key] * m.x[key] for key in slack)
-        return m.overrun_s[k] >= in_time + m.wait_s[k]
+    def late(m: Any, k: int, b: int) -> Any:
+        over_s = m.upload_s[k, b] - float(slack_s[k, b]) * m.x[k, b]
+        return m.overrun_s[k, b] >= over_s + m.wait_s.get((k, b), 0.0)
 
-    model.overrun_s = pyo.Var(terms.devices, bounds=latest)
-    model.late = pyo.Constraint(terms.devices, rule=late)
-    if shared:
-        _add_sharing(model)
+    keys = list(model.pairs)
+    model.overrun_s = pyo.Var(keys, bounds=latest)
+    model.late = pyo.Constraint(keys, rule=late)
 
 
 def _device_cost(model: pyo.ConcreteModel, k: int) -> Any:
@@ -229,30 +231,32 @@ def _device_cost(model: pyo.ConcreteModel, k: int) -> Any:
     terms: SlotTerms = model.terms
     s = terms.scenario
     eta_l, eta_J = s.latency_weight_per_s, s.energy_weight_per_J
-    cost = eta_l * model.wait_s[k] + s.penalty_per_s * model.overrun_s[k]
+    cost: Any = 0.0
     for key in _of(model, k):
         download_s = float(terms.download_low_s[key])
         fixed = eta_l * (float(terms.constant_s[key]) + download_s)
         fixed += eta_J * (float(terms.constant_J[key]) + s.uav_power_W * download_s)
         cost += fixed * model.x[key] + eta_l * model.upload_s[key] + eta_J * model.energy_J[key]
+        cost += eta_l * model.wait_s.get(key, 0.0) + s.penalty_per_s * model.overrun_s[key]
         if key[1] >= s.n_uavs:
             cost += eta_J * terms.propagation_s * model.power_W[key]
     return cost
 
 
+def _least_cost(model: pyo.ConcreteModel, k: int) -> Any:
+    """What a served device costs without interference; with shared compute, at its load."""
+    terms: SlotTerms = model.terms
+    if terms.scenario.compute_sharing == "dedicated":
+        return sum(float(terms.lone_least[key]) * model.x[key] for key in _of(model, k))
+    return sum(
+        float(terms.loaded_least[c - 1, i, b]) * variable
+        for (i, b, c), variable in model.seat.items()
+        if i == k
+    )
+
+
 def _of(model: pyo.ConcreteModel, k: int) -> list[tuple[int, int]]:
     return [key for key in model.pairs if key[0] == k]
-
-
-def _add_sharing(model: pyo.ConcreteModel) -> None:
-    """Shared compute: execution once more for each other request on the server."""
-    execute_s = model.terms.instance.coefficients.execute_s[0]
-    model.sharing = pyo.ConstraintList()
-    for k, b in model.pairs:
-        others = [model.x[j, b] for j in model.terms.devices if j != k and (j, b) in model.pairs]
-        if others:
-            crowd = sum(others) - len(others) * (1 - model.x[k, b])
-            model.sharing.add(model.wait_s[k] >= float(execute_s[k, b]) * crowd)
 
 
 def add_tangents(model: pyo.ConcreteModel, key: tuple[int, int], upload_s: float) -> None:

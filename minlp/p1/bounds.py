@@ -25,6 +25,9 @@ class Limits:
     allowed: NDArray[np.bool_]
     refusal: NDArray[np.bool_]
     """(K,) The request may be refused."""
+    seats: NDArray[np.bool_]
+    """(N, K, S) Device and server, the server serving c requests in all, c - 1 the first index;
+    N = 0 where compute is dedicated."""
     upload_low_s: Array
     upload_high_s: Array
     power_low_W: Array
@@ -37,6 +40,10 @@ class Limits:
     def most(self, table: Array, k: int, empty: float = 0.0) -> float:
         """Greatest entry of a table (K, S) over the allowed servers of device k."""
         return float(table[k][self.allowed[k]].max(initial=-np.inf if self.any(k) else empty))
+
+    def seated(self) -> list[tuple[int, int, int]]:
+        """(k, b, c) wherever device k may be one of c on server b."""
+        return [(int(k), int(b), int(c) + 1) for c, k, b in np.argwhere(self.seats)]
 
     def any(self, k: int) -> bool:
         """Whether device k may use some server."""
@@ -69,11 +76,22 @@ def limits(terms: SlotTerms, cutoff: float | None = None, reduced: bool = True) 
     return Limits(
         allowed=allowed,
         refusal=terms.instance.active[0] & ((terms.refusal_cost <= budget) | ~allowed.any(axis=1)),
+        seats=_seats(terms, allowed, budget),
         upload_low_s=quickest,
         upload_high_s=slowest,
         power_low_W=power_low,
         power_high_W=power_high,
     )
+
+
+def _seats(terms: SlotTerms, allowed: NDArray[np.bool_], budget: Array) -> NDArray[np.bool_]:
+    """Loads (N, K, S) that a device affords on a server, and that enough devices do."""
+    if terms.scenario.compute_sharing == "dedicated":
+        return np.zeros((0, *allowed.shape), bool)
+    afforded = allowed & (terms.loaded_least <= budget[:, None])
+    enough = afforded.sum(axis=1) >= np.arange(1, len(afforded) + 1)[:, None]
+    seats: NDArray[np.bool_] = afforded & enough[:, None, :]
+    return seats
 
 
 def _budget(terms: SlotTerms, cutoff: float | None) -> Array:

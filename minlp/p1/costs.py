@@ -12,6 +12,7 @@ import pyomo.environ as pyo
 
 from minlp.p1.common import Slot, by_server, entry, refused
 from minlp.p1.data import SlotTerms
+from minlp.p1.seats import add_seats, waiting_s
 
 
 def add_costs(model: pyo.ConcreteModel) -> None:
@@ -56,20 +57,15 @@ def add_download(model: pyo.ConcreteModel) -> None:
 
 def add_sharing(model: pyo.ConcreteModel) -> None:
     """Execution takes as many times longer as requests share the server. Eqs. (14), (22)."""
-    t: SlotTerms = model.slot.terms
-    if t.scenario.compute_sharing == "dedicated":
-        model.wait_s = pyo.Param(model.slot.devices, initialize=0.0)
+    slot: Slot = model.slot
+    if slot.terms.scenario.compute_sharing == "dedicated":
+        model.wait_s = pyo.Param(slot.devices, initialize=0.0)
         return
-    model.wait_s = pyo.Var(model.slot.devices, domain=pyo.NonNegativeReals)
-
-    def rule(m: Any, k: int, b: int) -> Any:
-        others = [j for j in m.slot.devices if j != k and b in m.slot.servers[j]]
-        if not others:
-            return pyo.Constraint.Skip
-        crowd = sum(m.serves[j, b] for j in others) - len(others) * (1 - m.serves[k, b])
-        return m.wait_s[k] >= float(t.instance.coefficients.execute_s[0, k, b]) * crowd
-
-    model.sharing = pyo.Constraint(model.slot.pairs, rule=rule)
+    add_seats(model, model.serves, slot.limits.seated())
+    wait = waiting_s(model, slot.terms.instance.coefficients.execute_s[0])
+    model.wait_s = pyo.Expression(
+        slot.devices, rule=lambda m, k: sum(wait[k, b] for b in slot.servers[k])
+    )
 
 
 def add_latency(model: pyo.ConcreteModel) -> None:
@@ -131,15 +127,20 @@ def add_objective(model: pyo.ConcreteModel) -> None:
 
 
 def lone_sender_cuts(model: pyo.ConcreteModel) -> None:
-    """Valid cuts: no request is cheaper or quicker than alone at the best position, nor slower
-    than its limits say."""
+    """Valid cuts: no request is cheaper or quicker than without interference at the best
+    position, nor slower than its limits say."""
     slot: Slot = model.slot
     t, box = slot.terms, slot.limits
+
+    def alone(m: Any, k: int) -> Any:
+        if t.scenario.compute_sharing == "dedicated":
+            return by_server(m, k, t.lone_least)
+        mine = ((i, b, c) for i, b, c in m.seat if i == k)
+        return sum(float(t.loaded_least[c - 1, i, b]) * m.seat[i, b, c] for i, b, c in mine)
+
     model.lone_cost = pyo.Constraint(
         slot.devices,
-        rule=lambda m, k: (
-            m.cost[k] >= by_server(m, k, t.lone_least) + float(t.refusal_cost[k]) * refused(m, k)
-        ),
+        rule=lambda m, k: m.cost[k] >= alone(m, k) + float(t.refusal_cost[k]) * refused(m, k),
     )
     served = [k for k in slot.devices if slot.servers[k]]
     model.quickest = pyo.Constraint(

@@ -157,16 +157,17 @@ class SlotTerms:
                     out[k, b] |= tie or better
         return out
 
-    def lone_optimum(self, deadline_s: Array) -> LoneSender:
-        """(K, S) The cheapest powers without interference, at the best gains, and what they cost.
+    def lone_optimum(self, deadline_s: Array, wait_s: Array | float = 0.0) -> LoneSender:
+        """(..., K, S) The cheapest powers without interference, at the best gains; their costs.
 
-        What exceeds `deadline_s` (K, S) is an overrun. No plan serves device k on server s for less
-        than `lower`, if the deadline is the forgiving one; cost and `lower` are inf where the pair
-        is not admissible. Eqs. (12)-(30), (31).
+        What exceeds `deadline_s` (K, S) is an overrun; `wait_s` (..., K, S) is spent waiting for
+        the others on the server. No plan serves device k on server s for less than `lower`, if the
+        deadline is the forgiving one; cost and `lower` are inf where the pair is not admissible.
+        Eqs. (12)-(30), (31).
         """
         s = self.scenario
         above = np.arange(s.n_servers) >= s.n_uavs
-        fixed_s = self.constant_s + self.download_low_s
+        fixed_s = self.constant_s + self.download_low_s + wait_s
         fixed_J = self.constant_J + s.uav_power_W * self.download_low_s
         upload = Upload(
             load_s=self.load_s,
@@ -191,6 +192,13 @@ class SlotTerms:
         is convex: its least cost may lie a billionth of the deadline's price lower than need be.
         """
         return self.lone_optimum(self.forgiving_deadline_s).lower * (1 - MARGIN)
+
+    @cached_property
+    def loaded_least(self) -> Array:
+        """(N, K, S) `lone_least` beside c - 1 of the slot's N requests, c - 1 the first index."""
+        beside = np.arange(len(self.devices))[:, None, None]
+        wait_s = beside * self.instance.coefficients.execute_s[0]
+        return self.lone_optimum(self.forgiving_deadline_s, wait_s).lower * (1 - MARGIN)
 
     @cached_property
     def device_least(self) -> Array:

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 import pyomo.environ as pyo
+from numpy.typing import NDArray
 
 from minlp.p1.common import UNIT_M, Slot, disturbers, power_bounds, sends_among, slant
 from minlp.p1.rates_log import level
@@ -128,13 +129,24 @@ def _assign_costs(model: pyo.ConcreteModel, plan: Plan, verdict: Verdict) -> Non
         below = 0 <= server[k] < terms.scenario.n_uavs
         if hasattr(model, "download_ms"):
             _set(model.download_ms[k], 1e3 * float(verdict.download_s[0, k]) if below else 0.0)
-        if terms.scenario.compute_sharing == "shared":
-            alone = float(terms.instance.coefficients.execute_s[0, k, server[k]])
-            alone = alone if server[k] >= 0 else 0.0
-            _set(model.wait_s[k], float(verdict.execute_s[0, k]) - alone)
+    if terms.scenario.compute_sharing == "shared":
+        _assign_seats(model, server)
     for k, variable in model.overrun_s.items():
         _set(variable, 0.0)
         late_s = pyo.value(model.latency_s[k])
         excess = late_s - float(terms.deadline_s[k, server[k]]) if server[k] >= 0 else 0.0
         # the referee forgives what rounding could make
         _set(variable, excess if excess > TOLERANCE * late_s else 0.0)
+
+
+def _assign_seats(model: pyo.ConcreteModel, server: NDArray[np.int64]) -> None:
+    """Loads of shared servers under `server` (K,)."""
+    load = {b: int((server == b).sum()) for b, _ in model.full}
+    for (b, c), variable in model.full.items():
+        _set(variable, int(load[b] == c))
+    for (k, b, c), variable in model.seat.items():
+        _set(variable, int(server[k] == b and load[b] == c))
+    for k in model.slot.devices:
+        b = int(server[k])
+        if b >= 0 and (k, b, load[b]) not in model.seat:
+            raise ValueError(f"server[{k}] = {b}: not offered for {load[b]} requests at once")

@@ -4,10 +4,12 @@ A sample; thousands of worlds by `SATEDGE_EXAMPLES=50 pytest tests/minlp/test_ne
 """
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
 
+from minlp.alternating.solve import alternate
 from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from minlp.heuristics.local_search import local_search
@@ -74,8 +76,8 @@ def cheapest(instance, seed, *plans):
     rng = np.random.default_rng([seed, 1])
     tried = [p for p in plans if p is not None]
     tried += [random_plan(instance, rng, decades=(-7, 0.5)) for _ in range(6)]
-    methods = (greedy, nearest, local_search)
-    tried += [method(instance, budget_s=np.inf, seed=seed).plan for method in methods]
+    methods = (greedy, nearest, local_search, partial(alternate, kicks=0))
+    tried += [method(instance, budget_s=1e6, seed=seed).plan for method in methods]
     verdicts = [judge(instance, plan) for plan in tried]
     assert all(bool(verdict.admissible) for verdict in verdicts)
     slots = np.min([verdict.slot_cost for verdict in verdicts], axis=0)
@@ -136,16 +138,18 @@ def test_no_episode_costs_less_than_its_bounds():
 def test_the_sample_holds_every_kind_of_world():
     """Each value of every axis, every fleet, power range and kind is drawn."""
     seen = {name: set() for name in AXES}
-    kinds, fleets, powers = set(), set(), set()
+    kinds, fleets, powers, crowded = set(), set(), set(), 0
     for seed in range(60):
         instance, kind = world(seed)
         s = instance.scenario
+        crowded += s.compute_sharing == "shared" and instance.active.sum() > s.n_servers
         kinds.add(kind)
         fleets.add((s.n_uavs, s.n_satellites))
         powers.add((s.power_min_W, s.power_max_W))
         for name, values in seen.items():
             values.add(getattr(s, name))
     assert kinds == set(KINDS)
+    assert crowded >= 3, "servers that requests must share"
     assert fleets == set(FLEETS)
     assert powers == set(POWERS_W)
     assert {name: len(values) for name, values in seen.items()} == {

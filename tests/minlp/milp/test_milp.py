@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from minlp.alternating.solve import alternate
 from minlp.enumeration.solve import prove
 from minlp.milp import solve as relax
-from minlp.milp.duals import LinearProgram, LpAnswer, Solver
+from minlp.milp.duals import DISAGREEMENT, LinearProgram, LpAnswer, Solver
 from minlp.milp.model import UNIT_M, add_stretch, add_tangents, build_relaxation
 from minlp.milp.tangents import (
     capacity_lines,
@@ -75,9 +76,12 @@ def place(model, instance, plan):
         }  # fmt: skip
         for name, value in values.items():
             getattr(model, name)[key].set_value(float(value), skip_validation=True)
-        model.overrun_s[k].set_value(float(verdict.overrun_s[0, k]))
-        alone = float(instance.coefficients.execute_s[0, k, server[k]])
-        model.wait_s[k].set_value(max(0.0, float(verdict.execute_s[0, k]) - alone))
+        model.overrun_s[key].set_value(float(verdict.overrun_s[0, k]))
+    if s.compute_sharing == "shared":
+        for b, c in model.full:
+            model.full[b, c].set_value(int((server == b).sum() == c))
+        for k, b, c in model.seat:
+            model.seat[k, b, c].set_value(int(server[k] == b and (server == b).sum() == c))
     return True
 
 
@@ -246,7 +250,7 @@ def test_dominated_satellites_have_no_variables():
 
 
 def bound_without(component, instance):
-    """The root LP's certified bound, with the rows of a component dropped."""
+    """The root LP's certified bound, with the rows of a component dropped, if it names one."""
     model = build_relaxation(slot_terms(instance, 0))
     if component:
         model.del_component(component)
@@ -264,6 +268,27 @@ def test_capacity_and_interference_rows_pay(component):
         gains.append(bound_without("", instance) / bound_without(component, instance) - 1)
     assert min(gains) >= -1e-9
     assert max(gains) > 1e-3
+
+
+@pytest.mark.parametrize("component", ["one_load", "filled"])
+def test_rows_of_loads_pay(component):
+    """With shared compute the root's bound falls without them."""
+    gains = []
+    for seed in range(3):
+        instance = world("balanced", seed, n_devices=6, compute_sharing="shared")
+        gains.append(bound_without("", instance) / bound_without(component, instance) - 1)
+    assert min(gains) >= -DISAGREEMENT
+    assert max(gains) > 1e-2
+
+
+def test_shared_servers_are_bounded_closely():
+    """With six requests on few servers the bound lies within a tenth of the best plan."""
+    for name in ("paper", "balanced"):
+        fast = {"uav_TFLOPS": 3.76, "satellite_TFLOPS": 6.66}
+        instance = world(name, 3, n_devices=6, compute_sharing="shared", **fast)
+        bound = relax.relaxed(instance, 0, budget_s=np.inf, claim=False).lower_bound
+        best = float(judge(instance, alternate(instance, budget_s=1e6, seed=0).plan).cost)
+        assert 0.9 * best <= bound <= best * (1 + 1e-9)
 
 
 def test_refinement_at_the_solutions_raises_the_bound(monkeypatch):
