@@ -1,4 +1,4 @@
-"""Simple methods: random, nearest, greedy. What any better method must beat.
+"""Simple methods: random, fixed rules, greedy. What any better method must beat.
 
 All are causal: they see one slot and where the UAVs are, and are carried through the horizon by
 `rollout`. Their raw decisions pass the shared projector like everybody's.
@@ -7,6 +7,11 @@ All are causal: they see one slot and where the UAVs are, and are carried throug
   ones and powers between their limits (the paper's Random).
 - nearest: UAVs stay; a request goes to the nearest available UAV, without one to the satellite
   the fewest hops away, with the power that is optimal for a lone sender.
+- constant: UAVs stay; a request goes to the first available satellite in the order of their
+  numbers, without one to the first available UAV, and is sent at full power.
+- inversion: as constant, but a power inverts the channel: received is the noise, a signal-to-noise
+  ratio of one, as far as 10 mW and the greatest power allow (Goldsmith and Varaiya, IEEE Trans.
+  Inf. Theory 43(6), 1997, section III-C).
 - greedy: a request goes to the server that is cheapest for a lone sender (with shared compute:
   given those seated before it, longest execution first); then every UAV flies as near as
   coverage and reach allow to the centroid of its requests, and lone powers follow.
@@ -22,6 +27,11 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Report, ignore
 from satedge.problem.referee import available, uav_gains
 from satedge.problem.rollout import rollout
+
+#: Least power of `inversion`, W. Open.
+INVERSION_MIN_W = 0.01
+
+TINY = np.finfo(np.float64).tiny
 
 Array = NDArray[np.float64]
 Servers = NDArray[np.int64]
@@ -40,6 +50,24 @@ def nearest(instance: Instance, *, budget_s: float, seed: int, report: Report = 
     """Nearest UAV, else nearest satellite; powers of lone senders."""
     return rollout(
         instance, lambda slot, _: nearest_decision(slot), seed=seed, budget_s=budget_s,
+        report=report,
+    )  # fmt: skip
+
+
+def constant(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+    """First available satellite at full power; UAVs stay."""
+    return rollout(
+        instance, lambda slot, _: constant_decision(slot), seed=seed, budget_s=budget_s,
+        report=report,
+    )  # fmt: skip
+
+
+def inversion(
+    instance: Instance, *, budget_s: float, seed: int, report: Report = ignore
+) -> Outcome:
+    """First available satellite, the power inverting the channel; UAVs stay."""
+    return rollout(
+        instance, lambda slot, _: inversion_decision(slot), seed=seed, budget_s=budget_s,
         report=report,
     )  # fmt: skip
 
@@ -76,6 +104,32 @@ def nearest_decision(slot: Instance) -> Plan:
     order[..., s.n_uavs :] = 10 * s.area_side_m + slot.isl_hops[:, None, :]
     server = _cheapest(order, available(slot, stay))
     return _with_lone_powers(slot, server, stay)
+
+
+def constant_decision(slot: Instance) -> Plan:
+    """UAVs stay; first available satellite, else first available UAV, at full power."""
+    s = slot.scenario
+    stay = slot.uav_xy_m[None]
+    order = np.arange(s.n_servers, dtype=np.float64)
+    # Any satellite comes before any UAV.
+    order[: s.n_uavs] += s.n_servers
+    mask = available(slot, stay)
+    server = _cheapest(np.broadcast_to(order, mask.shape), mask)
+    return Plan(server, np.where(server >= 0, s.power_max_W, 0.0), stay)
+
+
+def inversion_decision(slot: Instance) -> Plan:
+    """The servers of `constant_decision`, every power inversely proportional to its gain."""
+    s = slot.scenario
+    plan = constant_decision(slot)
+    uav_gain = uav_gains(slot, plan.uav_xy_m)
+    by_satellite = np.repeat(slot.satellite_gain[..., None], s.n_satellites, axis=-1)
+    gain = np.concatenate([uav_gain, by_satellite], axis=-1)
+    own = np.take_along_axis(gain, np.maximum(plan.server, 0)[..., None], axis=-1)[..., 0]
+    least_W = min(max(INVERSION_MIN_W, s.power_min_W), s.power_max_W)
+    # A request without a server may have no gain.
+    power_W = np.clip(s.noise_W / np.maximum(own, TINY), least_W, s.power_max_W)
+    return Plan(plan.server, np.where(plan.server >= 0, power_W, 0.0), plan.uav_xy_m)
 
 
 def greedy_decision(slot: Instance) -> Plan:
