@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from satedge.bench.methods.table import find, load
+from satedge.bench.methods.table import MethodError, find, load
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
@@ -43,13 +43,14 @@ class Played:
 
 
 def play(name: str, instances: Sequence[Instance], **settings: Any) -> Played:
-    """A method of the table on every instance, without a limit of time."""
+    """A method of the table on every instance, without a limit of time. Raises MethodError."""
     method = find(name)
     solve = load(method)
     plans = []
     for instance in instances:
         plan = solve(instance, budget_s=np.inf, seed=0, **{**method.settings, **settings}).plan
-        assert plan is not None, f"{name} found no plan"
+        if plan is None:
+            raise MethodError(f"method {name!r}: allowed is one that finds plans")
         plans.append(plan)
     return summed(instances, plans)
 
