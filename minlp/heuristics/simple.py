@@ -12,6 +12,9 @@ All are causal: they see one slot and where the UAVs are, and are carried throug
 - inversion: as constant, but a power inverts the channel: received is the noise, a signal-to-noise
   ratio of one, as far as 10 mW and the greatest power allow (Goldsmith and Varaiya, IEEE Trans.
   Inf. Theory 43(6), 1997, section III-C).
+- spread: UAVs stay; a request goes to the available server with the fewest requests so far, the
+  longest execution first, with the power that is optimal for a lone sender (Graham, SIAM J. Appl.
+  Math. 17(2), 1969: longest processing time first).
 - greedy: a request goes to the server that is cheapest for a lone sender (with shared compute:
   given those seated before it, longest execution first); then every UAV flies as near as
   coverage and reach allow to the centroid of its requests, and lone powers follow.
@@ -68,6 +71,14 @@ def inversion(
     """First available satellite, the power inverting the channel; UAVs stay."""
     return rollout(
         instance, lambda slot, _: inversion_decision(slot), seed=seed, budget_s=budget_s,
+        report=report,
+    )  # fmt: skip
+
+
+def spread(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+    """The server with the fewest requests, longest execution first; UAVs stay."""
+    return rollout(
+        instance, lambda slot, _: spread_decision(slot), seed=seed, budget_s=budget_s,
         report=report,
     )  # fmt: skip
 
@@ -132,6 +143,19 @@ def inversion_decision(slot: Instance) -> Plan:
     return Plan(plan.server, np.where(plan.server >= 0, power_W, 0.0), plan.uav_xy_m)
 
 
+def spread_decision(slot: Instance) -> Plan:
+    """UAVs stay; longest execution first to the server with the fewest, ties to the lower index."""
+    s, stay = slot.scenario, slot.uav_xy_m[None]
+    mask = available(slot, stay)
+    server = np.full((1, s.n_devices), NO_SERVER)
+    seated = np.zeros(s.n_servers)
+    for k in _longest_first(slot):
+        server[0, k] = _cheapest(seated[None], mask[0, k][None])[0]
+        if server[0, k] >= 0:
+            seated[server[0, k]] += 1
+    return _with_lone_powers(slot, server, stay)
+
+
 def greedy_decision(slot: Instance) -> Plan:
     """Cheapest lone server; UAVs move to the centroids of their requests."""
     stay = slot.uav_xy_m[None]
@@ -173,13 +197,18 @@ def _cheapest(cost: Array, mask: NDArray[np.bool_]) -> Servers:
     return chosen.astype(np.int64)
 
 
+def _longest_first(slot: Instance) -> Servers:
+    """Devices in the order of their quickest executions, the longest first."""
+    return np.argsort(-slot.coefficients.execute_s[0].min(axis=-1), kind="stable")
+
+
 def _seated_in_turn(slot: Instance, costs: ServerCosts, mask: NDArray[np.bool_]) -> Servers:
     """Servers under shared compute: each request counts those already seated. Eqs. (14), (22)."""
     s, c = slot.scenario, slot.coefficients
     execute_s, late_from_s = c.execute_s[0], c.overrun_from_s[0]
     server = np.full((1, s.n_devices), NO_SERVER)
     seated = np.zeros(s.n_servers)
-    for k in np.argsort(-execute_s.min(axis=-1), kind="stable"):
+    for k in _longest_first(slot):
         wait_s = execute_s[k] * seated
         late_s = np.maximum(0.0, costs.latency_s[0, k] + wait_s - late_from_s[k])
         late_s -= np.maximum(0.0, costs.latency_s[0, k] - late_from_s[k])

@@ -102,6 +102,13 @@ TABLE: tuple[Method, ...] = (
         "First available satellite, power inverse to the channel's gain.",
     ),
     _row(
+        "spread",
+        "minlp.heuristics.simple:spread",
+        "heuristic",
+        "",
+        "The available server with the fewest requests.",
+    ),
+    _row(
         "greedy",
         "minlp.heuristics.simple:greedy",
         "heuristic",

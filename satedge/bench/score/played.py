@@ -13,8 +13,8 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 
-#: Methods that decide by a fixed rule: they look at neither costs nor what others send.
-FIXED_RULES = ("nearest", "constant", "inversion")
+#: Methods that decide by a fixed rule, which compares no costs.
+FIXED_RULES = ("nearest", "constant", "inversion", "spread")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from minlp.heuristics.local_search import disturbance_W, local_search, neighbours
 from minlp.heuristics.simple import (
     INVERSION_MIN_W,
+    _longest_first,
     constant,
     constant_decision,
     greedy,
@@ -17,6 +18,8 @@ from minlp.heuristics.simple import (
     nearest,
     random,
     random_decision,
+    spread,
+    spread_decision,
     towards_requests,
 )
 from satedge.problem.referee import available, judge, uav_gains, uplink_sinr
@@ -24,7 +27,7 @@ from satedge.problem.scenario import PRESETS
 from support.randomised import examples, seeds
 from support.worlds import ODD_WORLDS, printed
 
-METHODS = (random, nearest, constant, inversion, greedy, local_search)
+METHODS = (random, nearest, constant, inversion, spread, greedy, local_search)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -126,6 +129,22 @@ def test_inversion_receives_the_noise_within_its_limits():
     assert snr[between] == pytest.approx(1.0, rel=1e-12)
     assert (snr[power_W == INVERSION_MIN_W] >= 1).all()
     assert (snr[power_W == 1.0] <= 1).all()
+
+
+@examples(40)
+@given(st.sampled_from(list(PRESETS)), st.integers(0, 10_000))
+def test_spread_takes_the_server_with_the_fewest_requests(name, seed):
+    """The last request of each server found no available one with fewer; UAVs stay, and only what
+    has no available server is refused."""
+    slot = printed(name, seed)
+    plan, mask = spread_decision(slot), available(slot, slot.uav_xy_m[None])[0]
+    assert np.array_equal(plan.uav_xy_m[0], slot.uav_xy_m)
+    assert np.array_equal(plan.server[0] >= 0, mask.any(axis=-1))
+    server = plan.server[0]
+    load = np.bincount(server[server >= 0], minlength=slot.scenario.n_servers)
+    last = {i: k for k in _longest_first(slot) for i in [server[k]] if i >= 0}
+    for i, k in last.items():
+        assert load[i] - 1 <= load[mask[k]].min()
 
 
 @examples(40)
