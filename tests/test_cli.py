@@ -296,6 +296,27 @@ def test_scenario_lists_every_field() -> None:
     assert "interference_leakage" in fine("scenario")
 
 
+def test_describe_tells_features_of_suites_presets_and_files(folder: Path) -> None:
+    """Of all three, and how each number was got; a name that is both is the suite."""
+    told = json.loads(fine("describe", "tiny", "--slots", 3, "--json"))
+    assert (told["kind"], told["slots"], told["of"]) == ("suite", 3, 30)
+    assert told["reference"] == "best known plans"
+    assert all(feature["how"] for feature in told["features"])
+    values = {f["name"]: f["value"] for f in told["features"]}
+    assert 0 <= values["controllable share"] < 1
+    changed = ("--set", "n_slots=2", "--set", "interference_leakage=0.5")
+    told = json.loads(fine("describe", "tiny", *changed, "--slots", 2, "--json"))
+    assert (told["kind"], told["slots"], told["of"]) == ("preset", 2, 20)
+    assert {f["name"]: f["value"] for f in told["features"]}["leakage"] == 0.5
+    shown = fine("describe", folder / "tiny-0.json", "--reference", "nearest")
+    assert "1 of 1 slots; reference: nearest's plans" in " ".join(shown.split())
+    for words in (["nothing"], ["tiny", "--reference", "exakt"], ["nothing", "--set", "n_slots=2"]):
+        done = call("describe", *words)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert "allowed is" in done.stderr
+
+
 def test_refused_requests_and_outages_are_told(folder: Path, tmp_path: Path) -> None:
     """A plan that refuses the first request and whispers the others is admissible, and counted."""
     file, plan_file = folder / "tiny-0.json", tmp_path / "plan.json"

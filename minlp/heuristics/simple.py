@@ -1,4 +1,4 @@
-"""Simple methods: random, nearest, greedy. What any better method must beat.
+"""Simple methods: random, fixed rules, greedy. What any better method must beat.
 
 All are causal: they see one slot and where the UAVs are, and are carried through the horizon by
 `rollout`. Their raw decisions pass the shared projector like everybody's.
@@ -7,6 +7,14 @@ All are causal: they see one slot and where the UAVs are, and are carried throug
   ones and powers between their limits (the paper's Random).
 - nearest: UAVs stay; a request goes to the nearest available UAV, without one to the satellite
   the fewest hops away, with the power that is optimal for a lone sender.
+- constant: UAVs stay; a request goes to the first available satellite in the order of their
+  numbers, without one to the first available UAV, and is sent at full power.
+- inversion: as constant, but a power inverts the channel: received is the noise, a signal-to-noise
+  ratio of one, as far as 10 mW and the greatest power allow (Goldsmith and Varaiya, IEEE Trans.
+  Inf. Theory 43(6), 1997, section III-C).
+- spread: UAVs stay; a request goes to the available server with the fewest requests so far, the
+  longest execution first, with the power that is optimal for a lone sender (Graham, SIAM J. Appl.
+  Math. 17(2), 1969: longest processing time first).
 - greedy: a request goes to the server that is cheapest for a lone sender (with shared compute:
   given those seated before it, longest execution first); then every UAV flies as near as
   coverage and reach allow to the centroid of its requests, and lone powers follow.
@@ -22,6 +30,11 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Report, ignore
 from satedge.problem.referee import available, uav_gains
 from satedge.problem.rollout import rollout
+
+#: Least power of `inversion`, W. Open.
+INVERSION_MIN_W = 0.01
+
+TINY = np.finfo(np.float64).tiny
 
 Array = NDArray[np.float64]
 Servers = NDArray[np.int64]
@@ -40,6 +53,32 @@ def nearest(instance: Instance, *, budget_s: float, seed: int, report: Report = 
     """Nearest UAV, else nearest satellite; powers of lone senders."""
     return rollout(
         instance, lambda slot, _: nearest_decision(slot), seed=seed, budget_s=budget_s,
+        report=report,
+    )  # fmt: skip
+
+
+def constant(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+    """First available satellite at full power; UAVs stay."""
+    return rollout(
+        instance, lambda slot, _: constant_decision(slot), seed=seed, budget_s=budget_s,
+        report=report,
+    )  # fmt: skip
+
+
+def inversion(
+    instance: Instance, *, budget_s: float, seed: int, report: Report = ignore
+) -> Outcome:
+    """First available satellite, the power inverting the channel; UAVs stay."""
+    return rollout(
+        instance, lambda slot, _: inversion_decision(slot), seed=seed, budget_s=budget_s,
+        report=report,
+    )  # fmt: skip
+
+
+def spread(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+    """The server with the fewest requests, longest execution first; UAVs stay."""
+    return rollout(
+        instance, lambda slot, _: spread_decision(slot), seed=seed, budget_s=budget_s,
         report=report,
     )  # fmt: skip
 
@@ -75,6 +114,45 @@ def nearest_decision(slot: Instance) -> Plan:
     # Any UAV comes before any satellite.
     order[..., s.n_uavs :] = 10 * s.area_side_m + slot.isl_hops[:, None, :]
     server = _cheapest(order, available(slot, stay))
+    return _with_lone_powers(slot, server, stay)
+
+
+def constant_decision(slot: Instance) -> Plan:
+    """UAVs stay; first available satellite, else first available UAV, at full power."""
+    s = slot.scenario
+    stay = slot.uav_xy_m[None]
+    order = np.arange(s.n_servers, dtype=np.float64)
+    # Any satellite comes before any UAV.
+    order[: s.n_uavs] += s.n_servers
+    mask = available(slot, stay)
+    server = _cheapest(np.broadcast_to(order, mask.shape), mask)
+    return Plan(server, np.where(server >= 0, s.power_max_W, 0.0), stay)
+
+
+def inversion_decision(slot: Instance) -> Plan:
+    """The servers of `constant_decision`, every power inversely proportional to its gain."""
+    s = slot.scenario
+    plan = constant_decision(slot)
+    uav_gain = uav_gains(slot, plan.uav_xy_m)
+    by_satellite = np.repeat(slot.satellite_gain[..., None], s.n_satellites, axis=-1)
+    gain = np.concatenate([uav_gain, by_satellite], axis=-1)
+    own = np.take_along_axis(gain, np.maximum(plan.server, 0)[..., None], axis=-1)[..., 0]
+    least_W = min(max(INVERSION_MIN_W, s.power_min_W), s.power_max_W)
+    # A request without a server may have no gain.
+    power_W = np.clip(s.noise_W / np.maximum(own, TINY), least_W, s.power_max_W)
+    return Plan(plan.server, np.where(plan.server >= 0, power_W, 0.0), plan.uav_xy_m)
+
+
+def spread_decision(slot: Instance) -> Plan:
+    """UAVs stay; longest execution first to the server with the fewest, ties to the lower index."""
+    s, stay = slot.scenario, slot.uav_xy_m[None]
+    mask = available(slot, stay)
+    server = np.full((1, s.n_devices), NO_SERVER)
+    seated = np.zeros(s.n_servers)
+    for k in _longest_first(slot):
+        server[0, k] = _cheapest(seated[None], mask[0, k][None])[0]
+        if server[0, k] >= 0:
+            seated[server[0, k]] += 1
     return _with_lone_powers(slot, server, stay)
 
 
@@ -119,13 +197,18 @@ def _cheapest(cost: Array, mask: NDArray[np.bool_]) -> Servers:
     return chosen.astype(np.int64)
 
 
+def _longest_first(slot: Instance) -> Servers:
+    """Devices in the order of their quickest executions, the longest first."""
+    return np.argsort(-slot.coefficients.execute_s[0].min(axis=-1), kind="stable")
+
+
 def _seated_in_turn(slot: Instance, costs: ServerCosts, mask: NDArray[np.bool_]) -> Servers:
     """Servers under shared compute: each request counts those already seated. Eqs. (14), (22)."""
     s, c = slot.scenario, slot.coefficients
     execute_s, late_from_s = c.execute_s[0], c.overrun_from_s[0]
     server = np.full((1, s.n_devices), NO_SERVER)
     seated = np.zeros(s.n_servers)
-    for k in np.argsort(-execute_s.min(axis=-1), kind="stable"):
+    for k in _longest_first(slot):
         wait_s = execute_s[k] * seated
         late_s = np.maximum(0.0, costs.latency_s[0, k] + wait_s - late_from_s[k])
         late_s -= np.maximum(0.0, costs.latency_s[0, k] - late_from_s[k])

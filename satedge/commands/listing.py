@@ -94,7 +94,7 @@ def scenario(
         rows.append([str(f["name"]), value, *words])
     common.show(Table([Column(head) for head in heads], rows, f"preset {preset}"))
     for name, doc in PRESETS.items():
-        common.console().print(f"[bold]{name:<14}[/]{escape(doc)}")
+        common.console().print(f"[bold]{name:<20}[/]{escape(doc)}")
 
 
 def _shown(value: object) -> str:

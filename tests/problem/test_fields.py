@@ -149,3 +149,15 @@ def test_every_field_tells_what_it_is() -> None:
         assert allowed(field).startswith(("an integer in [", "a number in [", "one of ", "a comma"))
     catalogue = next(f for f in dataclasses.fields(Scenario) if f.name == "catalogue")
     assert choices(catalogue) == tuple(CATALOGUES)
+
+
+@pytest.mark.parametrize(
+    ("name", "twin"), [("contended", "paper"), ("contended-balanced", "balanced")]
+)
+def test_contended_worlds_differ_from_their_twins_in_servers_alone(name, twin):
+    """Shared, and twice as fast as Table 1's; weights and everything else are the twin's."""
+    table_1, own = preset(twin), preset(name)
+    assert own.uav_TFLOPS == pytest.approx(2 * table_1.uav_TFLOPS)
+    assert own.satellite_TFLOPS == pytest.approx(2 * table_1.satellite_TFLOPS)
+    servers = {"compute_sharing": "shared", "uav_TFLOPS": 3.76, "satellite_TFLOPS": 6.66}
+    assert table_1.replace(**servers) == own

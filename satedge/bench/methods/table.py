@@ -88,6 +88,27 @@ TABLE: tuple[Method, ...] = (
         "nearest", "minlp.heuristics.simple:nearest", "heuristic", "", "Nearest admissible server."
     ),
     _row(
+        "constant",
+        "minlp.heuristics.simple:constant",
+        "heuristic",
+        "",
+        "First available satellite, full power.",
+    ),
+    _row(
+        "inversion",
+        "minlp.heuristics.simple:inversion",
+        "heuristic",
+        "",
+        "First available satellite, power inverse to the channel's gain.",
+    ),
+    _row(
+        "spread",
+        "minlp.heuristics.simple:spread",
+        "heuristic",
+        "",
+        "The available server with the fewest requests.",
+    ),
+    _row(
         "greedy",
         "minlp.heuristics.simple:greedy",
         "heuristic",

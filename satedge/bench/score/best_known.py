@@ -26,7 +26,7 @@ from satedge.problem.plan import Outcome, Plan, PlanError
 from satedge.problem.referee import judge
 
 #: Suites with records: folders of instance files.
-SUITES = ("tiny", "slots", "slots-balanced")
+SUITES = ("tiny", "slots", "slots-balanced", "contended", "contended-balanced")
 
 #: Relative amount by which a bound may exceed a value before one of them must be wrong.
 CONTRADICTION = 1e-6

@@ -25,6 +25,8 @@ _FIGURES_CALIBRATION = range(11_000, 11_003)
 _SLOTS = range(2000, 2020)
 _TINY = range(3000, 3030)
 _TLE = range(4000, 4005)
+_CONTENDED = range(5000, 5010)
+_CONTENDED_VALIDATION = range(15_000, 15_005)
 
 #: The sweeps of figures 5 to 7: axis -> (fields of the scenario set to the value, values).
 SWEEPS: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
@@ -146,6 +148,14 @@ SUITES: dict[str, Suite] = {
         _slots("slots-balanced", "balanced"),
         committed=True,
     ),
+    "contended": Suite(
+        "Slots cut from contended episodes", _slots("contended", "contended"), committed=True
+    ),
+    "contended-balanced": Suite(
+        "Such slots under balanced weights",
+        _slots("contended-balanced", "contended-balanced"),
+        committed=True,
+    ),
     "as-printed": Suite(
         "Thirty of these slots with leakage 1 and requests as printed",
         _slots("as-printed", "as-printed", n_episodes=6),
@@ -154,6 +164,14 @@ SUITES: dict[str, Suite] = {
     "paper-validation": Suite(
         "Validation episodes of 100 slots",
         _episodes("paper-validation", "paper", _PAPER_VALIDATION),
+    ),
+    "contended-episodes": Suite(
+        "Contended test episodes of 100 slots",
+        _episodes("contended-episodes", "contended", _CONTENDED),
+    ),
+    "contended-validation": Suite(
+        "Contended validation episodes of 100 slots",
+        _episodes("contended-validation", "contended", _CONTENDED_VALIDATION),
     ),
     "figures": Suite(
         "The sweeps of figures 5 to 7: 3 episodes of 20 slots at every point",

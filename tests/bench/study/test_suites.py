@@ -41,9 +41,13 @@ SIZES = {
     "tiny": (30, 1),
     "slots": (100, 1),
     "slots-balanced": (100, 1),
+    "contended": (100, 1),
+    "contended-balanced": (100, 1),
     "as-printed": (30, 1),
     "paper": (10, 100),
     "paper-validation": (5, 100),
+    "contended-episodes": (10, 100),
+    "contended-validation": (5, 100),
     "figures": (42, 20),
     "figures-devices": (12, 20),
     "figures-deadline": (15, 20),
@@ -51,6 +55,10 @@ SIZES = {
     "figures-calibration": (15, 20),
     "tle": (5, 100),
 }
+
+
+#: Suites that lie in files.
+FILES = [name for name, suite in SUITES.items() if suite.committed]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +70,7 @@ def loaded():
 @pytest.fixture
 def copied(tmp_path):
     """A copy of the committed files, to be damaged."""
-    for name in ("tiny", "slots", "slots-balanced"):
+    for name in FILES:
         shutil.copytree(COMMITTED / name, tmp_path / name)
     return tmp_path
 
@@ -82,7 +90,7 @@ def test_everything_regenerates_to_what_is_published():
 
 def test_without_the_repository_suites_are_the_same(loaded, tmp_path):
     """An installed package has no instances/: what it generates is what the files hold."""
-    for name in ("tiny", "slots", "slots-balanced"):
+    for name in FILES:
         again = load_suite(name, root=tmp_path / "nowhere")
         assert [i.content_sha256 for i in again] == [i.content_sha256 for i in loaded[name]]
         assert [i.name for i in again] == [i.name for i in loaded[name]]
@@ -143,7 +151,7 @@ def test_seeds_never_overlap():
     assert len(TRAIN_SEEDS) >= 10**6
     for name, suite in SUITES.items():
         allowed = TEST_SEEDS
-        if name in ("paper-validation", "figures-calibration"):
+        if name in ("paper-validation", "contended-validation", "figures-calibration"):
             allowed = VALIDATION_SEEDS
         assert all(recipe.seed in allowed for recipe in suite.recipes), name
 
@@ -157,6 +165,19 @@ def test_slots_cover_the_episode(loaded):
         assert equal_arrays(plain, balanced)
         assert balanced.scenario == preset("balanced")
         assert plain.scenario == preset("paper")
+
+
+def test_contended_slots_are_places_of_slots(loaded):
+    """Episodes, indices and UAV positions of `slots`; under either weights the same draws."""
+    places = [(r.seed, r.slot) for r in SUITES["slots"].recipes]
+    pairs = zip(loaded["contended"], loaded["contended-balanced"], strict=True)
+    for (plain, balanced), paper in zip(pairs, loaded["slots"], strict=True):
+        assert equal_arrays(plain, balanced)
+        assert plain.scenario == preset("contended")
+        assert balanced.scenario == preset("contended-balanced")
+        assert equal_arrays(plain, paper, ["uav_xy_m", "device_xy_m"])
+    for name in ("contended", "contended-balanced"):
+        assert [(r.seed, r.slot) for r in SUITES[name].recipes] == places
 
 
 def test_as_printed_slots_are_those_of_slots(loaded):
@@ -329,19 +350,23 @@ def test_a_manifest_that_does_not_fit_is_found(monkeypatch, copied):
 def test_writing_gives_what_is_committed(monkeypatch, tmp_path):
     """`write_suites` writes the manifest, the constellation and the files that lie here.
 
-    Those were written before files had a hash of all they hold.
+    Some of those were written before files had a hash of all they hold.
     """
     package = Path(suites.__file__).parent / "data"
     (tmp_path / "data").mkdir()
     shutil.copy(package / "walker.tle", tmp_path / "data")
     monkeypatch.setattr(suites, "_DATA", tmp_path / "data")
     written = write_suites(tmp_path / "instances")
-    assert len(written) == 2 + 30 + 100 + 100
+    assert len(written) == 2 + sum(SIZES[name][0] for name in FILES)
     for path in written:
         part = path.relative_to(tmp_path)
         original = package / path.name if part.parts[0] == "data" else COMMITTED.parent / part
-        sealless = re.sub(rb',\n  "file_sha256": "[0-9a-f]{64}"', b"", path.read_bytes())
-        assert sealless == original.read_bytes()
+        assert sealless(path) == sealless(original)
+
+
+def sealless(path: Path) -> bytes:
+    """A file's bytes but for the hash of all it holds."""
+    return re.sub(rb',\n  "file_sha256": "[0-9a-f]{64}"', b"", path.read_bytes())
 
 
 def test_building_slots_of_an_episode_in_any_order_is_the_same():

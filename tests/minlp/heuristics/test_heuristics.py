@@ -7,11 +7,19 @@ from hypothesis import strategies as st
 
 from minlp.heuristics.local_search import disturbance_W, local_search, neighbours
 from minlp.heuristics.simple import (
+    INVERSION_MIN_W,
+    _longest_first,
+    constant,
+    constant_decision,
     greedy,
     greedy_decision,
+    inversion,
+    inversion_decision,
     nearest,
     random,
     random_decision,
+    spread,
+    spread_decision,
     towards_requests,
 )
 from satedge.problem.referee import available, judge, uav_gains, uplink_sinr
@@ -19,7 +27,7 @@ from satedge.problem.scenario import PRESETS
 from support.randomised import examples, seeds
 from support.worlds import ODD_WORLDS, printed
 
-METHODS = (random, nearest, greedy, local_search)
+METHODS = (random, nearest, constant, inversion, spread, greedy, local_search)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -83,6 +91,60 @@ def test_nearest_takes_the_nearest_available_uav():
         else:
             assert not mask[t, k].any()
     assert np.array_equal(plan.uav_xy_m, np.tile(instance.uav_xy_m, (5, 1, 1)))
+
+
+@pytest.mark.parametrize("changes", ODD_WORLDS)
+def test_constant_takes_the_first_satellite_at_full_power(changes):
+    """No available satellite has a lower number; a UAV only stands in for none; UAVs stay."""
+    instance = printed("paper", 11, n_slots=5, **changes)
+    plan, s = constant(instance, budget_s=np.inf, seed=0).plan, instance.scenario
+    mask = available(instance, plan.uav_xy_m)
+    for t, k in zip(*np.nonzero(instance.active), strict=True):
+        by_satellite = s.n_uavs + np.flatnonzero(mask[t, k, s.n_uavs :])
+        by_uav = np.flatnonzero(mask[t, k, : s.n_uavs])
+        first = [*by_satellite, *by_uav, -1][0]
+        assert plan.server[t, k] == first
+        assert plan.power_W[t, k] == (s.power_max_W if first >= 0 else 0)
+    assert np.array_equal(plan.uav_xy_m, np.tile(instance.uav_xy_m, (5, 1, 1)))
+
+
+def test_inversion_receives_the_noise_within_its_limits():
+    """Between the limits of its power every signal arrives as strong as the noise."""
+    powers, received = [], []
+    for seed in range(30):
+        slot = printed("paper", seed, antenna_gain_dB=35.0)
+        s, plan = slot.scenario, inversion_decision(slot)
+        assert np.array_equal(plan.server, constant_decision(slot).server)
+        gains = np.append(
+            uav_gains(slot, plan.uav_xy_m)[0], slot.satellite_gain[0, :, None], axis=1
+        )
+        for k in np.flatnonzero(plan.server[0] >= 0):
+            powers.append(plan.power_W[0, k])
+            received.append(gains[k, min(plan.server[0, k], s.n_uavs)] * powers[-1] / s.noise_W)
+    power_W, snr = np.array(powers), np.array(received)
+    between = (power_W > INVERSION_MIN_W) & (power_W < 1.0)
+    assert power_W.min() >= INVERSION_MIN_W
+    assert power_W.max() <= 1.0
+    assert between.sum() > 10
+    assert snr[between] == pytest.approx(1.0, rel=1e-12)
+    assert (snr[power_W == INVERSION_MIN_W] >= 1).all()
+    assert (snr[power_W == 1.0] <= 1).all()
+
+
+@examples(40)
+@given(st.sampled_from(list(PRESETS)), st.integers(0, 10_000))
+def test_spread_takes_the_server_with_the_fewest_requests(name, seed):
+    """The last request of each server found no available one with fewer; UAVs stay, and only what
+    has no available server is refused."""
+    slot = printed(name, seed)
+    plan, mask = spread_decision(slot), available(slot, slot.uav_xy_m[None])[0]
+    assert np.array_equal(plan.uav_xy_m[0], slot.uav_xy_m)
+    assert np.array_equal(plan.server[0] >= 0, mask.any(axis=-1))
+    server = plan.server[0]
+    load = np.bincount(server[server >= 0], minlength=slot.scenario.n_servers)
+    last = {i: k for k in _longest_first(slot) for i in [server[k]] if i >= 0}
+    for i, k in last.items():
+        assert load[i] - 1 <= load[mask[k]].min()
 
 
 @examples(40)
