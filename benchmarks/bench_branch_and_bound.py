@@ -1,7 +1,7 @@
 """How fast branch and bound certifies: `python benchmarks/bench_branch_and_bound.py`.
 
     --quick   a few slots of each case
-    --hard    the open cases instead: leakage 1, K = 20 and K = 30
+    --hard    the open cases instead: leakage 1, K = 20 and K = 30, larger contended slots
     --causes  instead, of the slots at leakage 1 how many no plan can serve in time, and why
     --only    cases whose name holds this text
 
@@ -49,6 +49,8 @@ def committed(quick: bool) -> list[Case]:
         ("slots to 1e-5", load_suite("slots")[short], 1e-5, 10),
         ("slots-balanced to 1e-3", load_suite("slots-balanced")[short], 1e-3, 10),
         ("slots-balanced to 1e-5", load_suite("slots-balanced")[short], 1e-5, 10),
+        ("contended to 1e-3", load_suite("contended")[short], 1e-3, 10),
+        ("contended-balanced to 1e-3", load_suite("contended-balanced")[short], 1e-3, 10),
     ]
 
 
@@ -57,6 +59,8 @@ def opened(quick: bool) -> list[Case]:
     many = 2 if quick else 20
     loud = {"interference_leakage": 1.0}
     printed = {**loud, "requests": "as-printed"}
+    fleet = {"n_devices": 20, "n_uavs": 6, "n_satellites": 8}
+    few = 2 if quick else 10
     return [
         ("leakage 1, K=10, to 1e-2", drawn("paper", many, **loud), 1e-2, 60),
         ("the same as printed, to 1e-2", drawn("paper", many, **printed), 1e-2, 60),
@@ -64,6 +68,9 @@ def opened(quick: bool) -> list[Case]:
         ("K=20 balanced to 1e-2", drawn("balanced", many, n_devices=20), 1e-2, 60),
         ("K=30 to 1e-3", drawn("paper", many, n_devices=30), 1e-3, 60),
         ("K=30 balanced to 1e-2", drawn("balanced", many, n_devices=30), 1e-2, 60),
+        ("contended, leakage 1, 1e-2", drawn("contended", many, **loud), 1e-2, 60),
+        ("contended K=20 to 1e-2", drawn("contended", few, **fleet), 1e-2, 60),
+        ("the same balanced, 1e-2", drawn("contended-balanced", few, **fleet), 1e-2, 60),
     ]
 
 
