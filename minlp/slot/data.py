@@ -12,6 +12,7 @@ option is the least bounded cost, and what bounds the one bounds the other.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.projector import reachable
 from satedge.problem.referee import TOLERANCE
+from satedge.problem.scenario import Scenario
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -71,54 +73,73 @@ def slot_data(instance: Instance, slot: int = 0) -> SlotData:
 
     All arrays are fresh: read-only ones would be another type to compiled code.
     """
-    s, c = instance.scenario, instance.coefficients
-    view = instance.rows(slice(slot, slot + 1))
     devices = np.flatnonzero(instance.active[slot])
+    return SlotData(
+        **_choices(instance, slot, devices),
+        **_channels(instance, slot, devices),
+        **_constants(instance.scenario),
+    )
+
+
+def _choices(instance: Instance, slot: int, devices: IntArray) -> dict[str, Any]:
+    """Fields on the options of the sending devices (n,), rows padded."""
+    view = instance.rows(slice(slot, slot + 1))
     mask = reachable(view, instance.uav_xy_m[None])[0, devices]
     options = [_options(instance, slot, int(k), mask[i]) for i, k in enumerate(devices)]
     width = max((len(rows) for rows in options), default=1)
-    table = np.zeros((5, len(devices), max(width, 1)))
+    table = np.zeros((5, len(devices), width))
     table[0] = -2
     for i, rows in enumerate(options):
         table[:, i, : len(rows)] = np.array(rows).T
+    return {
+        "n_options": np.array([len(rows) for rows in options], np.int64),
+        "receiver": table[0].astype(np.int64),
+        "server": table[1].astype(np.int64),
+        "fixed_cost": table[2].copy(),
+        "execute_s": table[3].copy(),
+        "slack_s": table[4].copy(),
+    }
+
+
+def _channels(instance: Instance, slot: int, devices: IntArray) -> dict[str, Any]:
+    """Fields on what the sending devices (n,) send, over which channels, and from where."""
+    s = instance.scenario
     bands = np.r_[np.full(s.n_uavs, s.uav_bandwidth_Hz), s.satellite_bandwidth_Hz]
+    beta = s.uav_reference_gain_dB / 10 * np.log(10)
+    return {
+        "load_s": instance.input_bit[slot, devices][:, None] * np.log(2) / bands,
+        "propagation_s": np.r_[np.zeros(s.n_uavs), instance.coefficients.up_propagation_s[slot]],
+        "answer_bit": s.token_bit * instance.output_words[slot, devices].astype(float),
+        "log_fading": np.log(np.maximum(instance.uav_fading[slot, devices], 1e-300)) + beta,
+        "log_satellite": np.log(np.maximum(instance.satellite_gain[slot, devices], 1e-300)),
+        "device_xy_m": np.array(instance.device_xy_m[slot, devices]),
+        "altitude_m": np.array(instance.uav_altitude_m[slot]),
+        "start_xy_m": np.array(instance.uav_xy_m),
+    }
+
+
+def _constants(s: Scenario) -> dict[str, Any]:
+    """Fields that are the same in all slots: limits, weights, noise and the rules of sharing."""
     with np.errstate(divide="ignore"):
         log_leakage = float(np.log(s.interference_leakage))
-        beta = s.uav_reference_gain_dB / 10 * np.log(10)
-        log_fading = np.log(np.maximum(instance.uav_fading[slot, devices], 1e-300)) + beta
-        log_satellite = np.log(np.maximum(instance.satellite_gain[slot, devices], 1e-300))
-    return SlotData(
-        n_options=np.array([len(rows) for rows in options], np.int64),
-        receiver=table[0].astype(np.int64),
-        server=table[1].astype(np.int64),
-        fixed_cost=table[2].copy(),
-        execute_s=table[3].copy(),
-        slack_s=table[4].copy(),
-        load_s=instance.input_bit[slot, devices][:, None] * np.log(2) / bands,
-        propagation_s=np.r_[np.zeros(s.n_uavs), c.up_propagation_s[slot]],
-        answer_bit=s.token_bit * instance.output_words[slot, devices].astype(float),
-        log_fading=np.array(log_fading),
-        log_satellite=log_satellite,
-        device_xy_m=np.array(instance.device_xy_m[slot, devices]),
-        altitude_m=np.array(instance.uav_altitude_m[slot]),
-        start_xy_m=np.array(instance.uav_xy_m),
-        reach_m=s.uav_reach_m,
-        coverage_m=s.uav_coverage_m,
-        side_m=s.area_side_m,
-        separation_m=s.uav_separation_m,
-        path_loss_exponent=s.path_loss_exponent,
-        latency_weight=s.latency_weight_per_s,
-        energy_weight=s.energy_weight_per_J,
-        overrun_weight=s.penalty_per_s,
-        log_leakage=log_leakage,
-        log_noise=float(np.log(s.noise_W)),
-        log_power_min=float(np.log(s.power_min_W)),
-        log_power_max=float(np.log(s.power_max_W)),
-        uav_power_W=s.uav_power_W,
-        uav_bandwidth_Hz=s.uav_bandwidth_Hz,
-        scope=SCOPES[s.interference_scope],
-        shared=s.compute_sharing == "shared",
-    )
+    return {
+        "reach_m": s.uav_reach_m,
+        "coverage_m": s.uav_coverage_m,
+        "side_m": s.area_side_m,
+        "separation_m": s.uav_separation_m,
+        "path_loss_exponent": s.path_loss_exponent,
+        "latency_weight": s.latency_weight_per_s,
+        "energy_weight": s.energy_weight_per_J,
+        "overrun_weight": s.penalty_per_s,
+        "log_leakage": log_leakage,
+        "log_noise": float(np.log(s.noise_W)),
+        "log_power_min": float(np.log(s.power_min_W)),
+        "log_power_max": float(np.log(s.power_max_W)),
+        "uav_power_W": s.uav_power_W,
+        "uav_bandwidth_Hz": s.uav_bandwidth_Hz,
+        "scope": SCOPES[s.interference_scope],
+        "shared": s.compute_sharing == "shared",
+    }
 
 
 def forgiving(data: SlotData, deadline_s: Array) -> SlotData:

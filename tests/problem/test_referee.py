@@ -57,11 +57,13 @@ def test_agrees_with_plain_loops(name, changes, seed):
     assert np.array_equal(verdict.refused, instance.active & (plan.server < 0))
 
 
+@pytest.mark.parametrize("exponent", [2.0, 2.5, 3.0])
 @pytest.mark.parametrize("n_uavs", [0, 1, 3])
-def test_every_server_agrees_with_plain_loops(n_uavs):
-    """However many UAVs there are: a lone request on each server, whose tier has its own uplink."""
+def test_every_server_agrees_with_plain_loops(n_uavs, exponent):
+    """However many UAVs there are, however their channels fade: a lone request on each server."""
     changes = {"n_devices": 1, "n_uavs": n_uavs, "accuracy_max": 0.31, "arrivals": "every-slot"}
-    instance = generate(preset("paper", n_slots=1, uav_coverage_m=1000.0, **changes), 0)
+    changes |= {"uav_coverage_m": 1000.0, "path_loss_exponent": exponent}
+    instance = generate(preset("paper", n_slots=1, **changes), 0)
     stay = instance.uav_xy_m[None]
     servers = np.flatnonzero(available(instance, stay)[0, 0])
     assert servers.tolist() == list(range(n_uavs + 4))
