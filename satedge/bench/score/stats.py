@@ -116,6 +116,21 @@ def mean_interval(values: ArrayLike) -> Interval:
     return _stretched(mean, means, float(v.std(ddof=1) / np.sqrt(v.size)), v.size - 1)[0]
 
 
+def difference_of_means(ours: ArrayLike, theirs: ArrayLike) -> Interval:
+    """mean(ours) - mean(theirs) of two independent samples of two values or more. Welch 1947."""
+    from scipy.stats import t
+
+    x, y = np.asarray(ours, float), np.asarray(theirs, float)
+    value = float(x.mean() - y.mean())
+    parts = [(float(v.var(ddof=1)) / v.size, v.size - 1) for v in (x, y)]
+    variance = sum(v for v, _ in parts)
+    if variance == 0:
+        return Interval(value, value, value)
+    freedom = variance**2 / sum(v**2 / n for v, n in parts)
+    half = float(t.ppf(0.5 + CONFIDENCE / 2, freedom)) * variance**0.5
+    return Interval(value, value - half, value + half)
+
+
 @dataclass(frozen=True)
 class Ratio:
     """Ratio of two means less 1, with its interval, and how surely it is not 0."""

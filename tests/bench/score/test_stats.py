@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.stats import ttest_ind
 
 from satedge.bench.score import stats
 
@@ -95,6 +96,15 @@ def test_mean_interval_leans_to_the_long_tail() -> None:
     found = stats.mean_interval([1.0] * 9 + [11.0])
     assert found.value == 2.0
     assert found.high - 2.0 > 1.5 * (2.0 - found.low)
+
+
+def test_difference_of_means_is_that_of_scipy() -> None:
+    """Welch's interval; samples without spread differ by what they differ."""
+    x, y = [1.0, 2.0, 4.0], [0.5, 0.7, 0.6, 1.4]
+    known = ttest_ind(x, y, equal_var=False).confidence_interval()
+    found = stats.difference_of_means(x, y)
+    assert_allclose([found.low, found.high], [known.low, known.high])
+    assert stats.difference_of_means([2.0, 2.0], [1.0, 1.0]) == stats.Interval(1.0, 1.0, 1.0)
 
 
 @pytest.mark.parametrize("values", [[], [3.0], [3.0, math.nan]])
