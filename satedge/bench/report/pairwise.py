@@ -13,15 +13,18 @@ from satedge.bench.score.summary import Line
 
 def pair_tables(scored: pd.DataFrame, lines: Sequence[Line]) -> list[Table]:
     """For each group, every method against the best one that knows no later slot."""
-    heads = ("difference %", "low", "high", "probability", "instances")
+    heads = ("difference %", "low", "high", "p (Holm)", "probability", "instances")
     numbers = (Column(head, form=".4g") for head in heads)
-    columns = (Column("method"), *numbers, Column("units"))
+    columns = (Column("method"), Column("verdict"), *numbers, Column("drawn"))
     tables = []
     for found in against_best(scored, lines):
         caption = (
-            f"Mean of the method's cost over that of {found.best}, less 1, on the instances that "
-            "both have plans for, with a paired bootstrap interval; the probability that a run of "
-            "the method costs less, ties half; and the units that were resampled."
+            f"The method's mean cost over that of {found.best}, less 1, on the instances that both "
+            "have plans for, with its 95 % two-way bootstrap interval; the p-value of no "
+            "difference, adjusted by Holm for the comparisons of this table, by which the verdict "
+            "goes at 5 %; the probability that a run of the method costs less, ties half; and what "
+            "was drawn again: instances, the same for both, and of a learned method its training "
+            "seeds, too. The intervals are of each comparison by itself."
         )
         title = f"{found.group}: every method against {found.best}"
         rows = [_row(p) for p in found.pairs]
@@ -30,18 +33,19 @@ def pair_tables(scored: pd.DataFrame, lines: Sequence[Line]) -> list[Table]:
 
 
 def _row(pair: Pair) -> tuple[str | float, ...]:
-    d = pair.difference
-    numbers = (100 * d.value, 100 * d.low, 100 * d.high, pair.improvement)
-    return (pair.method, *(round(v, 4) for v in numbers), float(pair.instances), pair.units)
+    d = pair.ratio.difference
+    percents = (round(100 * v, 4) for v in (d.value, d.low, d.high))
+    shares = (round(v, 4) for v in (pair.adjusted_p, pair.improvement))
+    return (pair.method, pair.verdict, *percents, *shares, float(pair.instances), pair.drawn)
 
 
 def all_pairs(scored: pd.DataFrame, lines: Sequence[Line]) -> Table:
-    """Every pair of every group, for CSV."""
-    heads = ("group", "method", "other", "instances", "units", "relative_difference", "low", "high")
-    columns = [Column(head) for head in (*heads, "probability_of_improvement")]
+    """Every pair of every group, for CSV; p-values are adjusted for all pairs of the group."""
+    heads = ("group", "method", "other", "verdict", "instances", "drawn", "relative_difference")
+    more = ("low", "high", "p", "p_holm", "probability_of_improvement")
     rows = []
     for p in pairs(scored, lines):
-        d = p.difference
-        numbers = (d.value, d.low, d.high, p.improvement)
-        rows.append((p.group, p.method, p.other, p.instances, p.units, *numbers))
-    return Table(columns, rows, name="pairs")
+        d = p.ratio.difference
+        numbers = (d.value, d.low, d.high, p.ratio.p, p.adjusted_p, p.improvement)
+        rows.append((p.group, p.method, p.other, p.verdict, p.instances, p.drawn, *numbers))
+    return Table([Column(head) for head in (*heads, *more)], rows, name="pairs")

@@ -64,7 +64,8 @@ def _facts(lines: list[Line]) -> Iterator[Fact]:
         yield Fact(_signed(line.excess), f"with all slots known, {label(line, lines)}")
     for line in [v for v in causal if v.family == "learned"][:1]:
         known = line.excess_interval
-        between = f", {percent(known.low)} to {percent(known.high)}" if line.seeds > 1 else ""
+        told = math.isfinite(known.low)
+        between = f", {percent(known.low)} to {percent(known.high)}" if told else ""
         yield Fact(_signed(line.excess), f"the best learned method, {label(line, lines)}{between}")
     for line in [v for v in causal if v.method == "greedy" and v is not best]:
         missed = percent(line.deadline_misses)
@@ -150,12 +151,12 @@ def _learners(complete: list[Line], lines: list[Line]) -> str:
     learned = [v for v in complete if v.family == "learned"]
     if not learned:
         return ""
-    best, low_high = learned[0], learned[0].excess_interval
+    best, known = learned[0], learned[0].excess_interval
     spread = ""
-    if best.seeds > 1:
+    if math.isfinite(known.low):
         spread = (
-            f" (interquartile mean over {best.seeds} seeds {percent(low_high.value)}, 95 % "
-            f"interval {percent(low_high.low)} to {percent(low_high.high)})"
+            f" (95 % interval over {best.seeds} seeds and {best.instances} instances "
+            f"{percent(known.low)} to {percent(known.high)})"
         )
     return (
         f" The best learned method is {label(best, lines)}, {percent(best.excess)} above the best "

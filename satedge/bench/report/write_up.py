@@ -24,7 +24,7 @@ from satedge.bench.score.score import score
 from satedge.bench.score.summary import Line, summarise
 from satedge.bench.score.sweeps import sweeps
 from satedge.bench.score.training_logs import trainings
-from satedge.bench.score.verify import findings, primal_integrals
+from satedge.bench.score.verify import findings, primal_integrals, slot_costs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,6 +60,7 @@ def write(store: Store, report: bool = True) -> WriteUp:
     broken = findings(store, rows)
     scored = score(rows)
     scored["primal_s"] = primal_integrals(store, scored)
+    scored["slot_costs"] = slot_costs(store, scored)
     lines = summarise(scored)
     stated = claims(lines, sweeps(scored), trainings(scored))
     more = supplementary(store, scored, lines)

@@ -1,20 +1,20 @@
-"""Methods in pairs on the same instances: how much more one costs, how sure, how often less."""
+"""Methods in pairs on the same instances: how much more one costs, how sure, how often less.
+
+Costs are compared by the ratio of their means, whose sign is that of the means' difference; a
+mean of ratios may have the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from satedge.bench.score import stats
-from satedge.bench.score.stats import Interval
-from satedge.bench.score.summary import Line, by_comparison, label
-
-Array = NDArray[np.float64]
+from satedge.bench.score.stats import Ratio
+from satedge.bench.score.summary import LEARNED, Line, by_comparison, by_seed, label
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,21 @@ class Pair:
     method: str
     other: str
     instances: int
-    units: str
-    """What was resampled: 'instances', or 'seeds' where a learned method is in the pair."""
-    difference: Interval
-    """Mean of cost / other's cost - 1, negative where the method is cheaper."""
+    drawn: str
+    """What was resampled: 'instances', or 'seeds and instances' with a learned method."""
+    ratio: Ratio
+    """Mean cost over the other's mean cost, less 1: negative where the method is cheaper."""
     improvement: float
     """Probability that a run of the method costs less than one of the other, ties half."""
+    adjusted_p: float = float("nan")
+    """p of no difference, by Holm for all comparisons of the table."""
+
+    @property
+    def verdict(self) -> str:
+        """What may be said of the method against the other, at 95 % for the whole table."""
+        if not self.adjusted_p < 1 - stats.CONFIDENCE:
+            return "no difference shown"
+        return "cheaper" if self.ratio.difference.value < 0 else "more expensive"
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,17 @@ class BestPairs:
 
 
 def pairs(scored: pd.DataFrame, lines: Sequence[Line]) -> list[Pair]:
-    """Every pair of every group; a pair without a common instance is left out."""
-    return [p for _, part in by_comparison(lines) for p in _group(part, scored)]
+    """Every pair of every group; a pair without a common instance is left out.
+
+    Adjusted for all pairs of their group.
+    """
+    return [p for _, part in by_comparison(lines) for p in _adjusted(_group(part, scored))]
+
+
+def _adjusted(found: Iterable[Pair]) -> list[Pair]:
+    told = list(found)
+    adjusted = stats.holm([p.ratio.p for p in told])
+    return [replace(p, adjusted_p=value) for p, value in zip(told, adjusted, strict=True)]
 
 
 def _group(lines: list[Line], scored: pd.DataFrame) -> Iterator[Pair]:
@@ -62,36 +80,21 @@ def _pair(a: Line, b: Line, lines: list[Line], costs: Mapping[int, pd.DataFrame]
     if common.empty:
         return None
     ours, theirs = (costs[id(v)][common].to_numpy() for v in (a, b))
-    learned = "learned" in (a.family, b.family)
+    learned = (a.family == LEARNED, b.family == LEARNED)
     return Pair(
         lines[0].group,
         label(a, lines),
         label(b, lines),
         len(common),
-        "seeds" if learned else "instances",
-        difference(ours, theirs, learned),
+        "seeds and instances" if any(learned) else "instances",
+        stats.ratio_of_means(ours, theirs, learned),
         stats.probability_of_improvement(ours, theirs),
     )
 
 
-def difference(ours: Array, theirs: Array, by_seed: bool) -> Interval:
-    """Relative difference of costs (seeds, instances) with a paired bootstrap interval.
-
-    `by_seed`: the unit is the seed, its mean over instances one value; equal seeds are paired,
-    and a method with a single seed is compared with each of the other's.
-    """
-    if not by_seed:
-        return stats.mean_interval(ours.mean(axis=0) / theirs.mean(axis=0) - 1)
-    n = max(len(ours), len(theirs))
-    paired = [x if len(x) == n else np.repeat(x.mean(axis=0)[None], n, 0) for x in (ours, theirs)]
-    return stats.mean_interval((paired[0] / paired[1] - 1).mean(axis=1))
-
-
 def _costs(line: Line, scored: pd.DataFrame) -> pd.DataFrame:
-    """(seeds, instances) costs of a line, on the instances on which every seed has a plan."""
-    mine = scored["usable"] & (scored["group"] == line.group) & (scored["method"] == line.method)
-    plans = scored[mine & (scored["budget_s"] == line.budget_s)]
-    return plans.pivot(index="seed", columns="instance_sha256", values="cost").dropna(axis=1)
+    mine = (scored["group"] == line.group) & (scored["method"] == line.method)
+    return by_seed(scored[mine & (scored["budget_s"] == line.budget_s)])
 
 
 def against_best(scored: pd.DataFrame, lines: Sequence[Line]) -> Iterator[BestPairs]:
@@ -108,4 +111,5 @@ def against_best(scored: pd.DataFrame, lines: Sequence[Line]) -> Iterator[BestPa
             continue
         costs = {id(v): _costs(v, scored) for v in ran}
         found = [_pair(v, best, part, costs) for v in ran if v is not best]
-        yield BestPairs(group, label(best, part), [p for p in found if p is not None])
+        told = _adjusted(p for p in found if p is not None)
+        yield BestPairs(group, label(best, part), told)

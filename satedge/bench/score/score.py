@@ -43,7 +43,8 @@ DEFINITIONS: dict[str, str] = {
     ),
     "excess": (
         "cost / best causal cost of the instance - 1: against the best plan of the study by a "
-        "method that does not know later slots."
+        "method that does not know later slots. Of several instances the ratio of the means, as "
+        "of the two scores that follow."
     ),
     "over hindsight": (
         "The same against the best plan by a method that knows the whole episode, which no causal "
@@ -67,8 +68,14 @@ DEFINITIONS: dict[str, str] = {
     "feasible": "No constraint is broken, every request is served, and no deadline missed.",
     "time": "Shifted geometric mean (shift 1 s) of the elapsed time on one thread.",
     "interval": (
-        "Centre of the excess and its 95 % bootstrap interval: for solvers the mean, drawn over "
-        "instances; for learners the interquartile mean, drawn over training seeds."
+        "95 % two-way bootstrap interval of the excess: instances are drawn again, the same for "
+        "all methods, and of a learned method its training seeds, too. None of a single instance "
+        "or a single training seed."
+    ),
+    "median cost": "Median over the slots of all plans of a slot's bounded cost.",
+    "CVaR": (
+        "Conditional value at risk of a slot's bounded cost: the mean of the most expensive 5 % "
+        "of the slots of all plans."
     ),
     "refused": "Share of requests that the plan leaves without a server.",
     "outages": (
@@ -94,7 +101,8 @@ def score(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with their scores; NaN where there is no admissible plan or no bound.
 
     Columns beside those of the rows: `usable` (there is an admissible plan and a status that
-    counts); of the instance `best_bound` and `best_cost`; of the plan `gap`, `own_gap`,
+    counts); of the instance `best_bound`, `best_cost`, `best_causal` and `best_hindsight`; of the
+    plan `gap`, `own_gap`,
     `controllable_gap`, `excess`, `over_hindsight`, `controllable_excess` and `normalised`, see
     DEFINITIONS. `excess` is below 0 for a plan that knows later slots and uses that.
     """
@@ -115,6 +123,8 @@ def score(rows: pd.DataFrame) -> pd.DataFrame:
         usable=usable,
         best_bound=best_bound,
         best_cost=best_cost,
+        best_causal=causal,
+        best_hindsight=hindsight,
         gap=_gap(cost, best_bound),
         own_gap=_gap(cost.where(usable, best_cost), bound),
         controllable_gap=((cost - best_bound) / (cost - floor)).where(cost > floor, 0 * cost),

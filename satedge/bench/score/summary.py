@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from satedge.bench.score import stats
 from satedge.bench.score.stats import Interval
 from satedge.problem.referee import COST_VERSION
 
 NAN = float("nan")
+
+#: Family of the methods that have training seeds.
+LEARNED = "learned"
 
 
 def column(head: str, unit: str = "", form: str = ".4g", doc: str = "") -> Any:
@@ -45,6 +49,8 @@ class Line:
     """Judged by an earlier version of the cost, at least some of it."""
 
     cost: float = column("cost", form=".4f", doc="cost")
+    cost_median: float = column("median cost", form=".4f", doc="median cost")
+    cost_worst: float = column("CVaR 5 %", form=".4f", doc="CVaR")
     excess: float = column("excess", "%", ".3f", "excess")
     over_hindsight: float = column("over hindsight", "%", ".3f", "over hindsight")
     controllable_excess: float = column("controllable excess", "%", ".2f", "controllable excess")
@@ -85,7 +91,8 @@ COLUMNS = {f.name: f.metadata for f in fields(Line) if "head" in f.metadata}
 def summarise(scored: pd.DataFrame) -> list[Line]:
     """Lines of all groups; within a group the best excess first.
 
-    `scored` are rows with their scores, and with primal integrals `primal_s` where they are known.
+    `scored` are rows with their scores, and where they are known with primal integrals `primal_s`
+    and `slot_costs`, the costs of the slots of each plan.
     """
     order = {group: place for place, group in enumerate(scored["group"].unique())}
     parts = scored.groupby(["group", "method", "budget_s"], sort=False)
@@ -148,18 +155,20 @@ def _line(part: pd.DataFrame) -> Line:
 def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
     """The columns of a line that its plans decide."""
     names = (
-        "cost",
-        "excess",
-        "over_hindsight",
-        "controllable_excess",
-        "gap",
-        "controllable_gap",
-        "normalised",
-    )
-    means = {n: _mean(plans[n]) for n in (*names, "latency_s", "energy_J", "reward", "feasible")}
+        "cost", "gap", "controllable_gap", "normalised", "latency_s", "energy_J", "reward",
+        "feasible",
+    )  # fmt: skip
+    means = {n: _mean(plans[n]) for n in names}
+    cost, causal, floor = plans["cost"], plans["best_causal"], plans["floor"]
+    slots = _slot_costs(plans)
     requests = plans["requests"].sum()
     gap = plans["gap"][np.isfinite(plans["gap"])]
     return means | {
+        "cost_median": float(np.median(slots)) if slots.size else NAN,
+        "cost_worst": stats.conditional_value_at_risk(slots),
+        "excess": _excess(cost, causal),
+        "over_hindsight": _excess(cost, plans["best_hindsight"]),
+        "controllable_excess": _excess(cost - floor, causal - floor),
         "gap_median": float(gap.median()),
         "gap_max": float(gap.max()),
         "deadline_misses": _share(plans["deadline_misses"], requests),
@@ -172,16 +181,38 @@ def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def by_seed(part: pd.DataFrame, column: str = "cost") -> pd.DataFrame:
+    """(seeds, instances) values of one line, on the instances on which every seed has a plan."""
+    plans = part[part["usable"]]
+    return plans.pivot(index="seed", columns="instance_sha256", values=column).dropna(axis=1)
+
+
 def _interval(plans: pd.DataFrame) -> Interval:
-    """Of the excess: over training seeds for learners, over instances for the others."""
-    if plans.empty:
+    """Of the excess, on the instances on which every seed has a plan."""
+    cost = by_seed(plans)
+    best = plans.groupby("instance_sha256")["best_causal"].first()[cost.columns].dropna()
+    if best.empty:
         return Interval(NAN, NAN, NAN)
-    learned = plans["family"].iloc[0] == "learned"
-    _, unit = np.unique(plans["seed" if learned else "instance_sha256"], return_inverse=True)
-    means = np.bincount(unit, weights=plans["excess"]) / np.bincount(unit)
-    if learned:
-        return stats.interquartile_interval(means[:, None])
-    return stats.mean_interval(means)
+    drawn = (plans["family"].iloc[0] == LEARNED, False)
+    return stats.ratio_of_means(cost[best.index], best.to_numpy()[None], drawn).difference
+
+
+def _excess(costs: pd.Series, best: pd.Series) -> float:
+    """Ratio of the means less 1, where the best is known; 0 where both are 0."""
+    known = np.isfinite(best)
+    mean, least = _mean(costs[known]), _mean(best[known])
+    if mean == least:
+        return 0.0
+    return mean / least - 1 if least else np.inf
+
+
+def _slot_costs(plans: pd.DataFrame) -> NDArray[np.float64]:
+    """Of all slots of the plans; none unless they are known of every plan."""
+    single = (plans["n_slots"] == 1).all()
+    if single or "slot_costs" not in plans:
+        return plans["cost"].to_numpy(float) if single else np.empty(0)
+    found = plans["slot_costs"]
+    return np.concatenate(list(found)) if len(found) and found.notna().all() else np.empty(0)
 
 
 def _mean(values: pd.Series) -> float:

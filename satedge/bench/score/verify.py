@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from satedge.bench.run.messages import MessageError
-from satedge.bench.run.record import recomputed
+from satedge.bench.run.record import plan_of, recomputed
 from satedge.bench.run.rows import NAMES, from_records
 from satedge.bench.run.store import Store, StoreError
 from satedge.bench.score.best_known import SUITES, Record, read_records
@@ -23,7 +23,7 @@ from satedge.bench.score.stats import primal_integral
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import FileError
 from satedge.problem.plan import PlanError
-from satedge.problem.referee import COST_VERSION
+from satedge.problem.referee import COST_VERSION, judge
 
 #: What an earlier cost says otherwise of plans with refused requests or outages.
 COSTED = ("cost", "reward", "cost_without_resampled", "admissible", "violations", "status")
@@ -67,6 +67,18 @@ def primal_integrals(store: Store, scored: pd.DataFrame) -> pd.Series:
         times, costs = [p[0] for p in trace], [p[1] for p in trace]
         found[row.Index] = primal_integral(times, costs, row.best_cost, row.budget_s)
     return pd.Series(found, dtype=float)
+
+
+def slot_costs(store: Store, scored: pd.DataFrame) -> pd.Series:
+    """(slots,) costs of every plan of several slots that counts and was judged by today's cost."""
+    instance = lru_cache(maxsize=64)(store.instance)
+    today = scored["usable"] & (scored["cost_version"] == COST_VERSION)
+    found = {}
+    for row in scored[today & (scored["n_slots"] > 1)].itertuples():
+        plan = plan_of(store.read(row.key))
+        if plan is not None:
+            found[row.Index] = judge(instance(row.instance_sha256), plan).slot_cost
+    return pd.Series(found, index=scored.index, dtype=object)
 
 
 def contradictions(record: dict[str, Any], instance: Instance) -> list[str]:

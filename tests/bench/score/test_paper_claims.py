@@ -65,7 +65,7 @@ def test_figure_7(latency: list[float], energy: list[float], verdicts: list[str]
     ends = [c.verdict for c in found if " at accuracy " in c.paper]
     assert ends[:2] == verdicts
     (step,) = [c for c in found if "sharpest step of latency" in c.paper]
-    assert (step.verdict == "reproduced") == (np.diff(latency).argmax() == 2)
+    assert (step.verdict == "fitted") == (np.diff(latency).argmax() == 2)
 
 
 def test_trends_of_figures_5_and_6() -> None:
@@ -95,3 +95,14 @@ def test_critic_rates() -> None:
     assert "first half of 75 epochs 0.150 against 0.500" in told[0].ours
     assert "0.700 against 0.000" in told[1].ours
     assert claims([], [], [*good, *slow[:2]]) == [], "two seeds are too few"
+
+
+def test_a_verdict_on_critic_rates_needs_an_interval() -> None:
+    """Seeds that differ more than the rates do show nothing; the contrary contradicts."""
+    good = [trained(0.001, (level,) * 4)[i] for i, level in enumerate((0.5, 0.7, 0.9))]
+    slow = [trained(0.0001, (level,) * 4)[i] for i, level in enumerate((0.4, 0.6, 0.8))]
+    (claim,) = claims([], [], [*good, *slow])
+    assert claim.verdict == "inconclusive"
+    faster = trained(0.0001, (2.0, 2.0, 2.0, 2.0))
+    (claim,) = claims([], [], [*good, *faster])
+    assert claim.verdict == "contradicted"

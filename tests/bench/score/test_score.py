@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
@@ -11,7 +12,7 @@ from satedge.bench.report.comparison import comparison
 from satedge.bench.run.record import cost_without_resampled, floor, numbers
 from satedge.bench.run.rows import from_records
 from satedge.bench.score.score import RANDOM, gate, score
-from satedge.bench.score.summary import summarise
+from satedge.bench.score.summary import Line, summarise
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
@@ -249,18 +250,51 @@ def test_gate_counts_plans_of_failed_rows() -> None:
     assert len(gate(from_records([row("a", 1.0, status="crashed"), row("b", 10.0, 9.0)]))) == 1
 
 
-def test_summary_of_a_learner_has_the_seed_as_its_unit() -> None:
-    """Interquartile mean over four seeds' means: excess 0, 10, 20, 60 % -> 15 %."""
-    rows = [row("best", 10.0), row("best", 10.0, instance_sha256="j")]
-    for seed, cost in enumerate((10.0, 11.0, 12.0, 16.0)):
-        for sha, shift in (("i", -0.5), ("j", 0.5)):
-            more = {"family": "learned", "seed": seed, "instance_sha256": sha}
-            rows.append(row("rl", max(cost + shift, 10.0), **more))
-    rows[2]["cost"] = rows[3]["cost"] = 10.0
-    line = next(v for v in summarise(score(from_records(rows))) if v.method == "rl")
+def test_summary_of_a_learner_draws_seeds_and_instances() -> None:
+    """Seeds 0, 10, 20 and 60 % above the best: 22.5 %; without other seeds no interval."""
+
+    def of_seeds(costs: tuple[float, ...]) -> Line:
+        rows = [row("best", 10.0, instance_sha256=sha) for sha in ("i", "j")]
+        for seed, cost in enumerate(costs):
+            for sha, shift in (("i", -0.5), ("j", 0.5)):
+                more = {"family": "learned", "seed": seed, "instance_sha256": sha}
+                rows.append(row("rl", cost + shift * (cost > 10), **more))
+        return next(v for v in summarise(score(from_records(rows))) if v.method == "rl")
+
+    line = of_seeds((10.0, 11.0, 12.0, 16.0))
     assert (line.seeds, line.plans, line.runs) == (4, 8, 8)
-    assert line.excess_interval.value == pytest.approx(0.15)
-    assert line.excess == pytest.approx((0.0 + 0.1 + 0.2 + 0.6) / 4)
+    assert line.excess == pytest.approx(0.225) == line.excess_interval.value
+    assert line.excess_interval.low < 0 < 0.225 < line.excess_interval.high
+    alone = of_seeds((11.0,))
+    assert alone.excess == pytest.approx(0.1)
+    assert math.isnan(alone.excess_interval.low)
+
+
+def test_excess_of_a_line_is_that_of_the_means() -> None:
+    """20 and 50 against 10 and 100: cheaper on average, whatever the mean of the ratios is."""
+    costs = {"a": (20.0, 50.0), "b": (10.0, 100.0)}
+    rows = [
+        row(m, cost, instance_sha256=sha)
+        for m, both in costs.items()
+        for sha, cost in zip("ij", both, strict=True)
+    ]
+    first, second = summarise(score(from_records(rows)))
+    assert (first.method, second.method) == ("a", "b")
+    assert first.excess == pytest.approx(70 / 60 - 1)
+    assert second.excess == pytest.approx(110 / 60 - 1)
+
+
+def test_median_and_worst_are_of_slots() -> None:
+    """Two episodes of 20 slots, 1..40: median 20.5, the worst two 39.5; unknown, they are NaN."""
+    rows = [row("a", 10.5, n_slots=20), row("a", 30.5, n_slots=20, instance_sha256="j")]
+    scored = score(from_records(rows))
+    assert math.isnan(summarise(scored)[0].cost_worst)
+    slots = pd.Series([np.arange(1.0, 21.0), np.arange(21.0, 41.0)], dtype=object)
+    (line,) = summarise(scored.assign(slot_costs=slots))
+    assert (line.cost, line.cost_median, line.cost_worst) == (20.5, 20.5, 39.5)
+    single = [row("a", c, n_slots=1, instance_sha256=str(c)) for c in (1.0, 2.0, 9.0)]
+    (line,) = summarise(score(from_records(single)))
+    assert (line.cost, line.cost_median, line.cost_worst) == (4.0, 2.0, 9.0)
 
 
 def test_summary_counts_requests_not_rows() -> None:

@@ -2,12 +2,13 @@
 
 import math
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.stats import ttest_ind
 
 from satedge.bench.score import stats
 
@@ -71,97 +72,193 @@ def test_a_trace_has_a_cost_for_every_time() -> None:
         stats.primal_integral([1.0, 2.0], [10.0], 10.0, 4.0)
 
 
-def test_interquartile_mean() -> None:
-    """Of eight values the two least and the two greatest are left out."""
-    assert stats.interquartile_mean([100, 1, 2, 3, 4, 5, 6, -50]) == pytest.approx(3.5)
-    assert math.isnan(stats.interquartile_mean([]))
+def test_conditional_value_at_risk() -> None:
+    """Of 1..40 the worst 5 % are 39 and 40; of 30 one and a half count: (30 + 29 / 2) / 1.5."""
+    cvar = stats.conditional_value_at_risk
+    assert cvar(np.arange(1, 41)) == pytest.approx(39.5)
+    assert cvar(np.arange(1, 31)) == pytest.approx((30 + 29 / 2) / 1.5)
+    assert cvar([3.0, 7.0, 5.0]) == 7.0
+    assert cvar([1.0, 2.0, 3.0, 4.0], share=0.5) == 3.5
+    assert math.isnan(cvar([]))
 
 
-def test_interquartile_interval_resamples_seeds_within_tasks() -> None:
-    """Tasks that differ while seeds agree leave no uncertainty; seeds that differ do."""
-    agree = stats.interquartile_interval(np.array([[1.0, 5.0], [1.0, 5.0], [1.0, 5.0]]))
-    assert (agree.value, agree.low, agree.high) == (3.0, 3.0, 3.0)
-    differ = stats.interquartile_interval(np.array([[0.0], [1.0], [2.0], [3.0]]))
-    assert differ.value == 1.5
-    assert 0.0 <= differ.low < 1.5 < differ.high <= 3.0
-
-
-def test_interquartile_interval_of_two_seeds() -> None:
-    """Two seeds resample to (0,0), (0,1), (1,0), (1,1): the interval is the whole range."""
-    found = stats.interquartile_interval(np.array([[0.0], [1.0]]))
-    assert (found.value, found.low, found.high) == (0.5, 0.0, 1.0)
-
-
-#: Scores (seeds, tasks) and what rliable 1.2.0 says of them, which does not run beside our pins
-#: (its arch 7.2.0 fails on pandas 3; this was pandas 2.3.3): mean ends of four runs, 0.002 apart,
-#: of `library.get_interval_estimates({"m": np.array(scores)},
-#: lambda x: np.array([metrics.aggregate_iqm(x)]), reps=50_000)`.
-RLIABLE = {
-    "three tasks": (
-        [
-            [0.35, 0.82, 0.33],
-            [-1.3, 0.91, 0.45],
-            [-0.54, 0.58, 0.36],
-            [0.29, 0.03, 0.55],
-            [-0.74, -0.16, -0.48],
-            [0.6, 0.04, -0.29],
-            [-0.78, -0.26, 0.01],
-            [-0.28, 1.29, 1.01],
-        ],
-        (0.1425, -0.12042, 0.40396),
-    ),
-    "one task": (
-        [[-2.71], [-1.89], [-0.17], [-0.42], [0.21]],
-        (-0.82666667, -2.43666667, 0.08333333),
-    ),
-}
-
-
-@pytest.mark.parametrize(("scores", "published"), RLIABLE.values(), ids=RLIABLE)
-def test_interquartile_interval_agrees_with_rliable(
-    scores: list[list[float]],
-    published: tuple[float, float, float],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The stratified bootstrap is the one that rliable publishes."""
-    monkeypatch.setattr(stats, "RESAMPLES", 50_000)
-    ours = stats.interquartile_interval(scores)
-    assert ours.value == pytest.approx(published[0], abs=1e-8)
-    assert_allclose([ours.low, ours.high], published[1:], atol=0.003)
-
-
-def test_mean_interval() -> None:
-    """Equal values leave no uncertainty; two values give the whole range at 95 %."""
+def test_mean_interval_is_as_wide_as_that_of_t() -> None:
+    """0, 1, 2: mean 1, standard error 1 / sqrt(3), t of 2 degrees of freedom 4.3027."""
+    found = stats.mean_interval([0.0, math.nan, 1.0, 2.0, math.inf])
+    assert found.value == 1.0
+    assert found.high - found.low == pytest.approx(2 * 4.30265 / math.sqrt(3), rel=1e-5)
     same = stats.mean_interval([2.0, 2.0, 2.0])
     assert (same.value, same.low, same.high) == (2.0, 2.0, 2.0)
-    two = stats.mean_interval([0.0, 1.0])
-    assert (two.value, two.low, two.high) == (0.5, 0.0, 1.0)
-    none = stats.mean_interval([math.nan, math.inf])
-    assert all(math.isnan(v) for v in (none.value, none.low, none.high))
 
 
-def test_mean_interval_is_of_percentiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tenths of a binomial: P(0) = 0.35, P(<= 1) = 0.74, P(<= 2) = 0.93, P(<= 3) = 0.987."""
-    values = [0] * 9 + [1]
-    found = stats.mean_interval([*values, math.nan])
-    assert_allclose([found.value, found.low, found.high], [0.1, 0.0, 0.3])
-    monkeypatch.setattr(stats, "CONFIDENCE", 0.8)
+def test_mean_interval_leans_to_the_long_tail() -> None:
+    """Costs with a long upper tail leave more room above the mean than below it."""
+    found = stats.mean_interval([1.0] * 9 + [11.0])
+    assert found.value == 2.0
+    assert found.high - 2.0 > 1.5 * (2.0 - found.low)
+
+
+def test_difference_of_means_is_that_of_scipy() -> None:
+    """Welch's interval; samples without spread differ by what they differ."""
+    x, y = [1.0, 2.0, 4.0], [0.5, 0.7, 0.6, 1.4]
+    known = ttest_ind(x, y, equal_var=False).confidence_interval()
+    found = stats.difference_of_means(x, y)
+    assert_allclose([found.low, found.high], [known.low, known.high])
+    assert stats.difference_of_means([2.0, 2.0], [1.0, 1.0]) == stats.Interval(1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("values", [[], [3.0], [3.0, math.nan]])
+def test_a_single_value_has_no_interval(values: list[float]) -> None:
+    """What was drawn once tells nothing of its spread."""
     found = stats.mean_interval(values)
-    assert_allclose([found.low, found.high], [0.0, 0.2])
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
 
 
-@pytest.mark.parametrize("interval", [stats.mean_interval, stats.interquartile_interval])
-def test_intervals_draw_by_their_seed(
-    interval: Callable[..., stats.Interval], monkeypatch: pytest.MonkeyPatch
+def test_ratio_of_means_by_hand() -> None:
+    """Means 3 and 2: +50 %. Of the logarithm the standard error is that of x/3 - y/2.
+
+    x = (2, 4), y = (2, 2): the two values are -1/3 and 1/3, so 1/3, and t of 1 degree 12.706.
+    """
+    found = stats.ratio_of_means([[2.0, 4.0]], [[2.0, 2.0]])
+    assert found.difference.value == pytest.approx(0.5)
+    width = math.log1p(found.difference.high) - math.log1p(found.difference.low)
+    assert width == pytest.approx(2 * 12.7062 / 3, rel=1e-5)
+
+
+def test_seeds_add_to_the_spread() -> None:
+    """Seeds with means 1 and 3 on equal episodes: 1/2 by seeds alone, of means over 2."""
+    ours, theirs = [[1.0, 1.0, 1.0], [3.0, 3.0, 3.0]], [[1.0, 1.0, 1.0]]
+    found = stats.ratio_of_means(ours, theirs, (True, False)).difference
+    width = math.log1p(found.high) - math.log1p(found.low)
+    assert width == pytest.approx(2 * 12.7062 / 2, rel=1e-5)
+    averaged = stats.ratio_of_means(ours, theirs).difference
+    assert (averaged.value, averaged.low, averaged.high) == (1.0, 1.0, 1.0)
+
+
+def test_episodes_are_paired_and_seeds_are_not() -> None:
+    """Episodes that are dear to both cancel out; the order of seeds says nothing."""
+    episode = np.linspace(1.0, 9.0, 12)
+    same = stats.ratio_of_means(1.1 * episode[None], episode[None])
+    assert same.difference.low == pytest.approx(0.1) == same.difference.high
+    assert same.p == 0.0
+    seeds = np.array([0.9, 1.0, 1.2])[:, None]
+    ours, theirs = seeds * episode, seeds[:2] * episode
+    found = stats.ratio_of_means(ours, theirs, (True, True))
+    turned = stats.ratio_of_means(ours[::-1], theirs, (True, True))
+    assert found.difference.high - found.difference.low == pytest.approx(
+        turned.difference.high - turned.difference.low, rel=0.1
+    )
+    assert found.difference.low < 0 < found.difference.high
+    assert found.p > 0.05
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "drawn"),
+    [
+        ([[2.0]], [[1.0]], (False, False)),
+        ([[2.0], [3.0]], [[1.0]], (True, False)),
+        ([[2.0, 3.0]], [[1.0, 1.0]], (True, False)),
+        ([[2.0, 3.0], [2.5, 2.5]], [[1.0, 1.5]], (True, True)),
+    ],
+)
+def test_one_seed_or_episode_gives_no_interval(
+    ours: list[list[float]], theirs: list[list[float]], drawn: tuple[bool, bool]
 ) -> None:
-    """The same RESAMPLES draws for the same seed, 0 if none is given; two draws span less."""
+    """The ratio is told, how sure it is is not."""
+    found = stats.ratio_of_means(ours, theirs, drawn)
+    assert found.difference.value == pytest.approx(np.mean(ours) / np.mean(theirs) - 1)
+    assert math.isnan(found.difference.low)
+    assert math.isnan(found.difference.high)
+    assert math.isnan(found.p)
+
+
+def test_the_sign_follows_the_means() -> None:
+    """Ratios 2 and 0.5 average to 1.25, yet the mean of 20, 50 is below that of 10, 100."""
+    found = stats.ratio_of_means([[20.0, 50.0]], [[10.0, 100.0]])
+    assert found.difference.value == pytest.approx(70 / 110 - 1)
+
+
+def test_p_and_interval_say_the_same() -> None:
+    """p is below 5 % exactly where the interval leaves out 0."""
+    rng = np.random.default_rng(3)
+    for shift in np.linspace(-0.3, 0.3, 41):
+        ours = 1 + shift + 0.2 * rng.normal(size=(4, 10))
+        found = stats.ratio_of_means(ours, np.ones((1, 10)), (True, False))
+        inside = found.difference.low <= 0 <= found.difference.high
+        assert (found.p >= 0.05) == inside
+
+
+def test_holm() -> None:
+    """Sorted 0.01, 0.02, 0.04 of three: 3 * 0.01, 2 * 0.02, 0.04; none falls below the last."""
+    assert stats.holm([0.04, 0.01, math.nan, 0.02]) == pytest.approx(
+        [0.04, 0.03, math.nan, 0.04], nan_ok=True
+    )
+    assert stats.holm([0.9, 0.8]) == [1.0, 1.0]
+    assert stats.holm([]) == []
+
+
+def covered(n_seeds: tuple[int, int], n_episodes: int, effects: Sequence[float], n: int) -> float:
+    """Share of `n` worlds of equal methods whose interval has 0 in it.
+
+    `effects`: standard deviations by seed, by episode (half of it common to both methods), and
+    of what a seed does on an episode. The cost is 1 on average.
+    """
+    rng = np.random.default_rng(7)
+    of_seed, of_episode, noise = effects
+    hits = 0
+    for _ in range(n):
+        common = rng.normal(size=n_episodes)
+        costs = [
+            1
+            + of_seed * rng.normal(size=(s, 1)) * (s > 1)
+            + of_episode * (common + rng.normal(size=n_episodes)) / math.sqrt(2)
+            + noise * rng.normal(size=(s, n_episodes))
+            for s in n_seeds
+        ]
+        found = stats.ratio_of_means(*costs, (n_seeds[0] > 1, n_seeds[1] > 1)).difference
+        hits += found.low <= 0 <= found.high
+    return hits / n
+
+
+WORLDS = [
+    ((5, 1), 30, (0.05, 0.1, 0.05)),
+    ((5, 3), 50, (0.05, 0.1, 0.05)),
+    ((10, 5), 50, (0.02, 0.15, 0.05)),
+    ((5, 5), 20, (0.1, 0.02, 0.02)),
+    ((1, 1), 40, (0.0, 0.1, 0.05)),
+]
+
+
+@pytest.mark.parametrize(("n_seeds", "n_episodes", "effects"), WORLDS)
+def test_intervals_cover_what_they_promise(
+    n_seeds: tuple[int, int], n_episodes: int, effects: tuple[float, float, float]
+) -> None:
+    """95 % intervals hold the truth in 93 to 97 % of worlds, with few seeds too."""
+    assert 0.93 <= covered(n_seeds, n_episodes, effects, 2000) <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_seeds", "n_episodes", "effects"), WORLDS)
+def test_intervals_cover_in_many_worlds(
+    n_seeds: tuple[int, int], n_episodes: int, effects: tuple[float, float, float]
+) -> None:
+    """The same of thirty thousand worlds, where chance is a tenth of a percent."""
+    assert 0.935 <= covered(n_seeds, n_episodes, effects, 30_000) <= 0.965
+
+
+def test_intervals_draw_the_same_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RESAMPLES draws, the same in every process; in blocks they are as many."""
     values = np.linspace(0.0, 1.0, 41) ** 2
-    scores = values if interval is stats.mean_interval else values[:, None]
-    many = interval(scores)
-    assert many == interval(scores, seed=0) != interval(scores, seed=1)
-    monkeypatch.setattr(stats, "RESAMPLES", 2)
-    two = interval(scores)
-    assert 0 < two.high - two.low < 0.9 * (many.high - many.low)
+    found = stats.mean_interval(values)
+    stats._weights.cache_clear()
+    assert stats.mean_interval(values) == found
+    weights = np.concatenate([w for (w,) in stats._resamples(41)])
+    assert weights.shape == (stats.RESAMPLES, 41)
+    assert_allclose(weights.sum(axis=1), 1.0)
+    assert weights.mean() == pytest.approx(1 / 41)
+    monkeypatch.setattr(stats, "BLOCK", 41 * 300)
+    assert [len(w) for (w,) in stats._resamples(41)] == [300, 300, 300, 100]
 
 
 def test_an_interval_of_many_values_takes_little_memory() -> None:
@@ -178,9 +275,9 @@ def test_an_interval_of_many_values_takes_little_memory() -> None:
     "statistic",
     [
         stats.shifted_geometric_mean,
-        stats.interquartile_mean,
+        stats.conditional_value_at_risk,
         stats.mean_interval,
-        lambda v: stats.interquartile_interval(v[:, None]),
+        lambda v: stats.ratio_of_means(v[None], v[None, ::-1]),
         lambda v: stats.performance_profile(v[None], [3.0]).tolist(),
     ],
 )
@@ -190,12 +287,6 @@ def test_numbers_of_single_precision_are_the_doubles_they_are(
     """What is stored in four bytes is computed with in eight: 0.3 / 0.1 is above 3 there."""
     single = np.array([0.1, 0.3, 0.7, 1.9, 5.3], np.float32)
     assert statistic(single) == statistic(single.astype(float))
-
-
-def test_the_ends_of_an_interval_cut_off_equal_shares() -> None:
-    """Of 0..1000, 25 lie below the lower end at 95 %, and 25 above the upper one."""
-    low, high = stats._ends(np.arange(1001.0))
-    assert (low, high) == (pytest.approx(25.0), pytest.approx(975.0))
 
 
 def test_probability_of_improvement() -> None:

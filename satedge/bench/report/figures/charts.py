@@ -37,13 +37,13 @@ def excess_chart(lines: Sequence[Line]) -> Figure | None:
         colour = FAMILIES.get(line.family, style.ORANGE)
         low, high = (100 * v for v in (line.excess_interval.low, line.excess_interval.high))
         ax.plot([low, high], [y, y], color=colour, lw=5, alpha=0.35, solid_capstyle="butt")
-        ax.plot(100 * line.excess_interval.value, y, "o", color=colour, ms=6, mec="white", mew=0.8)
+        ax.plot(100 * line.excess, y, "o", color=colour, ms=6, mec="white", mew=0.8)
         ax.annotate(
             f"{line.cost:.6g}", (1.01, y), xycoords=("axes fraction", "data"), va="center",
             fontsize=8, color=style.BLACK,
         )  # fmt: skip
     ax.set_xscale("symlog", linthresh=1e-3, linscale=0.6)
-    if min(v.excess_interval.low for v in shown) >= 0:
+    if np.nanmin([[v.excess, v.excess_interval.low] for v in shown]) >= 0:
         ax.set_xlim(left=0)
     _few_decades(ax)
     ax.set(xlabel="excess over the best causal cost, %")

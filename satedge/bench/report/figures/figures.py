@@ -106,9 +106,9 @@ def _training(scored: pd.DataFrame) -> Sketch:
     return Sketch(
         "curves",
         "Learning curves",
-        "Validation episodes during training: mean over seeds and a 95 % interval. A slot that "
-        "costs a thousand times as much as others lifts the mean cost and hardly lowers the "
-        "reward.",
+        "Validation episodes during training: mean over seeds and a 95 % interval over "
+        "seeds alone, on the same episodes. A slot that costs a thousand times as much as others "
+        "lifts the mean cost and hardly lowers the reward.",
         partial(learning.learning_chart, trainings(scored)),
     )
 
@@ -142,9 +142,9 @@ def _of_quality(group: _Group) -> list[Sketch]:
         Sketch(
             "excess",
             "Cost per method",
-            "Mean excess over the best causal plan of each instance, and its 95 % interval: over "
-            "instances, for learners the interquartile mean's over seeds. The mean cost stands at "
-            "the right.",
+            "Mean cost over the mean of the best causal plans, less 1, and its 95 % interval: "
+            "instances are drawn again, and of learners their training seeds, too. The mean cost "
+            "stands at the right.",
             partial(charts.excess_chart, lines),
         ),
         Sketch(
