@@ -37,6 +37,10 @@ class Priced(Record):
     lost: Vector  # (n,) what undecided devices take off the bound
     relaxed: Vector  # (n,) cost of each device in the convex problem
     y: Vector  # (n + 2M,) where the bound was attained
+    near: Matrix  # (M, 2) where gains were linearised
+    multiplier: Vector  # (n,) lambda, what the bound takes for a second of overrun
+    disc: Matrix  # (Q, 4) rows UAV, centre x, centre y, radius
+    weight: Vector  # (Q,) mu, what it takes for the squared excess over a disc
     assigned: Assigned  # with shared compute
 
 
@@ -149,7 +153,10 @@ def priced(
                 option[k, o] = bound + lost[k] + price[k, o, 0]
     if np.isnan(bound):
         bound = -np.inf
-    return Priced(bound, price, option, lost, relaxed, anchor, assigned)
+    return Priced(
+        bound, price, option, lost, relaxed, anchor, near, multiplier, problem.disc, weights,
+        assigned,
+    )  # fmt: skip
 
 
 @kernel
