@@ -13,7 +13,7 @@ import numpy as np
 
 from minlp.branch_and_bound.record import Recorder, Visit
 from minlp.branch_and_bound.search import Limits, Search
-from minlp.slot.data import Array, SlotData
+from minlp.slot.data import Array, IntArray, SlotData
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Report, ignore
@@ -69,6 +69,8 @@ def _written(instance: Instance, slot: int, search: Search, bound: float) -> dic
             "uav_xy_m": plan.uav_xy_m[0].tolist(),
         },
     }
+    root = recorder.root.allowed
+    proof["root"] = [] if root is None else _bits(data, root, n_servers)
     model = Model(instance, slot, options)
     proof["cost"], _broken = incumbent_cost(model, proof["plan"])
     for attempt in range(TRIES):
@@ -118,7 +120,7 @@ def _option_bits(data: SlotData, k: int, mask: int, n_servers: int) -> int:
     return sum(1 << (s if s >= 0 else n_servers) for s in servers)
 
 
-def _bits(data: SlotData, allowed: Array, n_servers: int) -> list[int]:
+def _bits(data: SlotData, allowed: IntArray, n_servers: int) -> list[int]:
     return [_option_bits(data, k, int(mask), n_servers) for k, mask in enumerate(allowed)]
 
 

@@ -16,6 +16,8 @@ from satedge.verify.interval import Array, Interval
 from satedge.verify.model import Mask, Model
 from satedge.verify.region import Regions, distances2, gain_tables, held, option_terms
 
+Index = NDArray[np.int64]
+
 #: Share of the noise by which rows lower it, for devices that refuse: they send next to nothing.
 VANISH = 1e-13
 
@@ -88,7 +90,7 @@ def rows_at(model: Model, regions: Regions, given: Numbers, floor: Array) -> Row
         - Interval(np.where(to, high, 0.0))[:, :, None]
     )
     flat_c = (pair.lo + inf[:, :, None]).min(-1)  # (L, k, j)
-    flat_sure = (sure[:, None] | ~to[:, :, None]).all(-1) & to.any(-1)[..., None]
+    flat_sure = (sure[:, None] | ~to[:, :, None]).all(-1) & np.asarray(to.any(-1))[..., None]
     disturbs, log_n, log_c = flat_sure, Interval(flat_n), Interval(flat_c)
     slope_n = Interval(np.zeros((len(core), n, 2)))
     slope_c = Interval(np.zeros((len(core), n, n, 2)))
@@ -160,12 +162,12 @@ def _swapped_mask(table: Mask, pick: NDArray[np.int64]) -> Mask:
 def _heard(model: Model, allowed: Mask) -> Mask:
     """(L, n, R) receivers of allowed options."""
     m = model.n_uavs
-    return np.concatenate([allowed[..., :m], allowed[..., m:-1].any(-1)[..., None]], -1)
+    return np.concatenate([allowed[..., :m], np.asarray(allowed[..., m:-1].any(-1))[..., None]], -1)
 
 
 def _surely(model: Model, hears: Mask) -> Mask:
     """(L, n, R) whether a device disturbs a receiver if it sends. (8), (10)."""
-    sends, m = hears.any(-1), model.n_uavs
+    sends, m = np.asarray(hears.any(-1)), model.n_uavs
     if model.scenario.interference_scope == "all":
         return np.repeat(sends[..., None], m + 1, -1)
     if model.scenario.interference_scope == "server":
@@ -317,9 +319,9 @@ def _prices(model: Model, regions: Regions, given: Numbers, rows: Rows) -> Array
 
 
 def disturbances(
-    model: Model, rows: Rows, row: Array, k: Array, o: Array
+    model: Model, rows: Rows, row: Index, k: Index, o: Index
 ) -> tuple[Interval, Interval]:
-    """(N, n) least disturbance by a watt of each other device, and (N,) noise, over the own gain."""
+    """(N, n) least disturbance by a watt of each other device, and (N,) noise, by own gain."""
     r = np.maximum(model.receiver[o], 0)
     low, high = rows.gains
     own = high[row, k, r]
@@ -332,7 +334,7 @@ def disturbances(
 
 
 def _lone_value(
-    model: Model, given: Numbers, rows: Rows, row: Array, k: Array, o: Array,
+    model: Model, given: Numbers, rows: Rows, row: Index, k: Index, o: Index,
     c: Interval, low: Array, high: Array,
 ) -> Interval:  # fmt: skip
     """Lower end of the least of an option's cost minus c . p, p copies of all log-powers."""

@@ -104,13 +104,17 @@ class Checker:
         self.bound = float(proof["bound"])
 
     def root(self) -> tuple[Regions, Array]:
-        """All plans that may cost less than the bound, and least log-powers of their senders."""
+        """All plans that may cost less than the bound, and least log-powers of their senders.
+
+        Dear options that the proof keeps at its root stay: its numbers may be made for them.
+        """
         model = self.model
         lone = lone_costs(model, model.box)
         least = np.where(model.allowed, lone, np.inf).min(-1)
         others = np.array([Interval(np.delete(least, k)).sum().lo for k in range(model.n)])
         total = (Interval(lone) + others[:, None]).lo
-        allowed = model.allowed & ~(total >= self.bound)
+        dear = (total >= self.bound) & ~masks(self.proof["root"], model.n_options)
+        allowed = model.allowed & ~dear
         return Regions(allowed[None], model.box[None].copy()), least_powers(
             model, lone, model.allowed, self.bound
         )
@@ -132,7 +136,8 @@ class Checker:
             if ids[-1] >= len(self.nodes):
                 return self._refused(f"node {len(self.nodes)}: missing")
             first += len(ids)
-            next_allowed, next_box = [], []
+            next_allowed: list[Mask] = []
+            next_box: list[Array] = []
             for at in range(0, len(ids), BATCH):
                 part = regions.take(slice(at, at + BATCH))
                 reason = self._part(ids[at : at + BATCH], part, next_allowed, next_box)
@@ -140,8 +145,8 @@ class Checker:
                     return self._refused(reason)
             shape = (0, *regions.allowed.shape[1:])
             regions = Regions(
-                np.array(next_allowed, bool).reshape(-1, *shape[1:]),
-                np.array(next_box, float).reshape(-1, *regions.box.shape[1:]),
+                np.array(next_allowed, np.bool_).reshape(-1, *shape[1:]),
+                np.array(next_box, np.float64).reshape(-1, *regions.box.shape[1:]),
             )
         if first != len(self.nodes):
             return self._refused(f"node {first}: belongs to no other")
@@ -159,8 +164,11 @@ class Checker:
             given = self.nodes[node]
             left = regions.allowed[i]
             if closed[i] or found[i] >= self.bound:
-                if given.get("split"):
-                    self._children(given["split"], left, regions.box[i], allowed, boxes)
+                # closed sooner than the proof expects: what is below it holds no plan
+                split = given.get("split") or {"parts": []}
+                for _ in split.get("parts", (0, 1)):
+                    allowed.append(np.zeros_like(left))
+                    boxes.append(regions.box[i].copy())
                 continue
             if "left" in given:
                 keep = masks(given["left"], self.model.n_options)

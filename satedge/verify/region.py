@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from satedge.verify import interval as iv
 from satedge.verify.interval import Array, Interval
@@ -18,7 +19,7 @@ class Regions:
     allowed: Mask  # (L, n, O)
     box: Array  # (L, M, 2, 2) [axis, end]
 
-    def take(self, index: Array) -> Regions:
+    def take(self, index: slice | NDArray[np.int64]) -> Regions:
         """Some of them, as copies."""
         return Regions(self.allowed[index].copy(), self.box[index].copy())
 
