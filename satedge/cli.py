@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from satedge.commands import benchmark, check, describe, judge, listing, make, solve, train
+from satedge.commands import benchmark, check, describe, judge, listing, make, solve, train, verify
 
 HELP = """Certified benchmark: offloading multimodal-LLM requests to UAVs and satellites.
 
@@ -46,7 +46,7 @@ def _top(
     """Options before the command."""
 
 
-for _module in (make, solve, judge, benchmark, check, describe, train, listing):
+for _module in (make, solve, verify, judge, benchmark, check, describe, train, listing):
     _module.register(app)
 
 

@@ -37,6 +37,10 @@ class Priced(Record):
     lost: Vector  # (n,) what undecided devices take off the bound
     relaxed: Vector  # (n,) cost of each device in the convex problem
     y: Vector  # (n + 2M,) where the bound was attained
+    near: Matrix  # (M, 2) where gains were linearised
+    multiplier: Vector  # (n,) lambda, what the bound takes for a second of overrun
+    disc: Matrix  # (Q, 4) rows UAV, centre x, centre y, radius
+    weight: Vector  # (Q,) mu, what it takes for the squared excess over a disc
     assigned: Assigned  # with shared compute
 
 
@@ -126,30 +130,55 @@ def priced(
     lost, option = np.zeros(n), np.full((n, price.shape[1]), np.inf)
     assigned = new_assigned(data, region.spans.shape[0])
     if data.shared:
-        other = choice.copy()
-        target = min(cheapest_choice(data, price, other), 1e8)
-        sums = load_bound(
-            data, allowed, region.spans, price, dual, target, cutoff - bound, assigned
-        )
-        _spread_loss(assigned, choice, sums, lost)
-        for k in range(n):
-            for o in range(price.shape[1]):
-                option[k, o] = bound + assigned.option[k, o]
-        for s in range(assigned.load.shape[0]):
-            for c in range(n + 1):
-                assigned.load[s, c] += bound
-        bound += sums
+        bound += _together(data, region, choice, price, dual, bound, cutoff, assigned, lost, option)
     else:
-        for k in range(n):
-            for o in range(price.shape[1]):
-                lost[k] = max(lost[k], -price[k, o, 0])
-        bound -= lost.sum() * (1 + MARGIN)
-        for k in range(n):
-            for o in range(price.shape[1]):
-                option[k, o] = bound + lost[k] + price[k, o, 0]
+        bound = _each_alone(price, bound, lost, option)
     if np.isnan(bound):
         bound = -np.inf
-    return Priced(bound, price, option, lost, relaxed, anchor, assigned)
+    return Priced(
+        bound, price, option, lost, relaxed, anchor, near, multiplier, problem.disc, weights,
+        assigned,
+    )  # fmt: skip
+
+
+@kernel
+def _each_alone(price: Cube, bound: float, lost: Vector, option: Matrix) -> float:
+    """The bound with every device at its cheapest price; fills `lost` (n,) and `option` (n, O)."""
+    for k in range(lost.shape[0]):
+        for o in range(price.shape[1]):
+            lost[k] = max(lost[k], -price[k, o, 0])
+    bound -= lost.sum() * (1 + MARGIN)
+    for k in range(lost.shape[0]):
+        for o in range(price.shape[1]):
+            option[k, o] = bound + lost[k] + price[k, o, 0]
+    return bound
+
+
+@kernel
+def _together(
+    data: SlotData,
+    region: Region,
+    choice: IntVector,
+    price: Cube,
+    dual: Vector,
+    bound: float,
+    cutoff: float,
+    assigned: Assigned,
+    lost: Vector,
+    option: Matrix,
+) -> float:
+    """The least sum of prices of devices that share servers; fills the rest, as bounds."""
+    target = min(cheapest_choice(data, price, choice.copy()), 1e8)
+    missing = cutoff - bound
+    sums = load_bound(data, region.allowed, region.spans, price, dual, target, missing, assigned)
+    _spread_loss(assigned, choice, sums, lost)
+    for k in range(lost.shape[0]):
+        for o in range(price.shape[1]):
+            option[k, o] = bound + assigned.option[k, o]
+    for s in range(assigned.load.shape[0]):
+        for c in range(assigned.load.shape[1]):
+            assigned.load[s, c] += bound
+    return sums
 
 
 @kernel

@@ -46,6 +46,12 @@ class Evaluation(NamedTuple):
     target: int  # the device or UAV
     first: int  # bits of the target device's options that stay together
     whole: bool  # and so do the others
+    core: IntArray  # (n,) and the rest is what the bound was made of, see `core_bound.Priced`
+    y: Array
+    near: Array
+    multiplier: Array
+    disc: Array
+    weight: Array
 
 
 @kernel
@@ -91,6 +97,7 @@ def evaluate_node(
     return Evaluation(
         best.lower_bound, dropped, total, choice, powers, xy, best.assigned.dual,
         kind, index, first, whole,
+        core, best.y, best.near, best.multiplier, best.disc, best.weight,
     )  # fmt: skip
 
 

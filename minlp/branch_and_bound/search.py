@@ -26,6 +26,7 @@ from minlp.branch_and_bound.primal import (
     staying_options,
 )
 from minlp.branch_and_bound.receivers import require_masks
+from minlp.branch_and_bound.record import Recorder
 from minlp.improvement.neighbourhood import improve
 from minlp.slot.data import IntArray, SlotData, forgiving, plan_of, slot_data
 from minlp.slot.interference_free import independent_bound
@@ -111,6 +112,8 @@ class Search:
         self.polished: set[bytes] = set()
         self.trace: list[TracePoint] = []
         self.log: list[str] = []
+        #: Keeps the tree for a proof, where one is asked for.
+        self.recorder: Recorder | None = None
 
     def elapsed_s(self) -> float:
         return clock.now() - self.began
@@ -187,9 +190,12 @@ class Search:
         self.nodes += 1
         cutoff = self._target()
         gap = NODE_SHARE * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
+        before = region.allowed.copy() if self.recorder else None
         found = evaluate_node(
             self.data, region, self.floor, start.point, start.choice, start.dual, cutoff, gap
         )
+        if self.recorder and before is not None:
+            self.recorder.visited(before, region, found)
         bound = max(found.lower_bound, parent_bound)
         self.closed_bound = min(self.closed_bound, found.dropped_bound)
         if found.candidate_cost < self.upper * (1 + HOPE):
@@ -199,6 +205,8 @@ class Search:
             self.closed_bound = min(self.closed_bound, bound)
             return None
         self.serial += 1
+        if self.recorder:
+            self.recorder.opened(self.serial)
         point = np.concatenate((found.log_power, found.xy_m.ravel()))
         parts = parts_of(region.allowed, found) if found.kind == DEVICE else []
         after = Start(point, found.choice, found.dual)
@@ -208,11 +216,15 @@ class Search:
         """Branch on a node, keep its best child and go on there; the rest goes to the heap."""
         depth = 0
         while node is not None and not self._limited():
-            children = [
-                child
-                for region in children_of(node)
-                if (child := self._evaluate(region, node.start, node.lower_bound))
-            ]
+            regions = children_of(node)
+            visits = self.recorder.divided(node, regions) if self.recorder else []
+            children = []
+            for i, region in enumerate(regions):
+                if self.recorder:
+                    self.recorder.begin(visits[i])
+                child = self._evaluate(region, node.start, node.lower_bound)
+                if child is not None:
+                    children.append(child)
             children.sort()
             node = None
             if children and depth < DEEPEST and children[0].lower_bound < self._target():

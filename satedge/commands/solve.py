@@ -35,6 +35,10 @@ MapOut = Annotated[
         "--map-out", help="Map of the first slot: .svg, .pdf, .png. Animation: .gif, .mp4."
     ),
 ]
+ProofOut = Annotated[
+    Path | None,
+    typer.Option("--proof", help="File for a proof of the bound, for `satedge verify`: .json.gz."),
+]
 Log = Annotated[bool, typer.Option("--log", help="Show what the method printed.")]
 
 
@@ -50,12 +54,21 @@ def solve(
     plan_out: PlanOut = None,
     map_out: MapOut = None,
     log: Log = False,
+    proof: ProofOut = None,
 ) -> None:
     """Solve an instance, or one slot of it, and judge the plan.
 
     The method runs in a process of its own. Killed at its limit, it is judged on its last
-    incumbent.
+    incumbent. With --proof, branch and bound runs in this one and writes down its tree.
     """
+    if proof is not None:
+        if method != "branch-and-bound" or plan_out or map_out or as_json:
+            raise typer.BadParameter(
+                "allowed is branch-and-bound, without --plan-out, --map-out and --json",
+                param_hint="--proof",
+            )
+        _prove(file, proof, slot, budget, common.settings(setting))
+        return
     instance = common.read(file, slot)
     record = _run(instance, method, budget, seed, common.settings(setting), memory)
     plan = _plan(record)
@@ -74,6 +87,32 @@ def solve(
     failed = record["row"]["status"] in ("failed", "crashed", "killed-memory")
     if failed or (record["row"]["status"] == "timeout" and plan is None):
         raise typer.Exit(1)
+
+
+def _prove(file: Path, out: Path, slot: int | None, budget_s: float, given: dict[str, Any]) -> None:
+    from minlp.branch_and_bound.proof import prove_slot
+    from minlp.branch_and_bound.search import Limits
+    from minlp.kernels import warm_up
+    from satedge.verify.proof import write_proof
+
+    instance = common.read(file, None)
+    common.read(file, slot)
+    if slot is None and instance.n_slots > 1:
+        raise typer.BadParameter("allowed with --proof is one slot", param_hint="--slot")
+    unknown = sorted(set(given) - {"gap", "max_nodes", "hard"})
+    if unknown:
+        raise typer.BadParameter(
+            f"{unknown[0]!r}: allowed with --proof are gap, max_nodes", param_hint="--setting"
+        )
+    warm_up()
+    limits = Limits(budget_s=budget_s, **given)
+    _outcome, proof, times = prove_slot(instance, slot or 0, limits)
+    write_proof(out, proof)
+    cost, bound = proof["cost"], proof["bound"]
+    scale = 1.0 / instance.scenario.n_devices
+    print(f"cost {cost * scale:.9g}, bound {bound * scale:.9g}, gap {_gap(cost, bound):.6g}")
+    print(f"proof {out}: {len(proof['nodes'])} nodes, {out.stat().st_size} bytes")
+    print(f"time {times['solve_s']:.3f} s to solve, {times['write_s']:.3f} s to write")
 
 
 def _run(

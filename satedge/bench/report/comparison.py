@@ -132,7 +132,7 @@ def _remarks(line: Line, lines: Sequence[Line]) -> str:
     if line.hindsight:
         parts.append("hindsight")
     if line.contended > 0:
-        parts.append("contended")
+        parts.append("waited for a core")
     return ", ".join(parts)
 
 

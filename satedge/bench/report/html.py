@@ -135,5 +135,5 @@ def _provenance(rows: pd.DataFrame) -> list[tuple[str, str]]:
         counts = ran[name].value_counts(sort=False)
         told.append((head, ", ".join(f"{v or 'unknown'} ({n})" for v, n in counts.items())))
     contended = int(ran["contended"].sum())
-    told.append(("contended timings", f"{contended} of {len(ran)} rows waited for a core"))
+    told.append(("disturbed timings", f"{contended} of {len(ran)} rows waited for a core"))
     return told

@@ -136,7 +136,7 @@ function showInstance(index) {
       fact("sha256", instance.sha256.slice(0, 12))),
     table(HEADS, rows), detail);
   if (rows.some((row) => row.textContent.includes("*")))
-    place.append(make("p", {class: "hint"}, "* waited for a core: its time is contended"));
+    place.append(make("p", {class: "hint"}, "* waited for a core: it would be quicker alone"));
   const first = instance.runs.findIndex((run) => run.plan);
   if (first >= 0) open(instance.runs[first], rows[first]);
 }

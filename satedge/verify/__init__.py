@@ -1,0 +1,1 @@
+"""Proofs of bounds, checked without a solver: interval arithmetic and the model, nothing else."""
