@@ -151,12 +151,13 @@ def _add_prices(checker: Checker) -> None:
     found = checker.evaluate
 
     def filled(ids: list[int], regions: Any) -> Any:
-        empty = tighten(checker.model, regions)
+        cut = regions.take(slice(None))  # the check cuts its own
+        empty = tighten(checker.model, cut)
         which = [
             i for i, node in enumerate(ids) if checker.nodes[node].get("numbers") and not empty[i]
         ]
         if which:
-            part = regions.take(np.array(which))
+            part = cut.take(np.array(which))
             raw = [checker.nodes[ids[i]]["numbers"] for i in which]
             given = numbers(checker.model, part, raw)
             rows = rows_at(checker.model, part, given, checker.floor)
