@@ -182,9 +182,13 @@ def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
 
 
 def by_seed(part: pd.DataFrame, column: str = "cost") -> pd.DataFrame:
-    """(seeds, instances) values of one line, on the instances on which every seed has a plan."""
+    """(seeds, instances) values of one line, on the instances on which every seed has a plan.
+
+    Several runs of a seed on an instance count as their mean.
+    """
     plans = part[part["usable"]]
-    return plans.pivot(index="seed", columns="instance_sha256", values=column).dropna(axis=1)
+    means = plans.groupby(["seed", "instance_sha256"])[column].mean()
+    return means.unstack().dropna(axis=1)
 
 
 def _interval(plans: pd.DataFrame) -> Interval:
