@@ -32,9 +32,11 @@ class Priced(Record):
     """A node's bound around one choice of servers."""
 
     lower_bound: float
+    core: IntVector  # (n,) bits of the options that rows are relaxed over
     price: Cube  # (n, O, C), see `prices`
     option: Matrix  # (n, O) bound of the node's plans in which a device takes an option
     lost: Vector  # (n,) what undecided devices take off the bound
+    cheaper: IntVector  # (n,) what the prices would rather choose
     relaxed: Vector  # (n,) cost of each device in the convex problem
     y: Vector  # (n + 2M,) where the bound was attained
     near: Matrix  # (M, 2) where gains were linearised
@@ -118,6 +120,8 @@ def priced(
         problem, y, multiplier, gradient, False, 1e-9, gap, enough, STEPS, point, anchor, weights
     )
     bound += base - MARGIN * (np.abs(constant).sum() + abs(bound))
+    if not np.isfinite(bound):
+        bound = -np.inf
     evaluate(problem, anchor, point)
     assign(point.multiplier, multiplier)
     assign(point.disc_multiplier, weights)
@@ -128,25 +132,37 @@ def priced(
         point, anchor,
     )  # fmt: skip
     lost, option = np.zeros(n), np.full((n, price.shape[1]), np.inf)
-    assigned = new_assigned(data, region.spans.shape[0])
+    assigned, cheaper = new_assigned(data, region.spans.shape[0]), choice.copy()
     if data.shared:
-        bound += _together(data, region, choice, price, dual, bound, cutoff, assigned, lost, option)
+        target = min(cheapest_choice(data, price, cheaper), 1e8)
+        missing = cutoff - bound
+        sums = load_bound(data, allowed, region.spans, price, dual, target, missing, assigned)
+        _spread_loss(assigned, choice, sums, lost)
+        _hold_together(assigned, bound, option)
+        bound += sums
     else:
-        bound = _each_alone(price, bound, lost, option)
+        bound = _each_alone(price, bound, lost, cheaper, option)
     if np.isnan(bound):
         bound = -np.inf
     return Priced(
-        bound, price, option, lost, relaxed, anchor, near, multiplier, problem.disc, weights,
-        assigned,
+        bound, core, price, option, lost, cheaper, relaxed, anchor, near, multiplier,
+        problem.disc, weights, assigned,
     )  # fmt: skip
 
 
 @kernel
-def _each_alone(price: Cube, bound: float, lost: Vector, option: Matrix) -> float:
-    """The bound with every device at its cheapest price; fills `lost` (n,) and `option` (n, O)."""
+def _each_alone(
+    price: Cube, bound: float, lost: Vector, cheaper: IntVector, option: Matrix
+) -> float:
+    """The bound with every device at its cheapest price.
+
+    Fills `lost` (n,) and `option` (n, O), and moves `cheaper` (n,) there where that loses.
+    """
     for k in range(lost.shape[0]):
         for o in range(price.shape[1]):
             lost[k] = max(lost[k], -price[k, o, 0])
+            if price[k, o, 0] < min(price[k, cheaper[k], 0], 0.0):
+                cheaper[k] = o
     bound -= lost.sum() * (1 + MARGIN)
     for k in range(lost.shape[0]):
         for o in range(price.shape[1]):
@@ -155,30 +171,14 @@ def _each_alone(price: Cube, bound: float, lost: Vector, option: Matrix) -> floa
 
 
 @kernel
-def _together(
-    data: SlotData,
-    region: Region,
-    choice: IntVector,
-    price: Cube,
-    dual: Vector,
-    bound: float,
-    cutoff: float,
-    assigned: Assigned,
-    lost: Vector,
-    option: Matrix,
-) -> float:
-    """The least sum of prices of devices that share servers; fills the rest, as bounds."""
-    target = min(cheapest_choice(data, price, choice.copy()), 1e8)
-    missing = cutoff - bound
-    sums = load_bound(data, region.allowed, region.spans, price, dual, target, missing, assigned)
-    _spread_loss(assigned, choice, sums, lost)
-    for k in range(lost.shape[0]):
-        for o in range(price.shape[1]):
+def _hold_together(assigned: Assigned, bound: float, option: Matrix) -> None:
+    """Bounds on sums of prices become bounds on costs, of options in `option` (n, O) and loads."""
+    for k in range(option.shape[0]):
+        for o in range(option.shape[1]):
             option[k, o] = bound + assigned.option[k, o]
     for s in range(assigned.load.shape[0]):
         for c in range(assigned.load.shape[1]):
             assigned.load[s, c] += bound
-    return sums
 
 
 @kernel

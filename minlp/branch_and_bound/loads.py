@@ -46,7 +46,6 @@ class Assigned(Record):
 
     dual: Vector  # (n,) u
     share: Matrix  # (n, O) how often devices chose, on average
-    filled: Matrix  # (S, n + 1) how often servers had each load, on average
     option: Matrix  # (n, O) bound of the assignments in which a device takes an option
     load: Matrix  # (S, n + 1) bound of the assignments in which a server has a load
 
@@ -55,7 +54,7 @@ class Assigned(Record):
 def new_assigned(data: SlotData, n_servers: int) -> Assigned:
     n, width = data.receiver.shape
     return Assigned(
-        np.zeros(n), np.zeros((n, width)), np.zeros((n_servers, n + 1)),
+        np.zeros(n), np.zeros((n, width)),
         np.full((n, width), np.inf), np.full((n_servers, n + 1), np.inf),
     )  # fmt: skip
 
@@ -154,9 +153,8 @@ def _value(
     price: Cube,
     dual: Vector,
     chosen: Matrix,
-    load: IntVector,
 ) -> float:
-    """L(u), what is chosen there (n, O) in 0 and 1, and the loads (S,) of servers."""
+    """L(u), and in `chosen` (n, O) what is chosen there, in 0 and 1."""
     n = allowed.shape[0]
     who, option = np.empty(n, np.int64), np.zeros(n, np.int64)
     total = size = 0.0
@@ -182,7 +180,6 @@ def _value(
             if value < least:
                 least, best = value, c
         total += least
-        load[s] = best
         if best > 0:
             _sort_by_price(price, dual, best, who, option, must, count)
         for i in range(best):
@@ -209,11 +206,10 @@ def load_bound(
     """
     n, width = data.receiver.shape
     dual, chosen = start.copy(), np.zeros((n, width))
-    load = np.zeros(spans.shape[0], np.int64)
     assign(found.dual, start)
     best, scale, idle = -np.inf, 1.0, 0
     for step in range(STEPS):
-        value = _value(data, allowed, spans, price, dual, chosen, load)
+        value = _value(data, allowed, spans, price, dual, chosen)
         if value > best:
             idle = 0 if value > best + 1e-3 * abs(target - best) else idle + 1
             best = value
@@ -221,7 +217,7 @@ def load_bound(
         else:
             idle += 1
         fresh = 1.0 if step == 0 else FRESH
-        _average(found, chosen, load, fresh)
+        _average(found, chosen, fresh)
         if best >= enough or not np.isfinite(value):
             break
         if idle >= PATIENCE:
@@ -240,15 +236,11 @@ def load_bound(
 
 
 @kernel
-def _average(found: Assigned, chosen: Matrix, load: IntVector, fresh: float) -> None:
-    """Let a step's assignment enter the averages."""
+def _average(found: Assigned, chosen: Matrix, fresh: float) -> None:
+    """Let a step's assignment enter the average."""
     for k in range(chosen.shape[0]):
         for o in range(chosen.shape[1]):
             found.share[k, o] += fresh * (chosen[k, o] - found.share[k, o])
-    for s in range(load.shape[0]):
-        for c in range(found.filled.shape[1]):
-            there = 1.0 if c == load[s] else 0.0
-            found.filled[s, c] += fresh * (there - found.filled[s, c])
 
 
 @kernel

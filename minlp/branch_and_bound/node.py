@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from minlp.branch_and_bound.core_bound import Priced, core_around, drop_dear, priced, split_point
-from minlp.branch_and_bound.loads import cheapest_choice
 from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
@@ -46,12 +45,7 @@ class Evaluation(NamedTuple):
     target: int  # the device or UAV
     first: int  # bits of the target device's options that stay together
     whole: bool  # and so do the others
-    core: IntArray  # (n,) and the rest is what the bound was made of, see `core_bound.Priced`
-    y: Array
-    near: Array
-    multiplier: Array
-    disc: Array
-    weight: Array
+    best: Priced  # what the bound was made of
 
 
 @kernel
@@ -75,14 +69,15 @@ def evaluate_node(
     allowed, boxes = region.allowed, region.boxes
     choice = round_choice(data, allowed, before, *split_point(data, start, boxes))
     start = _towards_centres(start, boxes)
-    core = core_around(data, allowed, choice)
-    best = priced(data, region, core, choice, power_low, start, dual, cutoff, gap)
+    around = core_around(data, allowed, choice)
+    best = priced(data, region, around, choice, power_low, start, dual, cutoff, gap)
     if best.lower_bound < cutoff and best.lost.sum() > gap:
-        other = cheaper_choice(data, best, choice)
-        around, dual = core_around(data, allowed, other), best.assigned.dual
+        other, dual = best.cheaper, best.assigned.dual
+        around = core_around(data, allowed, other)
         found = priced(data, region, around, other, power_low, start, dual, cutoff, gap)
         if found.lower_bound > best.lower_bound:
-            best, core, choice = found, around, other
+            best, choice = found, other
+    core = best.core
     dropped = drop_dear(data, region, best, cutoff)
     powers, xy = split_point(data, best.y, boxes)
     if not data.shared:
@@ -96,24 +91,8 @@ def evaluate_node(
     total = device_costs(data, choice, powers, xy).sum() if inside else np.inf
     return Evaluation(
         best.lower_bound, dropped, total, choice, powers, xy, best.assigned.dual,
-        kind, index, first, whole,
-        core, best.y, best.near, best.multiplier, best.disc, best.weight,
+        kind, index, first, whole, best,
     )  # fmt: skip
-
-
-@kernel
-def cheaper_choice(data: SlotData, found: Priced, choice: IntVector) -> IntVector:
-    """What the prices of a node would rather choose."""
-    other = choice.copy()
-    if data.shared:
-        cheapest_choice(data, found.price, other)
-        return other
-    for k in range(choice.shape[0]):
-        if found.lost[k] > 0.0:
-            for o in range(found.price.shape[1]):
-                if found.price[k, o, 0] < found.price[k, other[k], 0]:
-                    other[k] = o
-    return other
 
 
 @kernel

@@ -18,9 +18,9 @@ from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Report, ignore
 from satedge.verify.certificate import Numbers, Rows, disturbances, rows_at
-from satedge.verify.model import Model, incumbent_cost
+from satedge.verify.model import Mask, Model, incumbent_cost
 from satedge.verify.proof import FORMAT, Checker, ProofError, numbers, unsupported, verify
-from satedge.verify.region import tighten
+from satedge.verify.region import Regions, tighten
 
 #: What the bound asked for gives away of the solver's, first and for each region that misses it.
 LESS, TRIES = 1e-9, 4
@@ -76,9 +76,8 @@ def _written(instance: Instance, slot: int, search: Search, bound: float) -> dic
     for attempt in range(TRIES):
         proof["bound"] = bound - LESS * 10**attempt * abs(bound)
         proof["nodes"] = _nodes(data, recorder.root, proof["bound"], n_servers)
-        checker = Checker(instance, proof)
         with np.errstate(all="ignore"):
-            _add_prices(checker)
+            _Writer(instance, proof).check()
         result = verify(instance, proof)
         if result.valid:
             return proof
@@ -125,8 +124,8 @@ def _bits(data: SlotData, allowed: IntArray, n_servers: int) -> list[int]:
 
 
 def _numbers(data: SlotData, visit: Visit, n_servers: int) -> dict[str, Any]:
-    found = visit.found
-    assert found is not None
+    assert visit.found is not None
+    found = visit.found.best
     n = len(found.core)
     discs = []
     for (m, x, y, _radius), weight in zip(found.disc, found.weight, strict=True):
@@ -146,30 +145,25 @@ def _numbers(data: SlotData, visit: Visit, n_servers: int) -> dict[str, Any]:
     }
 
 
-def _add_prices(checker: Checker) -> None:
-    """Walk the tree as the verifier does, and fill in what prices of options need."""
-    found = checker.evaluate
+class _Writer(Checker):
+    """Walks the tree as the verifier does, and fills in what prices of options need."""
 
-    def filled(ids: list[int], regions: Any) -> Any:
+    def evaluate(self, ids: list[int], regions: Regions) -> tuple[Array, Array, Mask]:
+        """As the verifier's, of regions whose nodes then have all their numbers."""
         cut = regions.take(slice(None))  # the check cuts its own
-        empty = tighten(checker.model, cut)
-        which = [
-            i for i, node in enumerate(ids) if checker.nodes[node].get("numbers") and not empty[i]
-        ]
+        empty = tighten(self.model, cut)
+        which = [i for i, node in enumerate(ids) if self.nodes[node].get("numbers")]
+        which = [i for i in which if not empty[i]]
         if which:
             part = cut.take(np.array(which))
-            raw = [checker.nodes[ids[i]]["numbers"] for i in which]
-            given = numbers(checker.model, part, raw)
-            rows = rows_at(checker.model, part, given, checker.floor)
+            raw = [self.nodes[ids[i]]["numbers"] for i in which]
+            given = numbers(self.model, part, raw)
+            rows = rows_at(self.model, part, given, self.floor)
             ask = part.allowed & ~given.core
             ask[..., -1] = False
-            for i, k, o, three in _guesses(checker.model, given, rows, ask):
+            for i, k, o, three in _guesses(self.model, given, rows, ask):
                 raw[i]["prices"].append([k, o, *three])
-        return found(ids, regions)
-
-    checker.evaluate = filled  # type: ignore[method-assign]
-    checker.check()
-    checker.evaluate = found  # type: ignore[method-assign]
+        return super().evaluate(ids, regions)
 
 
 def _guesses(model: Model, given: Numbers, rows: Rows, ask: Any) -> list[Any]:

@@ -22,6 +22,8 @@ All are causal: they see one slot and where the UAVs are, and are carried throug
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,44 +53,44 @@ def random(instance: Instance, *, budget_s: float, seed: int, report: Report = i
 
 def nearest(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
     """Nearest UAV, else nearest satellite; powers of lone senders."""
-    return rollout(
-        instance, lambda slot, _: nearest_decision(slot), seed=seed, budget_s=budget_s,
-        report=report,
-    )  # fmt: skip
+    return _causal(nearest_decision, instance, budget_s, seed, report)
 
 
 def constant(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
     """First available satellite at full power; UAVs stay."""
-    return rollout(
-        instance, lambda slot, _: constant_decision(slot), seed=seed, budget_s=budget_s,
-        report=report,
-    )  # fmt: skip
+    return _causal(constant_decision, instance, budget_s, seed, report)
 
 
 def inversion(
     instance: Instance, *, budget_s: float, seed: int, report: Report = ignore
 ) -> Outcome:
     """First available satellite, the power inverting the channel; UAVs stay."""
-    return rollout(
-        instance, lambda slot, _: inversion_decision(slot), seed=seed, budget_s=budget_s,
-        report=report,
-    )  # fmt: skip
+    return _causal(inversion_decision, instance, budget_s, seed, report)
 
 
 def spread(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
     """The server with the fewest requests, longest execution first; UAVs stay."""
-    return rollout(
-        instance, lambda slot, _: spread_decision(slot), seed=seed, budget_s=budget_s,
-        report=report,
-    )  # fmt: skip
+    return _causal(spread_decision, instance, budget_s, seed, report)
 
 
 def greedy(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
     """Cheapest server for a lone sender, then UAVs towards their requests."""
-    return rollout(
-        instance, lambda slot, _: greedy_decision(slot), seed=seed, budget_s=budget_s,
-        report=report,
-    )  # fmt: skip
+    return _causal(greedy_decision, instance, budget_s, seed, report)
+
+
+def _causal(
+    decide: Callable[[Instance], Plan],
+    instance: Instance,
+    budget_s: float,
+    seed: int,
+    report: Report,
+) -> Outcome:
+    """A rule that sees one slot, carried through all of them."""
+
+    def act(slot: Instance, _t: int) -> Plan:
+        return decide(slot)
+
+    return rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
 
 
 def random_decision(slot: Instance, rng: np.random.Generator) -> Plan:

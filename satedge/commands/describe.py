@@ -35,12 +35,7 @@ def describe(
             "the records, and greedy's where there are none.",
         ),
     ] = "best-known",
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change a field of the preset; repeatable."
-        ),
-    ] = None,
+    changes: common.Changes = None,
     as_json: common.AsJson = False,
 ) -> None:
     """Describe a world: requests, servers, contention, what planning can decide about, and what

@@ -123,10 +123,9 @@ def difference_of_means(ours: ArrayLike, theirs: ArrayLike) -> Interval:
     x, y = np.asarray(ours, float), np.asarray(theirs, float)
     value = float(x.mean() - y.mean())
     parts = [(float(v.var(ddof=1)) / v.size, v.size - 1) for v in (x, y)]
-    variance = sum(v for v, _ in parts)
+    variance, freedom = _satterthwaite(parts)
     if variance == 0:
         return Interval(value, value, value)
-    freedom = variance**2 / sum(v**2 / n for v, n in parts)
     half = float(t.ppf(0.5 + CONFIDENCE / 2, freedom)) * variance**0.5
     return Interval(value, value - half, value + half)
 
@@ -211,9 +210,15 @@ def _two_way(relative: Sequence[Array], drawn: Sequence[Array]) -> tuple[float, 
     parts = [(float(by_episode.var(ddof=1)) / n_episodes, n_episodes - 1)]
     for x in drawn:
         parts.append((float(x.mean(axis=1).var(ddof=1)) / len(x), len(x) - 1))
+    variance, freedom = _satterthwaite(parts)
+    return float(np.sqrt(variance)), freedom
+
+
+def _satterthwaite(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
+    """Sum of independent variances, and its degrees of freedom. Satterthwaite 1946."""
     variance = sum(v for v, _ in parts)
     square = sum(v**2 / n for v, n in parts)
-    return float(np.sqrt(variance)), variance**2 / square if square > 0 else np.inf
+    return variance, variance**2 / square if square > 0 else np.inf
 
 
 def _stretched(
