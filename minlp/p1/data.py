@@ -77,7 +77,7 @@ class SlotTerms:
     @property
     def refusal_cost(self) -> Array:
         """(K,) Cost of a refused request, and the most that any costs."""
-        return self.scenario.penalty_per_s * self.instance.deadline_s[0]
+        return self.instance.outage_cost[0]
 
     @property
     def receiver(self) -> NDArray[np.int64]:

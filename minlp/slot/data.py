@@ -180,8 +180,7 @@ def _options(
         rows.append((float(m if above else server), float(server), cost, alone_s, slack_s))
     if s.compute_sharing == "dedicated":
         rows = _undominated(rows, m)
-    refusal = s.penalty_per_s * instance.deadline_s[slot, k]
-    rows.append((NOT_SENT, NO_SERVER, refusal, 0.0, np.inf))
+    rows.append((NOT_SENT, NO_SERVER, instance.outage_cost[slot, k], 0.0, np.inf))
     return rows
 
 

@@ -107,7 +107,7 @@ def device_bounds(instance: Instance) -> Array:
     mask = np.broadcast_to(c.accurate & c.linked[:, None, :], costs.lower.shape).copy()
     mask[..., : s.n_uavs] &= near_m <= s.uav_coverage_m * (1 + 2 * TOLERANCE)
     served = np.where(mask, costs.lower, np.inf).min(axis=-1, initial=np.inf)
-    refusal = s.penalty_per_s * instance.deadline_s * (1 - ROUNDING)
+    refusal = instance.outage_cost * (1 - ROUNDING)
     return np.where(instance.active, np.minimum(served, refusal), 0.0)
 
 

@@ -45,7 +45,7 @@ class Instance(Arrays):
         """What does not depend on decisions, computed once. See `coefficients`."""
         return coefficients(self)
 
-    @property
+    @cached_property
     def outage_cost(self) -> NDArray[np.float64]:
         """(T, K) C_out, the most that a request costs: what refusing it costs, 0 when idle."""
         return self.scenario.penalty_per_s * self.deadline_s
