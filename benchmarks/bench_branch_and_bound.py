@@ -30,7 +30,8 @@ Case = tuple[str, list[Instance], float, float]
 #: The first seed of generated slots; suites have seeds below 100,000.
 SEED = 700_000
 
-#: Relative gap and seconds of one thread for a punctual plan or the proof that there is none.
+#: Relative gap and seconds of one thread for a plan that misses no deadline or the proof that there
+#: is none.
 PUNCTUAL_GAP, PUNCTUAL_S = 1e-3, 20.0
 
 
@@ -104,7 +105,7 @@ def causes(count: int) -> None:
         if outcome.status == "infeasible":
             found[f"infeasible: {outcome.certificate['cause']}"] += 1
         elif outcome.plan is not None:
-            found["a punctual plan"] += 1
+            found["a plan without a miss"] += 1
         else:
             found["undecided"] += 1
     for what, times in sorted(found.items()):

@@ -64,7 +64,7 @@ def row(factor: float, exact: Played, gap: float, others: dict[str, Played]) -> 
     holds = (
         exact.in_time >= IN_TIME and BY_UAVS[0] <= exact.by_uavs <= BY_UAVS[1] and best >= EXCESS
     )
-    shares = (exact.in_time, exact.by_uavs, exact.late, exact.refused, exact.outages)
+    shares = (exact.in_time, exact.by_uavs, exact.missed, exact.refused, exact.outages)
     cells = [
         f"{factor:g}",
         f"{exact.cost:.4g}",
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--slot-budget", type=float, default=2.0)
     given = parser.parse_args()
     changes = {"compute_sharing": "shared"} | dict(pair.split("=", 1) for pair in given.set)
-    heads = ["speeds", "cost", "gap", "in time", "by UAVs", "late", "refused", "outages"]
+    heads = ["speeds", "cost", "gap", "in time", "by UAVs", "deadline misses", "refused", "outages"]
     heads += [*FIXED_RULES, *SIMPLE, "holds"]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     began, table_1 = clock.now(), Scenario()

@@ -206,7 +206,7 @@ def _relaxed(problem: ConvexProblem, constant: Vector, point: Point) -> Vector:
 
 
 @kernel
-def drop_dear(data: SlotData, region: Region, found: Priced, cutoff: float) -> float:
+def drop_expensive(data: SlotData, region: Region, found: Priced, cutoff: float) -> float:
     """Drop options and loads that lift the bound past the cutoff; returns the least such bound."""
     least, allowed = np.inf, region.allowed
     for k in range(allowed.shape[0]):

@@ -20,7 +20,7 @@ def hard_data(data: SlotData) -> tuple[SlotData, SlotData]:
     """(data for bounds, data for local steps) with overruns priced out of the question.
 
     Nobody is refused who has a server. Local steps aim a little before the deadline, so that what
-    they find is punctual to the referee in spite of rounding.
+    they find meets the deadlines for the referee in spite of rounding.
     """
     price = HARD_PRICE * max(data.latency_weight, data.energy_weight, 1e-12)
     served = np.maximum(data.n_options - 1, 1)  # the last option is to refuse
@@ -29,7 +29,7 @@ def hard_data(data: SlotData) -> tuple[SlotData, SlotData]:
 
 
 def punctual_ceiling(data: SlotData) -> float:
-    """No punctual plan costs more: every upload takes its whole slack at full power."""
+    """No plan that misses no deadline costs more: uploads take all of their slack at full power."""
     slack_s = np.maximum(data.slack_s, 0.0)
     power_W = np.exp(data.log_power_max)
     joules = power_W * (slack_s + data.propagation_s.max(initial=0.0))
@@ -42,7 +42,7 @@ def punctual_ceiling(data: SlotData) -> float:
 
 
 def cause_of_lateness(data: SlotData, boxes: Array) -> tuple[str, list[int]]:
-    """Why no punctual plan exists, and whose fault it is.
+    """Why no plan meets all deadlines, and whose fault it is.
 
     "unservable": a request has no server; "execution": execution or the window leave no time;
     "power": full power without interference is too slow; "interference" otherwise.
@@ -57,7 +57,7 @@ def cause_of_lateness(data: SlotData, boxes: Array) -> tuple[str, list[int]]:
     ]
     if min(slack) <= 0:
         return "execution", [k for k in range(n) if slack[k] <= 0]
-    dear = lone_costs(data, boxes).min(axis=1) > punctual_ceiling(data)
-    if dear.any():
-        return "power", [int(k) for k in np.flatnonzero(dear)]
+    expensive = lone_costs(data, boxes).min(axis=1) > punctual_ceiling(data)
+    if expensive.any():
+        return "power", [int(k) for k in np.flatnonzero(expensive)]
     return "interference", list(range(n))

@@ -6,7 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minlp.branch_and_bound.core_bound import Priced, core_around, drop_dear, priced, split_point
+from minlp.branch_and_bound.core_bound import (
+    Priced,
+    core_around,
+    drop_expensive,
+    priced,
+    split_point,
+)
 from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
@@ -78,7 +84,7 @@ def evaluate_node(
         if found.lower_bound > best.lower_bound:
             best, choice = found, other
     core = best.core
-    dropped = drop_dear(data, region, best, cutoff)
+    dropped = drop_expensive(data, region, best, cutoff)
     powers, xy = split_point(data, best.y, boxes)
     if not data.shared:
         choice = round_choice(data, core, before, powers, xy)

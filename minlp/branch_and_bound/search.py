@@ -162,7 +162,7 @@ class Search:
         budget = min(self.upper, self.ceiling) * (1 + 1e-9)
         self.floor = least_powers(data, self.lone, boxes, budget)
         allowed = (1 << data.n_options) - 1
-        allowed = self._without_dear_options(allowed)
+        allowed = self._without_expensive_options(allowed)
         n = len(choice)
         first = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
         if self.best is not None:
@@ -173,12 +173,12 @@ class Search:
             heapq.heappush(self.heap, root)
             self._settle()
 
-    def _without_dear_options(self, allowed: IntArray) -> IntArray:
+    def _without_expensive_options(self, allowed: IntArray) -> IntArray:
         """Drop options whose lone cost, with the others' least, exceeds the incumbent."""
         least = self.lone.min(axis=1)
         total = least.sum() - least[:, None] + self.lone
-        dear = min(self.upper, self.ceiling) * (1 + 1e-9)
-        keep = (total <= dear) & np.isfinite(self.lone)
+        expensive = min(self.upper, self.ceiling) * (1 + 1e-9)
+        keep = (total <= expensive) & np.isfinite(self.lone)
         keep |= self.lone == least[:, None]
         bits = 1 << np.arange(self.lone.shape[1], dtype=np.int64)
         return allowed & (keep * bits).sum(axis=1)
@@ -322,7 +322,7 @@ class Search:
         return float(independent_bound(view)[0]) / self.scale
 
     def _infeasible(self, bound: float) -> Outcome:
-        """No punctual plan exists: every node's bound exceeds what a punctual plan can cost."""
+        """No plan meets all deadlines: every node's bound exceeds what one that does can cost."""
         cause, devices = cause_of_lateness(self.data, self.boxes)
         active = np.flatnonzero(self.instance.active[self.slot])
         certificate = {

@@ -8,8 +8,9 @@ bound first, diving from the best child until it is fathomed. Incumbents: local 
 then successive convex steps from promising candidates. References: Land and Doig 1960; Horst and
 Tuy, Global Optimization, 1996, chapter IV; Tawarmalani and Sahinidis 2004.
 
-Hard mode prices an overrun so high that no late plan can win, and keeps only punctual incumbents:
-the result is an optimal punctual plan or a proof that there is none, with its cause.
+Hard mode prices an overrun so high that no plan with a deadline miss can win, and keeps only
+incumbents without one: the result is the best of these, or a proof that there is none, with its
+cause.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ def solve(
 ) -> Outcome:
     """One slot to a certified relative gap; several slots one after the other (`rolling`).
 
-    `hard` asks for punctual plans and ends "infeasible" with a cause where there is none. A single
-    slot's log and certificate are printed as they come: what a method prints, the bench keeps as
-    its log. `solve_slot` is silent.
+    `hard` asks for plans without a deadline miss and ends "infeasible" with a cause where there is
+    none. A single slot's log and certificate are printed as they come: what a method prints, the
+    bench keeps as its log. `solve_slot` is silent.
     """
     limits = Limits(gap=gap, budget_s=budget_s, hard=hard, max_nodes=max_nodes, say=print)
     warm_up()

@@ -1,7 +1,7 @@
 """The tree of one slot, all its leaves kept: a partition of the slot's plans with certified bounds.
 
-Branch and bound for a single slot drops what is dearer than its incumbent. Over a horizon a slot
-may have to be dearer than it could be alone, so here every leaf stays until no plan of the whole
+Branch and bound for a single slot drops what is more expensive than its incumbent. Over a horizon a
+slot may have to cost more than it could alone, so here every leaf stays until no plan of the whole
 horizon can use it. Bounds and branching are those of `branch_and_bound.node`; costs are sums over
 devices.
 """
@@ -104,7 +104,7 @@ class SlotTree:
         return [child for child in found if child is not None]
 
     def _evaluated(self, region: Region, parent: Leaf) -> Leaf | None:
-        """A leaf with its bound; None where it is empty or dearer than the ceiling."""
+        """A leaf with its bound; None where it is empty or more expensive than the ceiling."""
         if not tighten(self.data, region):
             return None
         self.nodes += 1

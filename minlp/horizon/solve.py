@@ -11,7 +11,7 @@
 The bound relaxes motion to what can be reached from the start: in slot t, (t + 1) steps at once.
 Every slot is then a problem of its own, bounded by branch and bound or, where time is short, by
 `independent_bound`, and the mean of the slot bounds bounds every plan of the horizon. Where motion
-makes the plan dearer than that, consecutive slots are bounded together (`windows`).
+makes the plan more expensive than that, consecutive slots are bounded together (`windows`).
 """
 
 from __future__ import annotations

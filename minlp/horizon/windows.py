@@ -1,4 +1,4 @@
-"""Joint bounds on windows of consecutive slots, where motion makes a plan dearer than its slots.
+"""Joint bounds on windows of consecutive slots, where motion makes a plan cost more than its slots.
 
 The mean of slot bounds lets every slot be reached from the start. Where a slot costs more in the
 known plan than alone, that is loose: a window around it is bounded by a chain of leaves
@@ -20,7 +20,7 @@ from minlp.slot.data import Array, forgiving
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 
-#: A slot dearer by this share than alone is worth a window.
+#: A slot more expensive by this share than alone is worth a window.
 REGRET = 1e-4
 
 #: Slots of a window at most; longer runs are cut.
@@ -74,7 +74,7 @@ def window_bounds(
 
 
 def windows(regret: Array, slot_costs: Array, slot_bounds: Array) -> list[tuple[int, int]]:
-    """First and last slots of disjoint windows around slots that motion makes dearer.
+    """First and last slots of disjoint windows around slots that motion makes more expensive.
 
     Where a slot's own bound misses more than motion costs, time is better spent on that bound.
     """

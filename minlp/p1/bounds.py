@@ -1,6 +1,6 @@
 """Ranges of every variable of P1, from gain ranges and, where given, from a known cost.
 
-With a `cutoff` (the cost of some plan) the ranges hold for every plan that is no dearer: each
+With a `cutoff` (the cost of some plan) the ranges hold for every plan that costs no more: each
 device can spend at most what the others leave over when all of them cost their least. That fixes
 servers, bounds upload times from above and so powers from below.
 """

@@ -137,7 +137,7 @@ class SlotTerms:
         """(K, S) Satellites that another one beats for the device in every plan.
 
         All satellites share receiver, rate and deadline; with dedicated compute only the
-        constant parts differ, so one that is slower and dearer is never needed.
+        constant parts differ, so one that is slower and more expensive is never needed.
         """
         s = self.scenario
         out = np.zeros_like(self.pair)

@@ -49,7 +49,7 @@ def build(
     """P1 of a slot, the UAVs coming from `uav_xy_m` (M, 2), by default the instance's start.
 
     `fixed` may hold server (K,), power_W (K,) and uav_xy_m (M, 2). `cuts` adds valid inequalities
-    and leaves out dominated satellites. `cutoff` is the cost of a known plan: what is dearer is
+    and leaves out dominated satellites. `cutoff` is the cost of a known plan: what costs more is
     cut off. `download="bound"` puts a constant lower bound in the place of a UAV's download time,
     which changes the cost by about 1e-6 and spares the solver most of its nonlinear terms: a
     relaxation. Raises ValueError for an unknown name or a fixed position out of reach.

@@ -1,4 +1,4 @@
-"""A known plan of a slot, to cut off what is dearer: simple, quick, and never far off."""
+"""A known plan of a slot, to cut off what is more expensive: simple, quick, and never far off."""
 
 from __future__ import annotations
 

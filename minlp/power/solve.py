@@ -93,7 +93,7 @@ def _solution(
 def _solve_hard(
     problem: PowerProblem, tol: float, warm_start: PowerSolution | None
 ) -> PowerSolution:
-    """Exact penalty: dear enough overruns vanish, and the elastic bound bounds the hard form."""
+    """Exact penalty: overruns at a high price vanish, the elastic bound bounds the hard form."""
     certificate = infeasibility(problem)
     if certificate is not None:
         return infeasible(problem, certificate)

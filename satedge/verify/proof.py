@@ -106,15 +106,15 @@ class Checker:
     def root(self) -> tuple[Regions, Array]:
         """All plans that may cost less than the bound, and least log-powers of their senders.
 
-        Dear options that the proof keeps at its root stay: its numbers may be made for them.
+        Expensive options that the proof keeps at its root stay: its numbers may be made for them.
         """
         model = self.model
         lone = lone_costs(model, model.box)
         least = np.where(model.allowed, lone, np.inf).min(-1)
         others = np.array([Interval(np.delete(least, k)).sum().lo for k in range(model.n)])
         total = (Interval(lone) + others[:, None]).lo
-        dear = (total >= self.bound) & ~masks(self.proof["root"], model.n_options)
-        allowed = model.allowed & ~dear
+        expensive = (total >= self.bound) & ~masks(self.proof["root"], model.n_options)
+        allowed = model.allowed & ~expensive
         return Regions(allowed[None], model.box[None].copy()), least_powers(
             model, lone, model.allowed, self.bound
         )

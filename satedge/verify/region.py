@@ -172,6 +172,6 @@ def least_powers(model: Model, lone: Array, allowed: Mask, bound: float) -> Arra
     left, right = np.full(model.n, model.p_low), np.full(model.n, model.p_high)
     for _ in range(50):
         middle = 0.5 * (left + right)
-        dear = total(middle) >= bound
-        left, right = np.where(dear, middle, left), np.where(dear, right, middle)
+        expensive = total(middle) >= bound
+        left, right = np.where(expensive, middle, left), np.where(expensive, right, middle)
     return left

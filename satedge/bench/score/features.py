@@ -145,7 +145,7 @@ def _of_reference(slots: Sequence[Instance], played: Played) -> list[Feature]:
             Feature(name, share, "requests, in the plans of the reference", True)
             for name, share in (
                 ("in time", played.in_time),
-                ("late", played.late),
+                ("deadline misses", played.missed),
                 ("refused", played.refused),
                 ("outages", played.outages),
                 ("by UAVs", played.by_uavs),

@@ -1,4 +1,4 @@
-"""What a method's plans amount to over several instances: cost, punctuality, use of UAVs."""
+"""What a method's plans amount to over several instances: cost, deadline misses, use of UAVs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Played:
     """Judged cost of every slot of every instance, per device."""
     in_time: float
     """Served within the deadline."""
-    late: float
-    """Sent but late, at the elastic cost; outages are told apart."""
+    missed: float
+    """Sent, and the deadline missed, at the elastic cost; outages are told apart."""
     refused: float
     outages: float
     by_uavs: float
@@ -61,10 +61,10 @@ def summed(instances: Sequence[Instance], plans: Sequence[Plan]) -> Played:
     counts = np.zeros(6)
     for instance, plan in zip(instances, plans, strict=True):
         verdict = judge(instance, plan)
-        asked, late = instance.active, verdict.missed & ~verdict.outage
+        asked, missed = instance.active, verdict.missed & ~verdict.outage
         served = asked & ~verdict.refused & ~verdict.missed & ~verdict.outage
         by_uavs = asked & (plan.server >= 0) & (plan.server < instance.scenario.n_uavs)
-        kinds = (asked, served, late & asked, verdict.refused, verdict.outage, by_uavs)
+        kinds = (asked, served, missed & asked, verdict.refused, verdict.outage, by_uavs)
         counts += [np.count_nonzero(kind) for kind in kinds]
         costs += [float(cost) for cost in verdict.slot_cost]
     shares = counts[1:] / max(counts[0], 1)

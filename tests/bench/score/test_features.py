@@ -74,10 +74,10 @@ def test_a_world_without_requests_has_no_shares():
 
 
 def test_shares_of_what_is_played_are_of_all_requests(tiny):
-    """In time, late, refused and outages are all there is; refusing everything is refusing."""
+    """In time, missed, refused and outages are all there is; refusing everything is refusing."""
     for name in (*FIXED_RULES, "random"):
         seen = play(name, tiny)
-        assert seen.in_time + seen.late + seen.refused + seen.outages == pytest.approx(1)
+        assert seen.in_time + seen.missed + seen.refused + seen.outages == pytest.approx(1)
         assert len(seen.costs) == len(tiny)
     idle = [Plan(np.full((1, 3), -1), np.zeros((1, 3)), slot.uav_xy_m[None]) for slot in tiny]
     refused = summed(tiny, idle)
