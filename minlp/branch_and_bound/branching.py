@@ -19,6 +19,8 @@ class Start:
     """(n,) option indices."""
     dual: Array
     """(n,) what the load problem pays for each device."""
+    slopes: Array
+    """(n, n) what each device pays for log-powers; no rows where nothing is known."""
 
 
 @dataclass(frozen=True, order=True)

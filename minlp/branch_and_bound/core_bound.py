@@ -12,7 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.branch_and_bound.loads import Assigned, cheapest_choice, load_bound, new_assigned
+from minlp.branch_and_bound.loads import (
+    Assigned,
+    alternatives,
+    cheapest_choice,
+    load_bound,
+    new_assigned,
+)
 from minlp.branch_and_bound.presolve import MARGIN, Region
 from minlp.branch_and_bound.prices import price_options
 from minlp.branch_and_bound.receivers import receivers, vanishing
@@ -44,6 +50,7 @@ class Priced(Record):
     disc: Matrix  # (Q, 4) rows UAV, centre x, centre y, radius
     weight: Vector  # (Q,) mu, what it takes for the squared excess over a disc
     assigned: Assigned  # with shared compute
+    slopes: Matrix  # (n, n) what each device pays for the log-powers
 
 
 @kernel
@@ -127,9 +134,10 @@ def priced(
     assign(point.disc_multiplier, weights)
     gradients(problem, point)
     relaxed = _relaxed(problem, constant, point)
+    slopes = np.zeros((n, n))
     price = price_options(
         data, allowed, core, loads, region.spans, low, high, boxes, least, problem, constant,
-        point, anchor,
+        point, anchor, slopes,
     )  # fmt: skip
     lost, option = np.zeros(n), np.full((n, price.shape[1]), np.inf)
     assigned, cheaper = new_assigned(data, region.spans.shape[0]), choice.copy()
@@ -137,7 +145,8 @@ def priced(
         target = min(cheapest_choice(data, price, cheaper), 1e8)
         missing = cutoff - bound
         sums = load_bound(data, allowed, region.spans, price, dual, target, missing, assigned)
-        _spread_loss(assigned, choice, sums, lost)
+        alternatives(data, allowed, region.spans, price, sums, assigned)
+        spread_loss(assigned.share, choice, sums, lost)
         _hold_together(assigned, bound, option)
         bound += sums
     else:
@@ -146,7 +155,7 @@ def priced(
         bound = -np.inf
     return Priced(
         bound, core, price, option, lost, cheaper, relaxed, anchor, near, multiplier,
-        problem.disc, weights, assigned,
+        problem.disc, weights, assigned, slopes,
     )  # fmt: skip
 
 
@@ -182,11 +191,11 @@ def _hold_together(assigned: Assigned, bound: float, option: Matrix) -> None:
 
 
 @kernel
-def _spread_loss(assigned: Assigned, choice: IntVector, sums: float, lost: Vector) -> None:
+def spread_loss(share: Matrix, choice: IntVector, sums: float, lost: Vector) -> None:
     """What the load problem loses, shared out among devices by how little it chose as the core."""
     doubt, total = np.zeros(lost.shape[0]), 0.0
     for k in range(lost.shape[0]):
-        doubt[k] = max(1.0 - assigned.share[k, choice[k]], 0.0)
+        doubt[k] = max(1.0 - share[k, choice[k]], 0.0)
         total += doubt[k]
     for k in range(lost.shape[0]):
         if total > 0.0:

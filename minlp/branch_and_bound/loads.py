@@ -46,6 +46,7 @@ class Assigned(Record):
 
     dual: Vector  # (n,) u
     share: Matrix  # (n, O) how often devices chose, on average
+    at_load: Cube  # (n, O, C) and at which load
     option: Matrix  # (n, O) bound of the assignments in which a device takes an option
     load: Matrix  # (S, n + 1) bound of the assignments in which a server has a load
 
@@ -54,7 +55,7 @@ class Assigned(Record):
 def new_assigned(data: SlotData, n_servers: int) -> Assigned:
     n, width = data.receiver.shape
     return Assigned(
-        np.zeros(n), np.zeros((n, width)),
+        np.zeros(n), np.zeros((n, width)), np.zeros((n, width, n if data.shared else 1)),
         np.full((n, width), np.inf), np.full((n_servers, n + 1), np.inf),
     )  # fmt: skip
 
@@ -152,9 +153,9 @@ def _value(
     spans: IntMatrix,
     price: Cube,
     dual: Vector,
-    chosen: Matrix,
+    chosen: IntMatrix,
 ) -> float:
-    """L(u), and in `chosen` (n, O) what is chosen there, in 0 and 1."""
+    """L(u), and in `chosen` (n, O) what is chosen there: 0, or at which load."""
     n = allowed.shape[0]
     who, option = np.empty(n, np.int64), np.zeros(n, np.int64)
     total = size = 0.0
@@ -162,14 +163,14 @@ def _value(
         total += dual[k]
         size += abs(dual[k])
         for o in range(chosen.shape[1]):
-            chosen[k, o] = 0.0
+            chosen[k, o] = 0
         o = data.n_options[k] - 1
         if data.receiver[k, o] == NOT_SENT and allowed[k] >> o & 1:
             reduced = price[k, o, 0] - dual[k]
             if reduced < 0.0 or allowed[k] == 1 << o:
                 total += reduced
                 size += abs(reduced)
-                chosen[k, o] = 1.0
+                chosen[k, o] = 1
     for s in range(spans.shape[0]):
         count, must = _members(data, allowed, s, who, option)
         least, best = np.inf, 0
@@ -184,7 +185,7 @@ def _value(
             _sort_by_price(price, dual, best, who, option, must, count)
         for i in range(best):
             k = who[i]
-            chosen[k, option[k]] = 1.0
+            chosen[k, option[k]] = best
             size += abs(price[k, option[k], best - 1]) + abs(dual[k])
     return total - MARGIN * size if np.isfinite(total) else total
 
@@ -205,7 +206,7 @@ def load_bound(
     Steps from u = `start` (n,) aim at `target`, the sum of some assignment, and end at `enough`.
     """
     n, width = data.receiver.shape
-    dual, chosen = start.copy(), np.zeros((n, width))
+    dual, chosen = start.copy(), np.zeros((n, width), np.int64)
     assign(found.dual, start)
     best, scale, idle = -np.inf, 1.0, 0
     for step in range(STEPS):
@@ -224,27 +225,31 @@ def load_bound(
             scale, idle = 0.5 * scale, 0
             if scale < 0.02:
                 break
-        norm = 0.0
+        norm, missing = 0.0, np.empty(n)
         for k in range(n):
-            norm += (1.0 - chosen[k].sum()) ** 2
+            missing[k] = 1 - (chosen[k] > 0).sum()
+            norm += missing[k] ** 2
         if norm == 0.0:
             break
         for k in range(n):
-            dual[k] += scale * max(target - value, 0.0) / norm * (1.0 - chosen[k].sum())
-    _alternatives(data, allowed, spans, price, best, found)
+            dual[k] += scale * max(target - value, 0.0) / norm * missing[k]
     return best
 
 
 @kernel
-def _average(found: Assigned, chosen: Matrix, fresh: float) -> None:
+def _average(found: Assigned, chosen: IntMatrix, fresh: float) -> None:
     """Let a step's assignment enter the average."""
     for k in range(chosen.shape[0]):
         for o in range(chosen.shape[1]):
-            found.share[k, o] += fresh * (chosen[k, o] - found.share[k, o])
+            found.share[k, o] *= 1.0 - fresh
+            found.at_load[k, o] *= 1.0 - fresh
+            if chosen[k, o] > 0:
+                found.share[k, o] += fresh
+                found.at_load[k, o, chosen[k, o] - 1] += fresh
 
 
 @kernel
-def _alternatives(
+def alternatives(
     data: SlotData,
     allowed: IntVector,
     spans: IntMatrix,

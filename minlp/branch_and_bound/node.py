@@ -6,17 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minlp.branch_and_bound.ascent import Lifted, ascend
 from minlp.branch_and_bound.core_bound import (
     Priced,
     core_around,
     drop_expensive,
     priced,
     split_point,
+    spread_loss,
 )
 from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
 from minlp.kernels import IntVector, Matrix, Vector, kernel
+from minlp.kernels.arrays import assign
 from minlp.slot.cost import (
     chosen_receivers,
     device_costs,
@@ -47,6 +50,7 @@ class Evaluation(NamedTuple):
     log_power: Array  # (n,)
     xy_m: Array  # (M, 2)
     dual: Array  # (n,) what the load problem pays for each device
+    slopes: Array  # (n, n) what each device pays for log-powers
     kind: int  # DEVICE, UAV or NOTHING to branch on
     target: int  # the device or UAV
     first: int  # bits of the target device's options that stay together
@@ -62,6 +66,8 @@ def evaluate_node(
     start: Vector,
     before: IntVector,
     dual: Vector,
+    slopes_before: Matrix,
+    steps: int,
     cutoff: float,
     gap: float,
 ) -> Evaluation:
@@ -77,6 +83,7 @@ def evaluate_node(
     start = _towards_centres(start, boxes)
     around = core_around(data, allowed, choice)
     best = priced(data, region, around, choice, power_low, start, dual, cutoff, gap)
+    dual = best.assigned.dual
     if best.lower_bound < cutoff and best.lost.sum() > gap:
         other, dual = best.cheaper, best.assigned.dual
         around = core_around(data, allowed, other)
@@ -84,6 +91,14 @@ def evaluate_node(
         if found.lower_bound > best.lower_bound:
             best, choice = found, other
     core = best.core
+    lower_bound, slopes = best.lower_bound, best.slopes
+    if steps > 0 and lower_bound < cutoff < np.inf and best.lost.sum() > gap:
+        begin = slopes_before if slopes_before.shape[0] > 0 else best.slopes
+        lifted = ascend(
+            data, region, power_low, begin, dual, best.cheaper, best.y, cutoff, steps
+        )
+        lower_bound = _lift(best, lifted, choice)
+        slopes, dual = lifted.slopes, lifted.dual
     dropped = drop_expensive(data, region, best, cutoff)
     powers, xy = split_point(data, best.y, boxes)
     if not data.shared:
@@ -96,9 +111,27 @@ def evaluate_node(
     inside = repair(data, start_reach(data), chosen_receivers(data, choice), xy)
     total = device_costs(data, choice, powers, xy).sum() if inside else np.inf
     return Evaluation(
-        best.lower_bound, dropped, total, choice, powers, xy, best.assigned.dual,
+        lower_bound, dropped, total, choice, powers, xy, dual, slopes,
         kind, index, first, whole, best,
     )  # fmt: skip
+
+
+@kernel
+def _lift(best: Priced, lifted: Lifted, choice: IntVector) -> float:
+    """The better bound; `best` gets the greater ones of options and loads, and who is in doubt."""
+    for k in range(choice.shape[0]):
+        for o in range(best.option.shape[1]):
+            best.option[k, o] = max(best.option[k, o], lifted.option[k, o])
+    for s in range(lifted.load.shape[0]):
+        for c in range(lifted.load.shape[1]):
+            best.assigned.load[s, c] = max(best.assigned.load[s, c], lifted.load[s, c])
+    if not lifted.lower_bound > best.lower_bound:
+        return best.lower_bound
+    missing = best.lower_bound + best.lost.sum() - lifted.lower_bound
+    spread_loss(lifted.share, choice, -missing, best.lost)
+    for k in range(choice.shape[0]):
+        assign(best.assigned.share[k], lifted.share[k])
+    return lifted.lower_bound
 
 
 @kernel

@@ -28,6 +28,8 @@ is bounded by the gradient inequality of `convex.certificate`.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from minlp.branch_and_bound.receivers import VANISH, receivers, surely_interferes
@@ -54,6 +56,15 @@ PRICE_STEPS = 3
 CLOSE = 1e-6
 
 
+class Limits(Record):
+    """Where copies of the powers may be, in logs and in W. n devices."""
+
+    lower: Vector  # (n,)
+    upper: Vector  # (n,)
+    least: Vector  # (n,)
+    most: Vector  # (n,)
+
+
 class Upload(Record):
     """An upload by device k among copies of all powers. n devices."""
 
@@ -66,17 +77,52 @@ class Upload(Record):
     overrun_weight: float
     slope: Vector  # (n,) c, what copies of the log-powers pay
     reach: Vector  # (n,) a, disturbance of a watt over the own gain
-    lower: Vector  # (n,) limits of the log-powers
-    upper: Vector  # (n,)
-    least: Vector  # (n,) the same in W
-    most: Vector  # (n,)
+    limits: Limits
 
 
-class Lines(Record):
-    """Certified uploads of one device, as lines in the slack, by receiver."""
+class Workspace(Record):
+    """What is known of one device's uploads."""
 
-    line: Cube  # (M + 1, L, 4): value at the slack, theta, slack, upload time
-    count: IntVector  # (M + 1,)
+    line: Cube  # (M + 1, L, 6): value at the slack, theta, slack, upload time, p_k, tau
+    count: IntVector  # (M + 1,) lines of each receiver
+    reach: Matrix  # (M + 1, n) disturbance there by a watt of each device
+    noise: Vector  # (M + 1,) over the own gain; below 0 where not known yet
+    alone: IntVector  # (S,) no loads
+
+
+class Copies(Record):
+    """What options cost at given slopes, and which copies of the powers attain it."""
+
+    cost: Cube  # (n, O, C) least f_ko - c_k . z, certified; inf where not allowed
+    power: Cube  # (n, O, C) copy of the own log-power
+    scale: Cube  # (n, O, C) tau, which stands for the copies of the others'
+
+
+@kernel
+def limits_of(power_low: Vector, power_high: float) -> Limits:
+    """All log-powers between their least (n,) and the greatest."""
+    upper = np.full(power_low.shape[0], power_high)
+    return Limits(power_low, upper, np.exp(power_low), np.exp(upper))
+
+
+@kernel
+def new_copies(data: SlotData, start: Vector) -> Copies:
+    """Nothing known yet; the copies of own log-powers are at `start` (n + 2M,)."""
+    n, width = data.receiver.shape
+    shape = (n, width, n if data.shared else 1)
+    found = Copies(np.full(shape, np.inf), np.zeros(shape), np.zeros(shape))
+    for k in range(n):
+        found.power[k] = start[k]
+    return found
+
+
+@kernel
+def new_workspace(data: SlotData) -> Workspace:
+    n, n_receivers = data.load_s.shape
+    return Workspace(
+        np.zeros((n_receivers, MOST_LINES, 6)), np.zeros(n_receivers, np.int64),
+        np.zeros((n_receivers, n)), np.empty(n_receivers), no_loads(data),
+    )  # fmt: skip
 
 
 @kernel
@@ -94,58 +140,84 @@ def price_options(
     constant: Vector,
     point: Point,
     y: Vector,
+    slopes: Matrix,
 ) -> Cube:
     """Prices (n, O, C), C = n loads of the server if it is shared, else 1; inf where not allowed.
 
     0 in the core, with shared compute at the loads (S,) there. Servers have loads in `spans`
     (S, 2). `point` is evaluated at y (d,), gains lie in [low, high] (n, M + 1) over the boxes.
-    What is no number counts as -inf.
+    What is no number counts as -inf. `slopes` (n, n) becomes what devices pay for log-powers.
     """
-    n, width = data.receiver.shape
     _single, bits = receivers(data, allowed)
-    price = np.full((n, width, n if data.shared else 1), np.inf)
-    lower, upper, slope = power_low, np.full(n, data.log_power_max), np.empty(n)
-    copies = (lower, upper, np.exp(lower), np.exp(upper))
-    alone = no_loads(data)
-    lines = Lines(np.zeros((low.shape[1], MOST_LINES, 4)), np.zeros(low.shape[1], np.int64))
-    reach, noise = np.zeros((low.shape[1], n)), np.empty(low.shape[1])
-    for k in range(n):
-        paid = size = drift = 0.0
-        if data.shared or allowed[k] != core[k]:
-            paid, size = _own_cost(problem, constant, point, k, y, slope)
+    found, work = new_copies(data, y), new_workspace(data)
+    limits = limits_of(power_low, data.log_power_max)
+    for k in range(allowed.shape[0]):
+        wanted = allowed[k] if data.shared else allowed[k] & ~core[k]
+        paid, size = _own_cost(problem, constant, point, k, y, slopes[k])
+        if wanted != 0:
             drift = _position_gain(data, problem, boxes, point, k, y)
-        for r in range(low.shape[1]):
-            lines.count[r], noise[r] = 0, -1.0
+            costs_of(data, k, wanted, spans, bits, low, high, slopes[k], limits, work, found)
         for o in range(data.n_options[k]):
-            in_core, r = core[k] >> o & 1 == 1, data.receiver[k, o]
-            if in_core and (r == NOT_SENT or not data.shared):
-                price[k, o] = 0.0
-            elif allowed[k] >> o & 1 == 0:
-                continue
-            elif r == NOT_SENT:
-                gone = np.maximum(slope * lower, slope * upper).sum()
-                price[k, o] = _lowered(data.fixed_cost[k, o] - gone, paid + drift, size)
+            if core[k] >> o & 1 == 0:
+                if wanted >> o & 1:
+                    for c in range(found.cost.shape[2]):
+                        found.cost[k, o, c] = _lowered(found.cost[k, o, c], paid + drift, size)
+            elif data.receiver[k, o] == NOT_SENT or not data.shared:
+                found.cost[k, o] = 0.0
             else:
-                cost, slack_s = option_terms(data, k, o, alone, False, low, high)
-                if noise[r] < 0.0:
-                    noise[r] = _disturbance(data, k, r, bits, low, high, reach[r])
-                upload = Upload(
-                    k, data.load_s[k, r], data.propagation_s[r], noise[r],
-                    data.latency_weight, data.energy_weight, data.overrun_weight,
-                    slope, reach[r], copies[0], copies[1], copies[2], copies[3],
-                )  # fmt: skip
-                s = data.server[k, o]
-                for c in range(1, price.shape[2] + 1):
-                    wait_s = data.execute_s[k, o] * (c - 1)
-                    if in_core and c == loads[s]:
-                        price[k, o, c - 1] = 0.0
-                    else:
-                        value = cost + data.latency_weight * wait_s
-                        value += _upload_cost(lines, upload, r, slack_s - wait_s, y[k])
-                        price[k, o, c - 1] = _lowered(value, paid + drift, size)
-                    if data.shared and not spans[s, 0] <= c <= spans[s, 1]:
-                        price[k, o, c - 1] += OUT_OF_SPAN
-    return price
+                for c in range(found.cost.shape[2]):
+                    found.cost[k, o, c] = _lowered(found.cost[k, o, c], paid + drift, size)
+                found.cost[k, o, loads[data.server[k, o]] - 1] = 0.0
+    return found.cost
+
+
+@kernel
+def costs_of(
+    data: SlotData,
+    k: int,
+    wanted: int,
+    spans: IntMatrix,
+    bits: IntVector,
+    low: Matrix,
+    high: Matrix,
+    slope: Vector,
+    limits: Limits,
+    work: Workspace,
+    found: Copies,
+) -> None:
+    """Least costs of device k's `wanted` options at slopes (n,), and the copies, into `found`.
+
+    The solver begins at the copies that are there.
+    """
+    reach, noise = work.reach, work.noise
+    work.count[:], noise[:] = 0, -1.0
+    for o in range(data.n_options[k]):
+        if wanted >> o & 1 == 0:
+            continue
+        r = data.receiver[k, o]
+        if r == NOT_SENT:
+            gone = np.maximum(slope * limits.lower, slope * limits.upper)
+            size = abs(data.fixed_cost[k, o]) + np.abs(gone).sum()
+            found.cost[k, o] = data.fixed_cost[k, o] - gone.sum() - MARGIN * size
+            continue
+        cost, slack_s = option_terms(data, k, o, work.alone, False, low, high)
+        if noise[r] < 0.0:
+            noise[r] = disturbance(data, k, r, bits, low, high, reach[r])
+        upload = Upload(
+            k, data.load_s[k, r], data.propagation_s[r], noise[r],
+            data.latency_weight, data.energy_weight, data.overrun_weight,
+            slope, reach[r], limits,
+        )  # fmt: skip
+        s = data.server[k, o]
+        for c in range(1, found.cost.shape[2] + 1):
+            wait_s = data.execute_s[k, o] * (c - 1)
+            start = found.power[k, o, c - 1]
+            value, p, tau = _upload_cost(work, upload, r, slack_s - wait_s, start)
+            known = cost + data.latency_weight * wait_s
+            found.cost[k, o, c - 1] = known + value - MARGIN * abs(known)
+            found.power[k, o, c - 1], found.scale[k, o, c - 1] = p, tau
+            if data.shared and not spans[s, 0] <= c <= spans[s, 1]:
+                found.cost[k, o, c - 1] += OUT_OF_SPAN
 
 
 @kernel
@@ -156,30 +228,35 @@ def _lowered(cost: float, paid: float, size: float) -> float:
 
 
 @kernel
-def _upload_cost(lines: Lines, upload: Upload, r: int, slack_s: float, start: float) -> float:
-    """Certified least of an upload's cost at a slack: the highest of the lines of receiver r.
+def _upload_cost(
+    work: Workspace, upload: Upload, r: int, slack_s: float, start: float
+) -> tuple[float, float, float]:
+    """(certified least of an upload's cost at a slack: the highest of receiver r's lines, p, tau).
 
     A line is exact, and no other is needed, where nothing overruns on it, or all to its left does.
     """
-    rho, best = upload.overrun_weight, -np.inf
-    for i in range(lines.count[r]):
-        value, theta = lines.line[r, i, 0], lines.line[r, i, 1]
-        slack, upload_s = lines.line[r, i, 2], lines.line[r, i, 3]
+    rho, best, p, tau = upload.overrun_weight, -np.inf, start, 0.0
+    for i in range(work.count[r]):
+        value, theta = work.line[r, i, 0], work.line[r, i, 1]
+        slack, upload_s = work.line[r, i, 2], work.line[r, i, 3]
         value += theta * (slack - slack_s) - MARGIN * theta * (abs(slack) + abs(slack_s))
-        best = max(best, value)
+        if value > best:
+            best, p, tau = value, work.line[r, i, 4], work.line[r, i, 5]
         if (theta == 0.0 and slack_s >= upload_s) or (theta == rho and slack_s <= slack):
-            return best
-    value, theta, upload_s = least_upload(upload, slack_s, start)
-    if lines.count[r] < MOST_LINES:
-        i = lines.count[r]
-        lines.line[r, i, 0], lines.line[r, i, 1] = value, theta
-        lines.line[r, i, 2], lines.line[r, i, 3] = slack_s, upload_s
-        lines.count[r] += 1
-    return max(best, value)
+            return best, p, tau
+    found = least_upload(upload, slack_s, start)
+    if work.count[r] < MOST_LINES:
+        line = work.line[r, work.count[r]]
+        line[0], line[1], line[2] = found.value, found.theta, slack_s
+        line[3], line[4], line[5] = found.upload_s, found.p, found.tau
+        work.count[r] += 1
+    if found.value > best:
+        return found.value, found.p, found.tau
+    return best, p, tau
 
 
 @kernel
-def _disturbance(
+def disturbance(
     data: SlotData, k: int, r: int, bits: IntVector, low: Matrix, high: Matrix, reach: Vector
 ) -> float:
     """Noise over own gain at receiver r, and in `reach` (n,) the least disturbance by a watt of j.
@@ -235,50 +312,59 @@ def _position_gain(
     return min(gain, toward + np.sqrt(length) * data.reach_m * (1 + 1e-8))
 
 
+class Least(NamedTuple):
+    """The least cost of an upload, and where it is attained."""
+
+    value: float
+    theta: float
+    upload_s: float
+    p: float
+    tau: float
+
+
 @kernel
-def least_upload(upload: Upload, slack_s: float, start: float) -> tuple[float, float, float]:
-    """(certified least of the upload's cost minus slope . p over all powers, theta, upload time).
+def least_upload(upload: Upload, slack_s: float, start: float) -> Least:
+    """Certified least of the upload's cost minus slope . p over all powers.
 
     p_k starts from `start`. theta in [0, rho] is the price of the overrun: the cost at another
     slack is above the line of slope -theta. The value is concave in theta, and the upload time
     falls with it: theta is 0 if that is in time, rho if that is late, else where the two meet.
     """
     rho = upload.overrun_weight
-    low, high, miss_low, miss_high = 0.0, rho, 1.0, -1.0
-    value, theta, upload_s, p = -np.inf, rho, 0.0, start
+    low, high, miss_low = 0.0, rho, 1.0
+    best = Least(-np.inf, rho, 0.0, start, 0.0)
     if slack_s > 0.0:
-        value, upload_s, p = _least_at_price(upload, slack_s, 0.0, start)
-        theta, miss_low = 0.0, upload_s - slack_s
+        best = _least_at_price(upload, slack_s, 0.0, start)
+        miss_low = best.upload_s - slack_s
         if miss_low <= 0.0 or rho == 0.0:
-            return value, theta, upload_s
-    other, time, p = _least_at_price(upload, slack_s, rho, p)
-    if other > value:
-        value, theta, upload_s = other, rho, time
-    miss_high = time - slack_s
+            return best
+    other = _least_at_price(upload, slack_s, rho, best.p)
+    if other.value > best.value:
+        best = other
+    miss_high = other.upload_s - slack_s
     if miss_high >= 0.0 or slack_s <= 0.0:
-        return value, theta, upload_s
+        return best
     for _ in range(PRICE_STEPS):
         share = min(max(miss_low / (miss_low - miss_high), 0.05), 0.95)
         middle = low + share * (high - low)
-        other, time, p = _least_at_price(upload, slack_s, middle, p)
-        if other > value:
-            value, theta, upload_s = other, middle, time
-        miss = time - slack_s
+        other = _least_at_price(upload, slack_s, middle, other.p)
+        if other.value > best.value:
+            best = other
+        miss = other.upload_s - slack_s
         if abs(miss) < CLOSE * slack_s:
             break
         if miss > 0.0:
             low, miss_low, miss_high = middle, miss, 0.5 * miss_high
         else:
             high, miss_high, miss_low = middle, miss, 0.5 * miss_low
-    return value, theta, upload_s
+    return best
 
 
 @kernel
-def _least_at_price(
-    upload: Upload, slack_s: float, theta: float, start: float
-) -> tuple[float, float, float]:
-    """(certified least, upload time, p_k) with each second beyond the slack at price theta."""
-    heard = (upload.reach * np.sqrt(upload.least * upload.most)).sum()
+def _least_at_price(upload: Upload, slack_s: float, theta: float, start: float) -> Least:
+    """The same with each second beyond the slack at price theta."""
+    limits = upload.limits
+    heard = (upload.reach * np.sqrt(limits.least * limits.most)).sum()
     total, free = heard + upload.noise, 0.0
     p, steep = _own_power(upload, theta, np.log(total), start)
     tau = np.log(total) - np.log(steep)
@@ -298,14 +384,27 @@ def _least_at_price(
         step = tau - miss / max(1.0 - 0.5 * free / total, 0.25)
         tau = step if left < step < right else 0.5 * (left + right)
     value, upload_s = _value(upload, slack_s, tau, p, theta)
-    return value, upload_s, p
+    return Least(value, theta, upload_s, p, tau)
+
+
+@kernel
+def place_copies(upload: Upload, p: float, tau: float, copy: Vector) -> None:
+    """The copies (n,) that p and tau stand for."""
+    limits, scale = upload.limits, np.exp(tau)
+    for j in range(copy.shape[0]):
+        if j == upload.k:
+            copy[j] = p
+        elif upload.reach[j] > 0.0:
+            copy[j] = np.log(_copy(upload, j, scale) / upload.reach[j])
+        else:
+            copy[j] = limits.upper[j] if upload.slope[j] > 0.0 else limits.lower[j]
 
 
 @kernel
 def _copy(upload: Upload, j: int, scale: float) -> float:
     """Disturbance by a copy of device j's power; `scale` is e^tau."""
     wished, reach = upload.slope[j] * scale, upload.reach[j]
-    return min(max(wished, reach * upload.least[j]), reach * upload.most[j])
+    return min(max(wished, reach * upload.limits.least[j]), reach * upload.limits.most[j])
 
 
 @kernel
@@ -334,7 +433,7 @@ def _newton_power(
     upload: Upload, level: float, start: float, theta: float
 ) -> tuple[float, float, float]:
     """(p, h, -dh/ds) of the least f - c_k p for a fixed theta, within the limits of p."""
-    lower, upper = upload.lower[upload.k], upload.upper[upload.k]
+    lower, upper = upload.limits.lower[upload.k], upload.limits.upper[upload.k]
     left, right = lower, upper
     p = min(max(start, lower), upper)
     h, fall = 0.0, 0.0
@@ -372,11 +471,11 @@ def _value(
     late = theta * slack_s if theta > 0.0 else 0.0
     value = cost - late - slope[k] * p
     rise = energy * (h + upload.propagation_s) - steep - slope[k]
-    low, high = upload.lower[k], upload.upper[k]
+    low, high = upload.limits.lower[k], upload.limits.upper[k]
     value += min(rise * (low - p), rise * (high - p))
     size = cost + abs(late) + abs(slope[k] * p) + (abs(rise) + steep) * (high - low)
     for j in range(slope.shape[0]):
-        low, high = upload.lower[j], upload.upper[j]
+        low, high = upload.limits.lower[j], upload.limits.upper[j]
         if j != k and upload.reach[j] == 0.0:
             value -= max(slope[j] * low, slope[j] * high)
         elif j != k:

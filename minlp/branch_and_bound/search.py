@@ -51,6 +51,9 @@ NODE_SHARE, FINE = 0.1, 0.01
 #: than half-way from the best open one to the target.
 DEEPEST, DOUBT = 12, 3
 
+#: Steps towards better slopes, at the root and at other nodes.
+ROOT_STEPS, NODE_STEPS = int(__import__("os").environ.get("RS", "60")), int(__import__("os").environ.get("NS", "6"))
+
 #: Seconds between points of the trace.
 NOTE_S = 0.1
 
@@ -167,7 +170,7 @@ class Search:
         first = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
         if self.best is not None:
             choice = self.best.choice
-        start = Start(first, choice, np.zeros(n))
+        start = Start(first, choice, np.zeros(n), np.empty((0, 0)))
         root = self._evaluate(Region(allowed, boxes.copy(), full_spans(data)), start, -np.inf)
         if root is not None:
             heapq.heappush(self.heap, root)
@@ -192,8 +195,9 @@ class Search:
         gap = NODE_SHARE * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
         before = region.allowed.copy() if self.recorder else None
         found = evaluate_node(
-            self.data, region, self.floor, start.point, start.choice, start.dual, cutoff, gap
-        )
+            self.data, region, self.floor, start.point, start.choice, start.dual, start.slopes,
+            self._steps(start), cutoff, gap,
+        )  # fmt: skip
         if self.recorder and before is not None:
             self.recorder.visited(before, region, found)
         bound = max(found.lower_bound, parent_bound)
@@ -209,8 +213,14 @@ class Search:
             self.recorder.opened(self.serial)
         point = np.concatenate((found.log_power, found.xy_m.ravel()))
         parts = parts_of(region.allowed, found) if found.kind == DEVICE else []
-        after = Start(point, found.choice, found.dual)
+        after = Start(point, found.choice, found.dual, found.slopes)
         return Node(bound, self.serial, region, after, found.kind, found.target, parts)
+
+    def _steps(self, start: Start) -> int:
+        """How long to look for better slopes."""
+        if self.recorder:
+            return 0
+        return ROOT_STEPS if len(start.slopes) == 0 else NODE_STEPS
 
     def _dive(self, node: Node | None) -> None:
         """Branch on a node, keep its best child and go on there; the rest goes to the heap."""
