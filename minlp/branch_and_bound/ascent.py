@@ -11,8 +11,9 @@ the copies that attain it; steps along their average (Barahona and Anbil's volum
 Programming 87, 2000) with Polyak's length lead towards the relaxation in which every device mixes
 its options, each at powers of its own, and only the mixtures agree.
 
-Every step's bounds on options and loads hold, so the greatest of each is kept. Positions are not
-copied: gains are intervals over the boxes here, while `core_bound` has tangents of its choice.
+Every step's bounds on options and loads hold, so the greatest of each is kept. Devices have copies
+of UAV positions as well: an option's gains are tangents around its own copy, and what copies pay
+for them is learned in the same way, among those who would send to that UAV.
 """
 
 from __future__ import annotations
@@ -29,14 +30,20 @@ from minlp.branch_and_bound.loads import (
 from minlp.branch_and_bound.presolve import MARGIN, Region
 from minlp.branch_and_bound.prices import (
     Copies,
+    Frame,
     Limits,
-    Upload,
+    Slopes,
+    View,
     Workspace,
+    assign_slopes,
+    copied,
     costs_of,
-    disturbance,
+    frame_of,
     limits_of,
+    look,
     new_copies,
     new_workspace,
+    place_at,
     place_copies,
 )
 from minlp.branch_and_bound.receivers import receivers, vanishing
@@ -47,6 +54,9 @@ from minlp.slot.data import NOT_SENT, SlotData
 
 #: Weight of the newest copies in the direction of a step.
 FRESH = 0.4
+
+#: Shares below this are none.
+RARE = 1e-3
 
 #: Steps without a gain of this share of what is missing, after which they are halved.
 PATIENCE, GAIN = 3, 1e-2
@@ -59,7 +69,7 @@ class Lifted(Record):
     """What an ascent found."""
 
     lower_bound: float
-    slopes: Matrix  # (n, n) of the bound
+    slopes: Slopes  # of the bound
     option: Matrix  # (n, O) bound of the plans in which a device takes an option
     load: Matrix  # (S, n + 1) bound of the plans in which a server has a load
     share: Matrix  # (n, O) how often devices chose an option
@@ -67,86 +77,106 @@ class Lifted(Record):
     cheaper: IntVector  # (n,) what devices choose at these slopes
 
 
+class Mean(Record):
+    """The copies of what devices chose lately."""
+
+    power: Matrix  # (n, n) log-powers
+    place: Cube  # (n, M + 1, 2) positions, from the centres of boxes
+    curve: Cube  # (n, M + 1, 2) curvature of the cost in them
+
+
 @kernel
 def ascend(
     data: SlotData,
     region: Region,
     power_low: Vector,
-    slopes: Matrix,
+    slopes: Slopes,
     dual: Vector,
     choice: IntVector,
     start: Vector,
     cutoff: float,
     steps: int,
+    tune: Vector,
 ) -> Lifted:
-    """At most so many steps from `slopes` (n, n), ended when the bound reaches `cutoff`.
+    """At most so many steps from `slopes`, ended when the bound reaches `cutoff`.
 
-    `dual` (n,), `choice` (n,) and the log-powers of `start` (n + 2M,) are where the load problem,
+    `dual` (n,), `choice` (n,) and the point `start` (n + 2M,) are where the load problem,
     assignments and copies begin; log-powers are at least `power_low` (n,).
     """
     allowed, spans = region.allowed, region.spans
     n, width = data.receiver.shape
     low, high = gain_tables(data, region.boxes)
-    _single, bits = receivers(data, allowed)
+    single, bits = receivers(data, allowed)
     limits = limits_of(vanishing(data, bits, power_low, high), data.log_power_max)
+    frame = frame_of(data, single, region.boxes)
+    seen = View(data, bits, low, high, limits, frame)
     copies, work = new_copies(data, start), new_workspace(data)
-    assigned, slope, mean = new_assigned(data, spans.shape[0]), slopes.copy(), np.zeros((n, n))
+    place_at(start, frame, copies.xy)
+    here, assigned = copied(slopes), new_assigned(data, spans.shape[0])
+    mean = Mean(np.zeros((n, n)), np.zeros(here.place.shape), np.zeros(here.place.shape))
     best = Lifted(
-        -np.inf, slopes.copy(), np.full((n, width), -np.inf),
+        -np.inf, copied(slopes), np.full((n, width), -np.inf),
         np.full((spans.shape[0], n + 1), -np.inf), np.zeros((n, width)), dual.copy(), choice.copy(),
     )  # fmt: skip
     bound, scale, idle = -np.inf, 1.0, 0
     for step in range(steps):
-        base = _balance(slope, limits)
+        base = _balance(here, limits, frame)
         for k in range(n):
-            costs_of(
-                data, k, allowed[k], spans, bits, low, high, slope[k], limits, work, copies
-            )
+            costs_of(seen, k, allowed[k], spans, here.power[k], here.place[k], work, copies)
         sums = _assign(data, allowed, spans, copies.cost, best, cutoff - base, assigned)
-        _keep_greatest(best, assigned, base)
         value = base + sums - MARGIN * abs(sums)
         if not np.isfinite(value):
             break
-        idle = 0 if value > bound + GAIN * (cutoff - bound) else idle + 1
+        _keep_greatest(best, assigned, base - MARGIN * abs(sums))
+        idle = 0 if value > bound + tune[0] * (cutoff - bound) else idle + 1
         if value > bound:
             bound = value
-            assign(best.dual, assigned.dual)
-            for k in range(n):
-                assign(best.slopes[k], slope[k])
-                assign(best.share[k], assigned.share[k])
+            _keep(best, here, assigned)
         if not bound < cutoff:
             break
-        fresh = FRESH if step > 0 else 1.0
-        _mean_copies(data, bits, low, high, slope, limits, work, copies, assigned, mean, fresh)
-        if idle >= PATIENCE:
+        _move_copies(data, allowed, here, frame, assigned, copies, tune[6])
+        _mean_copies(seen, here, work, copies, assigned, mean, tune[1] if step > 0 else 1.0)
+        if idle >= tune[2]:
             scale, idle = 0.5 * scale, 0
-            if scale < SHORTEST:
+            if scale < tune[3]:
                 break
-            for k in range(n):
-                assign(slope[k], best.slopes[k])
-        _climb(slope, mean, scale * (cutoff - value))
+            if tune[5] > 0:
+                assign_slopes(here, best.slopes)
+        _climb(data, here, mean, scale * (cutoff - value), scale * tune[4], tune[7])
     return Lifted(
         bound, best.slopes, best.option, best.load, best.share, best.dual, best.cheaper
     )
 
 
 @kernel
-def _balance(slope: Matrix, limits: Limits) -> float:
-    """Let slopes (n, n) sum to zero over the devices, in place; returns what rounding may lack."""
-    n, lacking = slope.shape[0], 0.0
+def _balance(slopes: Slopes, limits: Limits, frame: Frame) -> float:
+    """Let slopes of log-powers sum to zero over the devices, in place.
+
+    Returns what sums that are not zero may take off the bound.
+    """
+    n, lacking = slopes.power.shape[0], 0.0
     for j in range(n):
-        total = size = 0.0
-        for k in range(n):
-            total += slope[k, j]
-        for k in range(n):
-            slope[k, j] -= total / n
-        total = 0.0
-        for k in range(n):
-            total += slope[k, j]
-            size += abs(slope[k, j])
+        mean = slopes.power[:, j].sum() / n
+        slopes.power[:, j] -= mean
         reach = max(abs(limits.lower[j]), abs(limits.upper[j]))
-        lacking -= (abs(total) + MARGIN * size) * reach
+        column = slopes.power[:, j]
+        lacking -= reach * (abs(column.sum()) + MARGIN * np.abs(column).sum())
+    for m in range(frame.boxes.shape[0]):
+        for axis in range(2):
+            if frame.half[m, axis] == 0.0:
+                slopes.place[:, m, axis] = 0.0
+            column = slopes.place[:, m, axis]
+            lacking -= frame.half[m, axis] * (abs(column.sum()) + MARGIN * np.abs(column).sum())
     return lacking
+
+
+@kernel
+def _keep(best: Lifted, here: Slopes, assigned: Assigned) -> None:
+    """The slopes of the best bound, and what was found there."""
+    assign_slopes(best.slopes, here)
+    assign(best.dual, assigned.dual)
+    for k in range(best.share.shape[0]):
+        assign(best.share[k], assigned.share[k])
 
 
 @kernel
@@ -199,63 +229,119 @@ def _keep_greatest(best: Lifted, assigned: Assigned, base: float) -> None:
 
 @kernel
 def _mean_copies(
-    data: SlotData,
-    bits: IntVector,
-    low: Matrix,
-    high: Matrix,
-    slope: Matrix,
-    limits: Limits,
+    seen: View,
+    slopes: Slopes,
     work: Workspace,
     copies: Copies,
     assigned: Assigned,
-    mean: Matrix,
+    mean: Mean,
     fresh: float,
 ) -> None:
-    """Let the copies of what devices chose, by how often they did, enter their mean (n, n)."""
-    n = slope.shape[0]
-    copy, here = np.empty(n), np.empty(n)
+    """Let the copies of what devices chose, by how often they did, enter their mean."""
+    data, limits = seen.data, seen.limits
+    n, n_uavs = slopes.power.shape[0], data.altitude_m.shape[0]
+    copy, here, often = np.empty(n), np.empty(n), np.empty(n_uavs + 1)
     for k in range(n):
         total = 0.0
-        here[:] = 0.0
+        here[:], often[:] = 0.0, 0.0
+        work.noise[:] = -1.0
         for o in range(data.n_options[k]):
             r = data.receiver[k, o]
-            if assigned.share[k, o] <= 1e-3:
+            if assigned.share[k, o] <= RARE:
                 continue
-            noise = 0.0
-            if r != NOT_SENT:
-                noise = disturbance(data, k, r, bits, low, high, work.reach[r])
-            else:
-                r = 0
-                work.reach[r, :] = 0.0
-            upload = Upload(
-                k, 0.0, 0.0, noise, 0.0, 0.0, 0.0, slope[k], work.reach[r], limits
-            )
+            if r != NOT_SENT and work.noise[r] < 0.0:
+                look(seen, k, r, copies.xy[k], work)
             for c in range(copies.cost.shape[2]):
-                often = assigned.at_load[k, o, c]
-                if often <= 1e-3:
+                share = assigned.at_load[k, o, c]
+                if share <= RARE:
                     continue
-                p = copies.power[k, o, c]
-                if data.receiver[k, o] == NOT_SENT:
-                    p = limits.upper[k] if slope[k, k] > 0.0 else limits.lower[k]
-                place_copies(upload, p, copies.scale[k, o, c], copy)
-                here += often * copy
-                total += often
+                p, tau = copies.power[k, o, c], copies.scale[k, o, c]
+                place_copies(limits, slopes.power[k], work.reach, k, r, p, tau, copy)
+                here += share * copy
+                total += share
+                if 0 <= r < n_uavs:
+                    often[r] += share
         if total > 0.0:
-            for j in range(n):
-                mean[k, j] += fresh * (here[j] / total - mean[k, j])
+            mean.power[k] += fresh * (here / total - mean.power[k])
+            often /= total
+            _mean_places(k, often, slopes, seen.frame, copies, mean, fresh)
 
 
 @kernel
-def _climb(slope: Matrix, mean: Matrix, missing: float) -> None:
-    """A step of Polyak's length against what the copies (n, n) differ from their average."""
-    n, norm = slope.shape[0], 0.0
-    away = np.empty((n, n))
+def _mean_places(
+    k: int,
+    often: Vector,
+    slopes: Slopes,
+    frame: Frame,
+    copies: Copies,
+    mean: Mean,
+    fresh: float,
+) -> None:
+    """The same for positions, sent to so `often` (M + 1,).
+
+    Copies of other options are in the corner that pays most, or free where none pays.
+    """
+    for m in range(frame.boxes.shape[0]):
+        for axis in range(2):
+            pay, half = slopes.place[k, m, axis], frame.half[m, axis]
+            here, curve = copies.xy[k, m, axis], often[m] * copies.curve[k, m, axis]
+            if pay != 0.0 and half > 0.0:
+                here = often[m] * here + (1.0 - often[m]) * np.sign(pay) * half
+                curve += (1.0 - often[m]) * abs(pay) / half
+            mean.curve[k, m, axis] += fresh * (curve - mean.curve[k, m, axis])
+            mean.place[k, m, axis] += fresh * (here - mean.place[k, m, axis])
+
+
+@kernel
+def _move_copies(
+    data: SlotData,
+    allowed: IntVector,
+    slopes: Slopes,
+    frame: Frame,
+    assigned: Assigned,
+    copies: Copies,
+    damp: float,
+) -> None:
+    """A step of every copy of a position towards the least cost of its option."""
+    n, n_uavs = slopes.power.shape[0], data.altitude_m.shape[0]
+    for k in range(n):
+        for o in range(data.n_options[k]):
+            m = data.receiver[k, o]
+            if allowed[k] >> o & 1 == 0 or not 0 <= m < n_uavs:
+                continue
+            c = assigned.at_load[k, o].argmax()
+            for axis in range(2):
+                rise = copies.rise_x[k, o, c] if axis == 0 else copies.rise_y[k, o, c]
+                half = frame.half[m, axis]
+                curve = abs(rise + slopes.place[k, m, axis]) / data.altitude_m[m]
+                copies.curve[k, m, axis] = curve
+                step = min(max(-rise / max(curve, 1e-300), -damp * half), damp * half)
+                copies.xy[k, m, axis] = min(max(copies.xy[k, m, axis] + step, -half), half)
+
+
+@kernel
+def _climb(data: SlotData, slopes: Slopes, mean: Mean, missing: float, longest: float, floor: float) -> None:
+    """A step of Polyak's length against what the copies differ from their average.
+
+    In the metric of L's curvature: the copy of another's log-power moves by 1/c with its slope c,
+    that of a position by the inverse of its option's curvature.
+    """
+    n, n_uavs, norm = slopes.power.shape[0], data.altitude_m.shape[0], 0.0
+    power, place = np.zeros((n, n)), np.zeros(slopes.place.shape)
     for j in range(n):
-        centre = mean[:, j].sum() / n
-        for k in range(n):
-            away[k, j] = mean[k, j] - centre
-            norm += away[k, j] ** 2
+        metric = np.abs(slopes.power[:, j])
+        metric += floor * metric[j] + 1e-12
+        away = mean.power[:, j] - (metric * mean.power[:, j]).sum() / metric.sum()
+        power[:, j] = metric * away
+        norm += (power[:, j] * away).sum()
+    for m in range(n_uavs):
+        for axis in range(2):
+            metric = mean.curve[:, m, axis]
+            if metric.sum() > 0.0:
+                away = mean.place[:, m, axis] - (metric * mean.place[:, m, axis]).sum() / metric.sum()
+                place[:, m, axis] = metric * away
+                norm += (place[:, m, axis] * away).sum()
     if norm > 0.0:
-        for k in range(n):
-            for j in range(n):
-                slope[k, j] -= missing / norm * away[k, j]
+        step = min(missing / norm, longest)
+        slopes.power[:] -= step * power
+        slopes.place[:] -= step * place

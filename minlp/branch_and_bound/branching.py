@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from minlp.branch_and_bound.node import DEVICE, Evaluation
 from minlp.branch_and_bound.presolve import Region, copied
+from minlp.branch_and_bound.prices import Slopes
 from minlp.slot.data import Array, IntArray
 
 
@@ -19,8 +20,8 @@ class Start:
     """(n,) option indices."""
     dual: Array
     """(n,) what the load problem pays for each device."""
-    slopes: Array
-    """(n, n) what each device pays for log-powers; no rows where nothing is known."""
+    slopes: Slopes
+    """What copies of powers and positions pay; no rows where that is not known."""
 
 
 @dataclass(frozen=True, order=True)

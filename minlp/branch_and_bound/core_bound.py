@@ -50,7 +50,7 @@ class Priced(Record):
     disc: Matrix  # (Q, 4) rows UAV, centre x, centre y, radius
     weight: Vector  # (Q,) mu, what it takes for the squared excess over a disc
     assigned: Assigned  # with shared compute
-    slopes: Matrix  # (n, n) what each device pays for the log-powers
+    slopes: Matrix  # (n, n) what each device pays for log-powers
 
 
 @kernel

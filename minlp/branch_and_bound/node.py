@@ -16,6 +16,7 @@ from minlp.branch_and_bound.core_bound import (
     spread_loss,
 )
 from minlp.branch_and_bound.presolve import Region
+from minlp.branch_and_bound.prices import Slopes, copied
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
 from minlp.kernels import IntVector, Matrix, Vector, kernel
@@ -50,7 +51,7 @@ class Evaluation(NamedTuple):
     log_power: Array  # (n,)
     xy_m: Array  # (M, 2)
     dual: Array  # (n,) what the load problem pays for each device
-    slopes: Array  # (n, n) what each device pays for log-powers
+    slopes: Slopes  # what copies of powers and positions pay
     kind: int  # DEVICE, UAV or NOTHING to branch on
     target: int  # the device or UAV
     first: int  # bits of the target device's options that stay together
@@ -66,7 +67,7 @@ def evaluate_node(
     start: Vector,
     before: IntVector,
     dual: Vector,
-    slopes_before: Matrix,
+    slopes: Slopes,
     steps: int,
     cutoff: float,
     gap: float,
@@ -78,7 +79,7 @@ def evaluate_node(
     early once the bound reaches `cutoff`, and aims at an absolute accuracy of `gap`. Options and
     loads proven to pass the cutoff are dropped from the region, in place.
     """
-    allowed, boxes = region.allowed, region.boxes
+    allowed, boxes, n = region.allowed, region.boxes, before.shape[0]
     choice = round_choice(data, allowed, before, *split_point(data, start, boxes))
     start = _towards_centres(start, boxes)
     around = core_around(data, allowed, choice)
@@ -91,11 +92,13 @@ def evaluate_node(
         if found.lower_bound > best.lower_bound:
             best, choice = found, other
     core = best.core
-    lower_bound, slopes = best.lower_bound, best.slopes
+    lower_bound = best.lower_bound
     if steps > 0 and lower_bound < cutoff < np.inf and best.lost.sum() > gap:
-        begin = slopes_before if slopes_before.shape[0] > 0 else best.slopes
+        begin = copied(slopes)
+        if slopes.power.shape[0] == 0:
+            begin = Slopes(best.slopes, np.zeros((n, data.altitude_m.shape[0] + 1, 2)))
         lifted = ascend(
-            data, region, power_low, begin, dual, best.cheaper, best.y, cutoff, steps
+            data, region, power_low, begin, dual, best.cheaper, best.y, cutoff, steps, np.array([1e-3,0.8,3,0.01,1.0,1.0,0.07,1e-3])
         )
         lower_bound = _lift(best, lifted, choice)
         slopes, dual = lifted.slopes, lifted.dual

@@ -33,10 +33,14 @@ from typing import NamedTuple
 import numpy as np
 
 from minlp.branch_and_bound.receivers import VANISH, receivers, surely_interferes
+from minlp.branch_and_bound.relaxation import OUTWARD
+from minlp.branch_and_bound.rows import ratios_at
 from minlp.convex.problem import ConvexProblem, Point, upload_time
 from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
 from minlp.slot.cost import no_loads, option_terms
 from minlp.slot.data import NOT_SENT, SlotData
+from minlp.slot.geometry import room
+from minlp.slot.region import discs_of, start_reach
 
 #: Rounding, relative to the sum of absolute terms; each carries a relative error below 1e-13
 #: (exponents stay below 100, and so few operations follow that the count of
@@ -56,6 +60,10 @@ PRICE_STEPS = 3
 CLOSE = 1e-6
 
 
+#: Boxes narrower than this share of the altitude have intervals of gains.
+NARROW = 1e-3
+
+
 class Limits(Record):
     """Where copies of the powers may be, in logs and in W. n devices."""
 
@@ -63,6 +71,43 @@ class Limits(Record):
     upper: Vector  # (n,)
     least: Vector  # (n,)
     most: Vector  # (n,)
+
+
+class Place(Record):
+    """Where a copy of a UAV's position is, and what reach and noise change around it."""
+
+    xy: Vector  # (2,) from the centre of the UAV's box
+    bend: Matrix  # (n + 1, 2) slopes of ln reach and, last, of ln noise
+    pay: Vector  # (2,) what the copy pays
+    half: Vector  # (2,) of the box
+
+
+class Frame(Record):
+    """Boxes of UAVs, for copies of their positions. Positions count from the boxes' centres."""
+
+    boxes: Matrix  # (M, 4)
+    centre: Matrix  # (M, 2)
+    half: Matrix  # (M, 2) 0 where gains are intervals over the box instead
+    discs: Cube  # (M, n + 1, 3) rows x, y, radius that hold of decided devices and reach
+    n_discs: IntVector  # (M,)
+
+
+class View(Record):
+    """What all devices of a node see."""
+
+    data: SlotData
+    bits: IntVector  # (n,) receivers that devices may have
+    low: Matrix  # (n, M + 1) gains over the boxes
+    high: Matrix
+    limits: Limits
+    frame: Frame
+
+
+class Slopes(Record):
+    """What copies pay."""
+
+    power: Matrix  # (n, n) for log-powers
+    place: Cube  # (n, M + 1, 2) for positions, from the centres of boxes
 
 
 class Upload(Record):
@@ -78,24 +123,31 @@ class Upload(Record):
     slope: Vector  # (n,) c, what copies of the log-powers pay
     reach: Vector  # (n,) a, disturbance of a watt over the own gain
     limits: Limits
+    place: Place
 
 
 class Workspace(Record):
     """What is known of one device's uploads."""
 
-    line: Cube  # (M + 1, L, 6): value at the slack, theta, slack, upload time, p_k, tau
+    line: Cube  # (M + 1, L, 8): see `Least`, and the slack
     count: IntVector  # (M + 1,) lines of each receiver
     reach: Matrix  # (M + 1, n) disturbance there by a watt of each device
     noise: Vector  # (M + 1,) over the own gain; below 0 where not known yet
+    bend: Cube  # (M + 1, n + 1, 2) slopes of their logs in the UAV's position
+    ratio: Vector  # (n + 1,)
     alone: IntVector  # (S,) no loads
 
 
 class Copies(Record):
-    """What options cost at given slopes, and which copies of the powers attain it."""
+    """What options cost at given slopes, and which copies of powers and positions attain it."""
 
     cost: Cube  # (n, O, C) least f_ko - c_k . z, certified; inf where not allowed
     power: Cube  # (n, O, C) copy of the own log-power
     scale: Cube  # (n, O, C) tau, which stands for the copies of the others'
+    rise_x: Cube  # (n, O, C) slope of the cost in the copy of the UAV's position
+    rise_y: Cube
+    xy: Cube  # (n, M, 2) copies of positions
+    curve: Cube  # (n, M, 2) curvature of the cost in them, roughly
 
 
 @kernel
@@ -110,18 +162,83 @@ def new_copies(data: SlotData, start: Vector) -> Copies:
     """Nothing known yet; the copies of own log-powers are at `start` (n + 2M,)."""
     n, width = data.receiver.shape
     shape = (n, width, n if data.shared else 1)
-    found = Copies(np.full(shape, np.inf), np.zeros(shape), np.zeros(shape))
+    n_uavs = data.altitude_m.shape[0]
+    found = Copies(
+        np.full(shape, np.inf), np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape),
+        np.zeros((n, n_uavs, 2)), np.zeros((n, n_uavs, 2)),
+    )  # fmt: skip
     for k in range(n):
         found.power[k] = start[k]
     return found
 
 
 @kernel
+def new_slopes(n: int, n_uavs: int) -> Slopes:
+    """Nobody pays."""
+    return Slopes(np.zeros((n, n)), np.zeros((n, n_uavs + 1, 2)))
+
+
+@kernel
+def copied(slopes: Slopes) -> Slopes:
+    """Slopes of their own."""
+    return Slopes(slopes.power.copy(), slopes.place.copy())
+
+
+@kernel
+def assign_slopes(to: Slopes, slopes: Slopes) -> None:
+    """Overwrite slopes."""
+    to.power[:], to.place[:] = slopes.power, slopes.place
+
+
+@kernel
+def place_at(start: Vector, frame: Frame, xy: Cube) -> None:
+    """Copies of positions `xy` (n, M, 2) to those of a point (n + 2M,)."""
+    n = xy.shape[0]
+    for m in range(xy.shape[1]):
+        for axis in range(2):
+            half = frame.half[m, axis]
+            away = start[n + 2 * m + axis] - frame.centre[m, axis]
+            xy[:, m, axis] = min(max(away, -half), half)
+
+
+@kernel
+def still(n: int, n_uavs: int) -> Frame:
+    """Positions without copies: gains are intervals over the boxes."""
+    return Frame(
+        np.zeros((n_uavs, 4)), np.zeros((n_uavs, 2)), np.zeros((n_uavs + 1, 2)),
+        np.zeros((n_uavs, 0, 3)), np.zeros(n_uavs, np.int64),
+    )  # fmt: skip
+
+
+@kernel
+def frame_of(data: SlotData, single: IntVector, boxes: Matrix) -> Frame:
+    """Copies of positions in wide boxes; `single` (n,) has the receivers of decided devices."""
+    n, n_uavs = data.log_fading.shape
+    frame = Frame(
+        boxes, np.zeros((n_uavs, 2)), np.zeros((n_uavs + 1, 2)),
+        np.zeros((n_uavs, n + 1, 3)), np.zeros(n_uavs, np.int64),
+    )  # fmt: skip
+    reach = start_reach(data)
+    for m in range(n_uavs):
+        discs = discs_of(data, reach, single, m)
+        frame.n_discs[m] = discs.shape[0]
+        frame.discs[m, : discs.shape[0]] = discs
+        for axis in range(2):
+            low, high = boxes[m, 2 * axis], boxes[m, 2 * axis + 1]
+            frame.centre[m, axis] = 0.5 * (low + high)
+            frame.half[m, axis] = 0.5 * (high - low) * (1 + 1e-12)
+        if max(frame.half[m, 0], frame.half[m, 1]) < NARROW * data.altitude_m[m]:
+            frame.half[m] = 0.0
+    return frame
+
+
+@kernel
 def new_workspace(data: SlotData) -> Workspace:
     n, n_receivers = data.load_s.shape
     return Workspace(
-        np.zeros((n_receivers, MOST_LINES, 6)), np.zeros(n_receivers, np.int64),
-        np.zeros((n_receivers, n)), np.empty(n_receivers), no_loads(data),
+        np.zeros((n_receivers, MOST_LINES, 8)), np.zeros(n_receivers, np.int64),
+        np.zeros((n_receivers, n)), np.empty(n_receivers),
+        np.zeros((n_receivers, n + 1, 2)), np.empty(n + 1), no_loads(data),
     )  # fmt: skip
 
 
@@ -149,14 +266,16 @@ def price_options(
     What is no number counts as -inf. `slopes` (n, n) becomes what devices pay for log-powers.
     """
     _single, bits = receivers(data, allowed)
-    found, work = new_copies(data, y), new_workspace(data)
+    found, work, n_uavs = new_copies(data, y), new_workspace(data), data.altitude_m.shape[0]
     limits = limits_of(power_low, data.log_power_max)
+    seen = View(data, bits, low, high, limits, still(allowed.shape[0], n_uavs))
+    pay = np.zeros((n_uavs + 1, 2))
     for k in range(allowed.shape[0]):
         wanted = allowed[k] if data.shared else allowed[k] & ~core[k]
         paid, size = _own_cost(problem, constant, point, k, y, slopes[k])
         if wanted != 0:
             drift = _position_gain(data, problem, boxes, point, k, y)
-            costs_of(data, k, wanted, spans, bits, low, high, slopes[k], limits, work, found)
+            costs_of(seen, k, wanted, spans, slopes[k], pay, work, found)
         for o in range(data.n_options[k]):
             if core[k] >> o & 1 == 0:
                 if wanted >> o & 1:
@@ -173,51 +292,74 @@ def price_options(
 
 @kernel
 def costs_of(
-    data: SlotData,
+    seen: View,
     k: int,
     wanted: int,
     spans: IntMatrix,
-    bits: IntVector,
-    low: Matrix,
-    high: Matrix,
     slope: Vector,
-    limits: Limits,
+    pay: Matrix,
     work: Workspace,
     found: Copies,
 ) -> None:
-    """Least costs of device k's `wanted` options at slopes (n,), and the copies, into `found`.
+    """Least costs of device k's `wanted` options, and the copies, into `found`.
 
-    The solver begins at the copies that are there.
+    Copies of log-powers pay the slopes (n,), those of positions `pay` (M + 1, 2). The solver begins
+    at the copies that are there.
     """
-    reach, noise = work.reach, work.noise
-    work.count[:], noise[:] = 0, -1.0
+    data, limits, frame = seen.data, seen.limits, seen.frame
+    n_uavs = data.altitude_m.shape[0]
+    work.count[:], work.noise[:] = 0, -1.0
+    drift = (np.abs(pay) * frame.half).sum() * (1 + MARGIN)
     for o in range(data.n_options[k]):
         if wanted >> o & 1 == 0:
             continue
         r = data.receiver[k, o]
         if r == NOT_SENT:
             gone = np.maximum(slope * limits.lower, slope * limits.upper)
-            size = abs(data.fixed_cost[k, o]) + np.abs(gone).sum()
-            found.cost[k, o] = data.fixed_cost[k, o] - gone.sum() - MARGIN * size
+            size = abs(data.fixed_cost[k, o]) + np.abs(gone).sum() + drift
+            found.cost[k, o] = data.fixed_cost[k, o] - gone.sum() - drift - MARGIN * size
             continue
-        cost, slack_s = option_terms(data, k, o, work.alone, False, low, high)
-        if noise[r] < 0.0:
-            noise[r] = disturbance(data, k, r, bits, low, high, reach[r])
+        cost, slack_s = option_terms(data, k, o, work.alone, False, seen.low, seen.high)
+        if work.noise[r] < 0.0:
+            look(seen, k, r, found.xy[k], work)
+        place = np.zeros(2)
+        if r < n_uavs:
+            place[:] = found.xy[k, r]
         upload = Upload(
-            k, data.load_s[k, r], data.propagation_s[r], noise[r],
+            k, data.load_s[k, r], data.propagation_s[r], work.noise[r],
             data.latency_weight, data.energy_weight, data.overrun_weight,
-            slope, reach[r], limits,
+            slope, work.reach[r], limits, Place(place, work.bend[r], pay[r], frame.half[r]),
         )  # fmt: skip
+        cost -= drift - np.abs(pay[r] * frame.half[r]).sum() * (1 - MARGIN)
         s = data.server[k, o]
         for c in range(1, found.cost.shape[2] + 1):
             wait_s = data.execute_s[k, o] * (c - 1)
             start = found.power[k, o, c - 1]
-            value, p, tau = _upload_cost(work, upload, r, slack_s - wait_s, start)
+            best = _upload_cost(work, upload, r, slack_s - wait_s, start)
             known = cost + data.latency_weight * wait_s
-            found.cost[k, o, c - 1] = known + value - MARGIN * abs(known)
-            found.power[k, o, c - 1], found.scale[k, o, c - 1] = p, tau
+            found.cost[k, o, c - 1] = known + best.value - MARGIN * (abs(known) + drift)
+            found.power[k, o, c - 1], found.scale[k, o, c - 1] = best.p, best.tau
+            found.rise_x[k, o, c - 1], found.rise_y[k, o, c - 1] = best.rise_x, best.rise_y
             if data.shared and not spans[s, 0] <= c <= spans[s, 1]:
                 found.cost[k, o, c - 1] += OUT_OF_SPAN
+
+
+@kernel
+def look(seen: View, k: int, r: int, xy: Matrix, work: Workspace) -> None:
+    """What device k hears at receiver r, with its UAVs at `xy` (M, 2), into the workspace."""
+    data, bits, low, high, frame = seen.data, seen.bits, seen.low, seen.high, seen.frame
+    n = work.ratio.shape[0] - 1
+    if frame.half[r, 0] == 0.0 and frame.half[r, 1] == 0.0:
+        work.noise[r] = disturbance(data, k, r, bits, low, high, work.reach[r])
+        work.bend[r] = 0.0
+        return
+    x, y = frame.centre[r, 0] + xy[r, 0], frame.centre[r, 1] + xy[r, 1]
+    space = room(frame.boxes[r], frame.discs[r, : frame.n_discs[r]], x, y)
+    box = frame.boxes[r]
+    ratios_at(data, k, r, bits, box, space, x, y, low, high, work.ratio, work.bend[r])
+    for j in range(n):
+        work.reach[r, j] = np.exp(work.ratio[j] - OUTWARD)
+    work.noise[r] = np.exp(work.ratio[n] - OUTWARD)
 
 
 @kernel
@@ -230,29 +372,33 @@ def _lowered(cost: float, paid: float, size: float) -> float:
 @kernel
 def _upload_cost(
     work: Workspace, upload: Upload, r: int, slack_s: float, start: float
-) -> tuple[float, float, float]:
-    """(certified least of an upload's cost at a slack: the highest of receiver r's lines, p, tau).
+) -> Least:
+    """Certified least of an upload's cost at a slack: the highest of the lines of receiver r.
 
     A line is exact, and no other is needed, where nothing overruns on it, or all to its left does.
     """
-    rho, best, p, tau = upload.overrun_weight, -np.inf, start, 0.0
+    rho, best, value = upload.overrun_weight, -1, -np.inf
     for i in range(work.count[r]):
-        value, theta = work.line[r, i, 0], work.line[r, i, 1]
-        slack, upload_s = work.line[r, i, 2], work.line[r, i, 3]
-        value += theta * (slack - slack_s) - MARGIN * theta * (abs(slack) + abs(slack_s))
-        if value > best:
-            best, p, tau = value, work.line[r, i, 4], work.line[r, i, 5]
-        if (theta == 0.0 and slack_s >= upload_s) or (theta == rho and slack_s <= slack):
-            return best, p, tau
+        line = work.line[r, i]
+        theta, slack = line[1], line[7]
+        here = line[0] + theta * (slack - slack_s) - MARGIN * theta * (abs(slack) + abs(slack_s))
+        if here > value:
+            best, value = i, here
+        if (theta == 0.0 and slack_s >= line[2]) or (theta == rho and slack_s <= slack):
+            return _on_line(work.line[r, best], value)
     found = least_upload(upload, slack_s, start)
     if work.count[r] < MOST_LINES:
         line = work.line[r, work.count[r]]
-        line[0], line[1], line[2] = found.value, found.theta, slack_s
-        line[3], line[4], line[5] = found.upload_s, found.p, found.tau
+        line[0], line[1], line[2], line[3] = found.value, found.theta, found.upload_s, found.p
+        line[4], line[5], line[6] = found.tau, found.rise_x, found.rise_y
+        line[7] = slack_s
         work.count[r] += 1
-    if found.value > best:
-        return found.value, found.p, found.tau
-    return best, p, tau
+    return found if found.value >= value else _on_line(work.line[r, best], value)
+
+
+@kernel
+def _on_line(line: Vector, value: float) -> Least:
+    return Least(value, line[1], line[2], line[3], line[4], line[5], line[6])
 
 
 @kernel
@@ -320,6 +466,8 @@ class Least(NamedTuple):
     upload_s: float
     p: float
     tau: float
+    rise_x: float  # slope in the copy of the UAV's position
+    rise_y: float
 
 
 @kernel
@@ -332,7 +480,7 @@ def least_upload(upload: Upload, slack_s: float, start: float) -> Least:
     """
     rho = upload.overrun_weight
     low, high, miss_low = 0.0, rho, 1.0
-    best = Least(-np.inf, rho, 0.0, start, 0.0)
+    best = Least(-np.inf, rho, 0.0, start, 0.0, 0.0, 0.0)
     if slack_s > 0.0:
         best = _least_at_price(upload, slack_s, 0.0, start)
         miss_low = best.upload_s - slack_s
@@ -383,21 +531,30 @@ def _least_at_price(upload: Upload, slack_s: float, theta: float, start: float) 
             left = tau
         step = tau - miss / max(1.0 - 0.5 * free / total, 0.25)
         tau = step if left < step < right else 0.5 * (left + right)
-    value, upload_s = _value(upload, slack_s, tau, p, theta)
-    return Least(value, theta, upload_s, p, tau)
+    return _value(upload, slack_s, tau, p, theta)
 
 
 @kernel
-def place_copies(upload: Upload, p: float, tau: float, copy: Vector) -> None:
-    """The copies (n,) that p and tau stand for."""
-    limits, scale = upload.limits, np.exp(tau)
+def place_copies(
+    limits: Limits,
+    slope: Vector,
+    reach: Matrix,
+    k: int,
+    r: int,
+    p: float,
+    tau: float,
+    copy: Vector,
+) -> None:
+    """The copies (n,) that device k's own log-power p and tau stand for at receiver r."""
+    scale = np.exp(tau)
     for j in range(copy.shape[0]):
-        if j == upload.k:
+        if j == k and r != NOT_SENT:
             copy[j] = p
-        elif upload.reach[j] > 0.0:
-            copy[j] = np.log(_copy(upload, j, scale) / upload.reach[j])
+        elif r != NOT_SENT and reach[r, j] > 0.0:
+            copy[j] = np.log(slope[j] * scale / reach[r, j]) if slope[j] > 0.0 else -np.inf
+            copy[j] = min(max(copy[j], limits.lower[j]), limits.upper[j])
         else:
-            copy[j] = limits.upper[j] if upload.slope[j] > 0.0 else limits.lower[j]
+            copy[j] = limits.upper[j] if slope[j] > 0.0 else limits.lower[j]
 
 
 @kernel
@@ -458,11 +615,9 @@ def _newton_power(
 
 
 @kernel
-def _value(
-    upload: Upload, slack_s: float, tau: float, p: float, theta: float
-) -> tuple[float, float]:
-    """Gradient inequality for f - c . p at the copies that tau stands for, and the upload time."""
-    k, slope, scale = upload.k, upload.slope, np.exp(tau)
+def _value(upload: Upload, slack_s: float, tau: float, p: float, theta: float) -> Least:
+    """Gradient inequality for f - c . p at the copies that tau stands for."""
+    k, slope, scale, n = upload.k, upload.slope, np.exp(tau), upload.slope.shape[0]
     total = _heard(upload, tau)[0] + upload.noise
     h, fall, _bend = upload_time(upload.load_s, p - np.log(total))
     energy = upload.energy_weight * np.exp(p)
@@ -473,6 +628,9 @@ def _value(
     rise = energy * (h + upload.propagation_s) - steep - slope[k]
     low, high = upload.limits.lower[k], upload.limits.upper[k]
     value += min(rise * (low - p), rise * (high - p))
+    place = upload.place
+    bend = place.bend
+    bend_x, bend_y = upload.noise * bend[n, 0], upload.noise * bend[n, 1]
     size = cost + abs(late) + abs(slope[k] * p) + (abs(rise) + steep) * (high - low)
     for j in range(slope.shape[0]):
         low, high = upload.limits.lower[j], upload.limits.upper[j]
@@ -480,8 +638,17 @@ def _value(
             value -= max(slope[j] * low, slope[j] * high)
         elif j != k:
             got = _copy(upload, j, scale)
+            bend_x += got * bend[j, 0]
+            bend_y += got * bend[j, 1]
             copy = np.log(got / upload.reach[j])
             rise = steep * got / total - slope[j]
             value += min(rise * (low - copy), rise * (high - copy)) - slope[j] * copy
             size += (steep * got / total + slope[j]) * (high - low) + abs(slope[j] * copy)
-    return value - MARGIN * size, h
+    rise_x, rise_y = -place.pay[0], -place.pay[1]
+    rise_x += steep * bend_x / total
+    rise_y += steep * bend_y / total
+    value -= abs(rise_x) * place.half[0] + rise_x * place.xy[0] + place.pay[0] * place.xy[0]
+    value -= abs(rise_y) * place.half[1] + rise_y * place.xy[1] + place.pay[1] * place.xy[1]
+    size += (abs(rise_x) + abs(place.pay[0])) * place.half[0]
+    size += (abs(rise_y) + abs(place.pay[1])) * place.half[1]
+    return Least(value - MARGIN * size, theta, h, p, tau, rise_x, rise_y)

@@ -56,23 +56,53 @@ def affine_row(
     problem: ConvexProblem,
 ) -> None:
     """Ratios of device k at UAV m, as affine functions of its position around `near` (2,)."""
+    n = data.log_fading.shape[0]
+    ratio, slope = np.empty(n + 1), np.empty((n + 1, 2))
+    ratios_at(data, k, m, bits, box, space, near[0], near[1], low, high, ratio, slope)
+    for j in range(n + 1):
+        at_zero = ratio[j] - slope[j, 0] * near[0] - slope[j, 1] * near[1]
+        if j == n:
+            problem.log_noise[k] = at_zero
+            problem.noise_slope[k, 0], problem.noise_slope[k, 1] = slope[j, 0], slope[j, 1]
+        elif ratio[j] > -np.inf:
+            problem.log_interference[k, j] = at_zero
+            problem.interference_slope[k, j, 0] = slope[j, 0]
+            problem.interference_slope[k, j, 1] = slope[j, 1]
+
+
+@kernel
+def ratios_at(
+    data: SlotData,
+    k: int,
+    m: int,
+    bits: IntVector,
+    box: Vector,
+    space: Vector,
+    x: float,
+    y: float,
+    low: Matrix,
+    high: Matrix,
+    ratio: Vector,
+    slope: Matrix,
+) -> None:
+    """Logs (n + 1,) of what a watt of each device, and last the noise, is over k's gain at UAV m.
+
+    At (x, y), a point of the box with `space` around it (`slot.geometry.room`); with the slopes
+    (n + 1, 2) they are affine functions of the position, nowhere above the true ratios. -inf where
+    nobody is heard.
+    """
     n, n_uavs = data.log_fading.shape
-    x, y = near[0], near[1]
-    value, sx, sy = gain_above(data, k, m, box, space, x, y)
-    if value >= high[k, m]:
-        value, sx, sy = high[k, m], 0.0, 0.0
-    own = value - sx * x - sy * y
-    problem.log_noise[k] = data.log_noise - own
-    problem.noise_slope[k, 0], problem.noise_slope[k, 1] = -sx, -sy
-    if data.log_leakage == -np.inf:
-        return
+    own, sx, sy = gain_above(data, k, m, box, space, x, y)
+    if own >= high[k, m]:
+        own, sx, sy = high[k, m], 0.0, 0.0
+    ratio[n], slope[n, 0], slope[n, 1] = data.log_noise - own, -sx, -sy
     for j in range(n):
-        if j == k or not surely_interferes(data.scope, bits[j], m, n_uavs):
+        ratio[j], slope[j, 0], slope[j, 1] = -np.inf, 0.0, 0.0
+        silent = data.log_leakage == -np.inf or j == k
+        if silent or not surely_interferes(data.scope, bits[j], m, n_uavs):
             continue
         other, ox, oy = gain_below(data, j, m, space, x, y)
         if other <= low[j, m]:
             other, ox, oy = low[j, m], 0.0, 0.0
-        other -= ox * x + oy * y
-        problem.log_interference[k, j] = data.log_leakage + other - own
-        problem.interference_slope[k, j, 0] = ox - sx
-        problem.interference_slope[k, j, 1] = oy - sy
+        ratio[j] = data.log_leakage + other - own
+        slope[j, 0], slope[j, 1] = ox - sx, oy - sy

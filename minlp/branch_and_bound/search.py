@@ -18,6 +18,7 @@ from minlp.branch_and_bound.presolve import (
     outer_boxes,
     tighten,
 )
+from minlp.branch_and_bound.prices import new_slopes
 from minlp.branch_and_bound.primal import (
     away_from_business,
     inserted_options,
@@ -170,7 +171,7 @@ class Search:
         first = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
         if self.best is not None:
             choice = self.best.choice
-        start = Start(first, choice, np.zeros(n), np.empty((0, 0)))
+        start = Start(first, choice, np.zeros(n), new_slopes(0, 0))
         root = self._evaluate(Region(allowed, boxes.copy(), full_spans(data)), start, -np.inf)
         if root is not None:
             heapq.heappush(self.heap, root)
@@ -220,7 +221,7 @@ class Search:
         """How long to look for better slopes."""
         if self.recorder:
             return 0
-        return ROOT_STEPS if len(start.slopes) == 0 else NODE_STEPS
+        return ROOT_STEPS if len(start.slopes.power) == 0 else NODE_STEPS
 
     def _dive(self, node: Node | None) -> None:
         """Branch on a node, keep its best child and go on there; the rest goes to the heap."""
