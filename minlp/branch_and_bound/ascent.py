@@ -73,6 +73,7 @@ class Lifted(Record):
     option: Matrix  # (n, O) bound of the plans in which a device takes an option
     load: Matrix  # (S, n + 1) bound of the plans in which a server has a load
     share: Matrix  # (n, O) how often devices chose an option
+    mixed: Vector  # (n,) what devices gain by powers of their own for each option, roughly
     dual: Vector  # (n,) what the load problem pays for each device
     cheaper: IntVector  # (n,) what devices choose at these slopes
 
@@ -83,6 +84,7 @@ class Mean(Record):
     power: Matrix  # (n, n) log-powers
     place: Cube  # (n, M + 1, 2) positions, from the centres of boxes
     curve: Cube  # (n, M + 1, 2) curvature of the cost in them
+    scatter: Vector  # (n,) of a device's copies, in the metric of the cost's curvature
 
 
 @kernel
@@ -113,10 +115,13 @@ def ascend(
     copies, work = new_copies(data, start), new_workspace(data)
     place_at(start, frame, copies.xy)
     here, assigned = copied(slopes), new_assigned(data, spans.shape[0])
-    mean = Mean(np.zeros((n, n)), np.zeros(here.place.shape), np.zeros(here.place.shape))
+    mean = Mean(
+        np.zeros((n, n)), np.zeros(here.place.shape), np.zeros(here.place.shape), np.zeros(n)
+    )
     best = Lifted(
         -np.inf, copied(slopes), np.full((n, width), -np.inf),
-        np.full((spans.shape[0], n + 1), -np.inf), np.zeros((n, width)), dual.copy(), choice.copy(),
+        np.full((spans.shape[0], n + 1), -np.inf), np.zeros((n, width)), np.zeros(n), dual.copy(),
+        choice.copy(),
     )  # fmt: skip
     bound, scale, idle = -np.inf, 1.0, 0
     for step in range(steps):
@@ -144,8 +149,9 @@ def ascend(
                 assign_slopes(here, best.slopes)
         _climb(data, here, mean, scale * (cutoff - value), scale * tune[4], tune[7])
     return Lifted(
-        bound, best.slopes, best.option, best.load, best.share, best.dual, best.cheaper
-    )
+        bound, best.slopes, best.option, best.load, best.share, mean.scatter, best.dual,
+        best.cheaper,
+    )  # fmt: skip
 
 
 @kernel
@@ -241,9 +247,10 @@ def _mean_copies(
     data, limits = seen.data, seen.limits
     n, n_uavs = slopes.power.shape[0], data.altitude_m.shape[0]
     copy, here, often = np.empty(n), np.empty(n), np.empty(n_uavs + 1)
+    square = np.empty(n)
     for k in range(n):
         total = 0.0
-        here[:], often[:] = 0.0, 0.0
+        here[:], often[:], square[:] = 0.0, 0.0, 0.0
         work.noise[:] = -1.0
         for o in range(data.n_options[k]):
             r = data.receiver[k, o]
@@ -258,11 +265,15 @@ def _mean_copies(
                 p, tau = copies.power[k, o, c], copies.scale[k, o, c]
                 place_copies(limits, slopes.power[k], work.reach, k, r, p, tau, copy)
                 here += share * copy
+                square += share * copy * copy
                 total += share
                 if 0 <= r < n_uavs:
                     often[r] += share
         if total > 0.0:
-            mean.power[k] += fresh * (here / total - mean.power[k])
+            here /= total
+            mean.power[k] += fresh * (here - mean.power[k])
+            scatter = (np.abs(slopes.power[k]) * (square / total - here * here)).sum()
+            mean.scatter[k] += fresh * (scatter - mean.scatter[k])
             often /= total
             _mean_places(k, often, slopes, seen.frame, copies, mean, fresh)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from minlp.branch_and_bound.node import DEVICE, Evaluation
 from minlp.branch_and_bound.presolve import Region, copied
 from minlp.branch_and_bound.prices import Slopes
-from minlp.slot.data import Array, IntArray
+from minlp.slot.data import Array, IntArray, SlotData
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +39,48 @@ class Node:
     parts: list[int] = field(compare=False)
 
 
-def parts_of(allowed: IntArray, found: Evaluation) -> list[int]:
+def twins_of(data: SlotData) -> list[IntArray]:
+    """Groups of servers that nobody can tell apart: rows (n, S) of the options that lead there."""
+    if not data.shared:
+        return []
+    n, n_servers = len(data.n_options), int(data.server.max()) + 1
+    groups: dict[bytes, list[IntArray]] = {}
+    for s in range(n_servers):
+        at = np.full(n, -1)
+        facts = np.zeros((n, 5))
+        for k, o in zip(*np.nonzero(data.server == s), strict=True):
+            if o < data.n_options[k]:
+                at[k] = o
+                facts[k] = (
+                    1.0, data.receiver[k, o], data.fixed_cost[k, o], data.execute_s[k, o],
+                    data.slack_s[k, o],
+                )  # fmt: skip
+        groups.setdefault(facts.tobytes(), []).append(np.r_[at, s])
+    return [np.array(group).T for group in groups.values() if len(group) > 1]
+
+
+def without_twins(region: Region, k: int, twins: list[IntArray]) -> int:
+    """Bits of device k's options less those of servers that no one can tell from another here.
+
+    Where the region stays the same if two servers change names, plans with k on the second are
+    plans with k on the first under other names, of the same cost.
+    """
+    left = int(region.allowed[k])
+    for group in twins:
+        options, servers = group[:-1], group[-1]
+        open_ = (options >= 0) & (region.allowed[:, None] >> np.maximum(options, 0) & 1 == 1)
+        seen: set[bytes] = set()
+        for i, s in enumerate(servers):
+            state = open_[:, i].tobytes() + region.spans[s].tobytes()
+            if state in seen and open_[k, i]:
+                left &= ~(1 << int(options[k, i]))
+            seen.add(state)
+    return left
+
+
+def parts_of(region: Region, found: Evaluation, twins: list[IntArray]) -> list[int]:
     """Bits of the options of the device to branch on, a child each."""
-    left = int(allowed[found.target])
+    left = without_twins(region, found.target, twins)
     first, rest = left & found.first, left & ~found.first
     if found.whole:
         parts = [first, rest]

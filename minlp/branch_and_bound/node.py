@@ -131,7 +131,10 @@ def _lift(best: Priced, lifted: Lifted, choice: IntVector) -> float:
     if not lifted.lower_bound > best.lower_bound:
         return best.lower_bound
     missing = best.lower_bound + best.lost.sum() - lifted.lower_bound
-    spread_loss(lifted.share, choice, -missing, best.lost)
+    spread_loss(lifted.share, choice, -0.2 * missing, best.lost)
+    total = lifted.mixed.sum()
+    if total > 0.0:
+        best.lost += 0.8 * max(missing, 0.0) * lifted.mixed / total
     for k in range(choice.shape[0]):
         assign(best.assigned.share[k], lifted.share[k])
     return lifted.lower_bound
@@ -164,7 +167,12 @@ def _first_part(
             share = found.assigned.share[k]
             if allowed >> o & 1 and share[o] > share[likeliest]:
                 likeliest = o
-        return 1 << likeliest, True
+        first, same = 0, 0.0
+        for o in range(found.price.shape[1]):
+            if allowed >> o & 1 and data.receiver[k, o] == data.receiver[k, likeliest]:
+                first |= 1 << o
+                same += share[o]
+        return (first if first != allowed and same < 0.95 else 1 << likeliest), True
     if found.lost[k] > 0.0:
         first = 0
         for o in range(found.price.shape[1]):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minlp.branch_and_bound.branching import Node, Start, children_of, parts_of
+from minlp.branch_and_bound.branching import Node, Start, children_of, parts_of, twins_of
 from minlp.branch_and_bound.hard_deadlines import cause_of_lateness, hard_data, punctual_ceiling
 from minlp.branch_and_bound.loads import full_spans
 from minlp.branch_and_bound.node import DEVICE, NOTHING, evaluate_node
@@ -98,6 +98,7 @@ class Search:
         if limits.hard:
             self.data, self.local = hard_data(self.data)
         self.reach = start_reach(self.data)
+        self.twins = twins_of(self.data)
         #: (M, 4) where UAVs may be, (n, O) what options cost without interference there, and (n,)
         #: least log-powers of plans that may still win: known better once there is an incumbent.
         self.boxes = outer_boxes(self.data)
@@ -213,7 +214,7 @@ class Search:
         if self.recorder:
             self.recorder.opened(self.serial)
         point = np.concatenate((found.log_power, found.xy_m.ravel()))
-        parts = parts_of(region.allowed, found) if found.kind == DEVICE else []
+        parts = parts_of(region, found, [] if self.recorder else self.twins) if found.kind == DEVICE else []
         after = Start(point, found.choice, found.dual, found.slopes)
         return Node(bound, self.serial, region, after, found.kind, found.target, parts)
 
