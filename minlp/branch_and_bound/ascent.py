@@ -20,6 +20,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from minlp.branch_and_bound.copies import (
+    Copies,
+    Frame,
+    Slopes,
+    View,
+    Workspace,
+    assign_slopes,
+    copied,
+    costs_of,
+    frame_of,
+    look,
+    new_copies,
+    new_workspace,
+    place_at,
+)
 from minlp.branch_and_bound.loads import (
     Assigned,
     alternatives,
@@ -28,41 +43,30 @@ from minlp.branch_and_bound.loads import (
     new_assigned,
 )
 from minlp.branch_and_bound.presolve import MARGIN, Region
-from minlp.branch_and_bound.prices import (
-    Copies,
-    Frame,
-    Limits,
-    Slopes,
-    View,
-    Workspace,
-    assign_slopes,
-    copied,
-    costs_of,
-    frame_of,
-    limits_of,
-    look,
-    new_copies,
-    new_workspace,
-    place_at,
-    place_copies,
-)
 from minlp.branch_and_bound.receivers import receivers, vanishing
 from minlp.branch_and_bound.relaxation import gain_tables
+from minlp.branch_and_bound.upload import Limits, limits_of, place_copies
 from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
 from minlp.kernels.arrays import assign
 from minlp.slot.data import NOT_SENT, SlotData
 
 #: Weight of the newest copies in the direction of a step.
-FRESH = 0.4
+FRESH = 0.8
 
 #: Shares below this are none.
 RARE = 1e-3
 
 #: Steps without a gain of this share of what is missing, after which they are halved.
-PATIENCE, GAIN = 3, 1e-2
+PATIENCE, GAIN = 3, 1e-3
 
 #: Steps are halved down to this.
-SHORTEST = 0.02
+SHORTEST = 0.01
+
+#: Copies of positions move by this share of their box at most.
+DAMP = 0.07
+
+#: Curvature in another's log-power, as a share of that of its own device, at the least.
+LEAST = 1e-3
 
 
 class Lifted(Record):
@@ -98,7 +102,6 @@ def ascend(
     start: Vector,
     cutoff: float,
     steps: int,
-    tune: Vector,
 ) -> Lifted:
     """At most so many steps from `slopes`, ended when the bound reaches `cutoff`.
 
@@ -133,21 +136,20 @@ def ascend(
         if not np.isfinite(value):
             break
         _keep_greatest(best, assigned, base - MARGIN * abs(sums))
-        idle = 0 if value > bound + tune[0] * (cutoff - bound) else idle + 1
+        idle = 0 if value > bound + GAIN * (cutoff - bound) else idle + 1
         if value > bound:
             bound = value
             _keep(best, here, assigned)
         if not bound < cutoff:
             break
-        _move_copies(data, allowed, here, frame, assigned, copies, tune[6])
-        _mean_copies(seen, here, work, copies, assigned, mean, tune[1] if step > 0 else 1.0)
-        if idle >= tune[2]:
+        _move_copies(data, allowed, here, frame, assigned, copies)
+        _mean_copies(seen, here, work, copies, assigned, mean, FRESH if step > 0 else 1.0)
+        if idle >= PATIENCE:
             scale, idle = 0.5 * scale, 0
-            if scale < tune[3]:
+            if scale < SHORTEST:
                 break
-            if tune[5] > 0:
-                assign_slopes(here, best.slopes)
-        _climb(data, here, mean, scale * (cutoff - value), scale * tune[4], tune[7])
+            assign_slopes(here, best.slopes)
+        _climb(data, here, mean, scale * (cutoff - value), scale)
     return Lifted(
         bound, best.slopes, best.option, best.load, best.share, mean.scatter, best.dual,
         best.cheaper,
@@ -311,7 +313,6 @@ def _move_copies(
     frame: Frame,
     assigned: Assigned,
     copies: Copies,
-    damp: float,
 ) -> None:
     """A step of every copy of a position towards the least cost of its option."""
     n, n_uavs = slopes.power.shape[0], data.altitude_m.shape[0]
@@ -326,22 +327,22 @@ def _move_copies(
                 half = frame.half[m, axis]
                 curve = abs(rise + slopes.place[k, m, axis]) / data.altitude_m[m]
                 copies.curve[k, m, axis] = curve
-                step = min(max(-rise / max(curve, 1e-300), -damp * half), damp * half)
+                step = min(max(-rise / max(curve, 1e-300), -DAMP * half), DAMP * half)
                 copies.xy[k, m, axis] = min(max(copies.xy[k, m, axis] + step, -half), half)
 
 
 @kernel
-def _climb(data: SlotData, slopes: Slopes, mean: Mean, missing: float, longest: float, floor: float) -> None:
+def _climb(data: SlotData, slopes: Slopes, mean: Mean, missing: float, longest: float) -> None:
     """A step of Polyak's length against what the copies differ from their average.
 
     In the metric of L's curvature: the copy of another's log-power moves by 1/c with its slope c,
-    that of a position by the inverse of its option's curvature.
+    that of a position by the inverse of its option's curvature. At most `longest` Newton steps.
     """
     n, n_uavs, norm = slopes.power.shape[0], data.altitude_m.shape[0], 0.0
     power, place = np.zeros((n, n)), np.zeros(slopes.place.shape)
     for j in range(n):
         metric = np.abs(slopes.power[:, j])
-        metric += floor * metric[j] + 1e-12
+        metric += LEAST * metric[j] + 1e-12
         away = mean.power[:, j] - (metric * mean.power[:, j]).sum() / metric.sum()
         power[:, j] = metric * away
         norm += (power[:, j] * away).sum()
@@ -349,7 +350,9 @@ def _climb(data: SlotData, slopes: Slopes, mean: Mean, missing: float, longest: 
         for axis in range(2):
             metric = mean.curve[:, m, axis]
             if metric.sum() > 0.0:
-                away = mean.place[:, m, axis] - (metric * mean.place[:, m, axis]).sum() / metric.sum()
+                away = (
+                    mean.place[:, m, axis] - (metric * mean.place[:, m, axis]).sum() / metric.sum()
+                )
                 place[:, m, axis] = metric * away
                 norm += (place[:, m, axis] * away).sum()
     if norm > 0.0:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from minlp.branch_and_bound.copies import Slopes, new_slopes
 from minlp.branch_and_bound.node import DEVICE, Evaluation
 from minlp.branch_and_bound.presolve import Region, copied
-from minlp.branch_and_bound.prices import Slopes
 from minlp.slot.data import Array, IntArray, SlotData
 
 
@@ -22,7 +22,7 @@ class Start:
     """(n,) option indices."""
     dual: Array
     """(n,) what the load problem pays for each device."""
-    slopes: Slopes
+    slopes: Slopes = field(default_factory=lambda: new_slopes(0, 0))
     """What copies of powers and positions pay; no rows where that is not known."""
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minlp.branch_and_bound.ascent import Lifted, ascend
+from minlp.branch_and_bound.copies import Slopes, copied
 from minlp.branch_and_bound.core_bound import (
     Priced,
     core_around,
@@ -16,7 +17,6 @@ from minlp.branch_and_bound.core_bound import (
     spread_loss,
 )
 from minlp.branch_and_bound.presolve import Region
-from minlp.branch_and_bound.prices import Slopes, copied
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
 from minlp.kernels import IntVector, Matrix, Vector, kernel
@@ -36,6 +36,13 @@ DEVICE, UAV, NOTHING = 0, 1, 2
 
 #: Gains are linearised this far on the way from the parent's positions to the boxes' centres.
 CENTRAL = 0.7
+
+#: What is missing at a node is shared out among devices, by this share for what they gain by powers
+#: of their own for each option, the rest for how little they chose the candidate's.
+MIXED = 0.8
+
+#: A device that chose one receiver less often is divided by receivers.
+SURE = 0.95
 
 #: A box must lose this many times more than a device to be divided first.
 DEVICES_FIRST = 4.0
@@ -97,9 +104,7 @@ def evaluate_node(
         begin = copied(slopes)
         if slopes.power.shape[0] == 0:
             begin = Slopes(best.slopes, np.zeros((n, data.altitude_m.shape[0] + 1, 2)))
-        lifted = ascend(
-            data, region, power_low, begin, dual, best.cheaper, best.y, cutoff, steps, np.array([1e-3,0.8,3,0.01,1.0,1.0,0.07,1e-3])
-        )
+        lifted = ascend(data, region, power_low, begin, dual, best.cheaper, best.y, cutoff, steps)
         lower_bound = _lift(best, lifted, choice)
         slopes, dual = lifted.slopes, lifted.dual
     dropped = drop_expensive(data, region, best, cutoff)
@@ -131,10 +136,11 @@ def _lift(best: Priced, lifted: Lifted, choice: IntVector) -> float:
     if not lifted.lower_bound > best.lower_bound:
         return best.lower_bound
     missing = best.lower_bound + best.lost.sum() - lifted.lower_bound
-    spread_loss(lifted.share, choice, -0.2 * missing, best.lost)
+    spread_loss(lifted.share, choice, (MIXED - 1.0) * missing, best.lost)
     total = lifted.mixed.sum()
     if total > 0.0:
-        best.lost += 0.8 * max(missing, 0.0) * lifted.mixed / total
+        for k in range(choice.shape[0]):
+            best.lost[k] += MIXED * max(missing, 0.0) * lifted.mixed[k] / total
     for k in range(choice.shape[0]):
         assign(best.assigned.share[k], lifted.share[k])
     return lifted.lower_bound
@@ -172,7 +178,7 @@ def _first_part(
             if allowed >> o & 1 and data.receiver[k, o] == data.receiver[k, likeliest]:
                 first |= 1 << o
                 same += share[o]
-        return (first if first != allowed and same < 0.95 else 1 << likeliest), True
+        return (first if first != allowed and same < SURE else 1 << likeliest), True
     if found.lost[k] > 0.0:
         first = 0
         for o in range(found.price.shape[1]):

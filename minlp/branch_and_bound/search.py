@@ -18,7 +18,6 @@ from minlp.branch_and_bound.presolve import (
     outer_boxes,
     tighten,
 )
-from minlp.branch_and_bound.prices import new_slopes
 from minlp.branch_and_bound.primal import (
     away_from_business,
     inserted_options,
@@ -49,11 +48,16 @@ ROOT_ROUNDS = 50
 NODE_SHARE, FINE = 0.1, 0.01
 
 #: Levels that a dive goes down at most; beyond DOUBT levels it stops where its bound lies more
-#: than half-way from the best open one to the target.
+#: than half-way from the best open one to the target. Nodes whose slopes are known cost more and
+#: lose more to a wrong turn: a dive among them stops where its bound is no longer the best.
 DEEPEST, DOUBT = 12, 3
 
-#: Steps towards better slopes, at the root and at other nodes.
-ROOT_STEPS, NODE_STEPS = int(__import__("os").environ.get("RS", "60")), int(__import__("os").environ.get("NS", "6"))
+#: Steps towards better slopes: at the root, where none are known, from those of a node's parent.
+ROOT_STEPS, FIRST_STEPS, NODE_STEPS = 150, 60, 20
+
+#: Slopes are improved in slots of more devices, or once a search has had so many nodes, at nodes
+#: that lack at least this share of the incumbent: elsewhere many cheap nodes are quicker.
+FEW, LONG, WORTH = 12, 2000, 1e-3
 
 #: Seconds between points of the trace.
 NOTE_S = 0.1
@@ -172,7 +176,7 @@ class Search:
         first = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
         if self.best is not None:
             choice = self.best.choice
-        start = Start(first, choice, np.zeros(n), new_slopes(0, 0))
+        start = Start(first, choice, np.zeros(n))
         root = self._evaluate(Region(allowed, boxes.copy(), full_spans(data)), start, -np.inf)
         if root is not None:
             heapq.heappush(self.heap, root)
@@ -198,7 +202,7 @@ class Search:
         before = region.allowed.copy() if self.recorder else None
         found = evaluate_node(
             self.data, region, self.floor, start.point, start.choice, start.dual, start.slopes,
-            self._steps(start), cutoff, gap,
+            self._steps(start, parent_bound), cutoff, gap,
         )  # fmt: skip
         if self.recorder and before is not None:
             self.recorder.visited(before, region, found)
@@ -214,15 +218,22 @@ class Search:
         if self.recorder:
             self.recorder.opened(self.serial)
         point = np.concatenate((found.log_power, found.xy_m.ravel()))
-        parts = parts_of(region, found, [] if self.recorder else self.twins) if found.kind == DEVICE else []
+        parts = (
+            parts_of(region, found, [] if self.recorder else self.twins)
+            if found.kind == DEVICE
+            else []
+        )
         after = Start(point, found.choice, found.dual, found.slopes)
         return Node(bound, self.serial, region, after, found.kind, found.target, parts)
 
-    def _steps(self, start: Start) -> int:
-        """How long to look for better slopes."""
-        if self.recorder:
+    def _steps(self, start: Start, bound: float) -> int:
+        """How long to look for better slopes at a child of a node of this bound."""
+        short = len(self.data.n_options) <= FEW and self.nodes < LONG
+        if self.recorder or short or self._target() - bound < WORTH * self.upper:
             return 0
-        return ROOT_STEPS if len(start.slopes.power) == 0 else NODE_STEPS
+        if len(start.slopes.power):
+            return NODE_STEPS
+        return ROOT_STEPS if self.nodes == 1 else FIRST_STEPS
 
     def _dive(self, node: Node | None) -> None:
         """Branch on a node, keep its best child and go on there; the rest goes to the heap."""
@@ -244,9 +255,11 @@ class Search:
                 depth += 1
             for child in children:
                 heapq.heappush(self.heap, child)
-            if node is not None and self.heap and depth > DOUBT:
+            known = node is not None and len(node.start.slopes.power) > 0
+            if node is not None and self.heap and (known or depth > DOUBT):
                 best = self.heap[0].lower_bound
-                if node.lower_bound > best + 0.5 * (self._target() - best):
+                hope = 0.0 if known else 0.5 * (self._target() - best)
+                if node.lower_bound > best + hope:
                     heapq.heappush(self.heap, node)
                     node = None
         if node is not None:

@@ -111,8 +111,9 @@ class SlotTree:
         aim = 0.1 * self.gap * (abs(parent.bound) if np.isfinite(parent.bound) else 1e-3)
         start = parent.start
         found = evaluate_node(
-            self.data, region, self.floor, start.point, start.choice, start.dual, np.inf, aim
-        )
+            self.data, region, self.floor, start.point, start.choice, start.dual, start.slopes, 0,
+            np.inf, aim,
+        )  # fmt: skip
         bound = max(found.lower_bound, parent.bound)
         if bound >= self.ceiling:
             return None

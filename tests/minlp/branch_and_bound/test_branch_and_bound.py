@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
+from minlp.branch_and_bound.ascent import ascend
+from minlp.branch_and_bound.copies import Slopes, new_slopes
 from minlp.branch_and_bound.loads import full_spans
 from minlp.branch_and_bound.node import core_around, evaluate_node, priced
 from minlp.branch_and_bound.presolve import Region, copied, least_powers, lone_costs, tighten
@@ -101,6 +103,14 @@ def random_node(slot, rng, shrink):
     return node if tighten(slot, node) else None
 
 
+def random_slopes(slot, rng):
+    """Slopes as far from any use as one likes: bounds hold whatever copies pay."""
+    n, n_uavs = slot.log_fading.shape
+    size = slot.fixed_cost.mean() * 10.0 ** rng.uniform(-3, 0)
+    place = size / slot.side_m * rng.normal(size=(n, n_uavs + 1, 2))
+    return Slopes(size * rng.normal(size=(n, n)), place * (rng.random() < 0.7))
+
+
 def plans_of_node(slot, node, rng, count):
     """Admissible (options, cost) of random plans of a node; fewer than `count` where few are."""
     allowed, boxes, n = node.allowed, node.boxes, len(node.allowed)
@@ -146,23 +156,33 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, flee
     start = np.r_[np.zeros(n), node.boxes.reshape(-1, 2).mean(axis=1)]
     first = np.array([int(a & -a).bit_length() - 1 for a in node.allowed], np.int64)
 
+    steps = data.draw(st.sampled_from([0, 1, 9]))
+
     def bounded(cutoff):
         part = copied(node)
-        return evaluate_node(slot, part, floor, start, first, dual, cutoff, 1e-9), part
+        found = evaluate_node(
+            slot, part, floor, start, first, dual, new_slopes(0, 0), steps, cutoff, 1e-9
+        )
+        return found, part
 
     bound = bounded(np.inf)[0].lower_bound
     assert np.isfinite(bound)
     core = 1 << first if rng.random() < 0.5 else core_around(slot, node.allowed, first)
     found = priced(slot, node, core, first, floor, start, dual, np.inf, 1e-9)
     cutoff = bound * 1.02
-    kept = bounded(cutoff)[1]
+    better, kept = bounded(cutoff)
+    lifted = ascend(slot, node, floor, random_slopes(slot, rng), dual, first, start, cutoff, steps)
     for choice, cost in plans_of_node(slot, node, rng, 60):
         assert bound <= cost * (1 + 1e-9)
+        assert better.lower_bound <= cost * (1 + 1e-9)
+        assert lifted.lower_bound <= cost * (1 + 1e-9)
+        assert (lifted.option[np.arange(n), choice] <= cost * (1 + 1e-9)).all()
         assert (found.option[np.arange(n), choice] <= cost * (1 + 1e-9)).all()
         loads = np.bincount(slot.server[np.arange(n), choice] + 1, minlength=len(node.spans) + 1)
         dropped = not (kept.allowed >> choice & 1).all()
         for s in range(len(node.spans)):
             assert found.assigned.load[s, loads[s + 1]] <= cost * (1 + 1e-9)
+            assert lifted.load[s, loads[s + 1]] <= cost * (1 + 1e-9)
             dropped |= not kept.spans[s, 0] <= loads[s + 1] <= kept.spans[s, 1]
         if not slot.shared:
             prices = found.price[np.arange(n), choice, 0].sum()
