@@ -132,7 +132,7 @@ def least_at_price(upload: Upload, slack_s: float, theta: float, start: float) -
     tau = np.log(total) - np.log(steep)
     left, right = -60.0, 60.0
     for _ in range(40):
-        heard, free = heard(upload, tau)
+        heard, free = heard_from(upload, tau)
         total = heard + upload.noise
         level = np.log(total)
         p, steep = own_power(upload, theta, level, p)
@@ -179,7 +179,7 @@ def _copy(upload: Upload, j: int, scale: float) -> float:
 
 
 @kernel
-def heard(upload: Upload, tau: float) -> tuple[float, float]:
+def heard_from(upload: Upload, tau: float) -> tuple[float, float]:
     """Disturbance by copies of the others' powers at tau, and its part not at a limit."""
     heard, free, scale = 0.0, 0.0, np.exp(tau)
     for j in range(upload.slope.shape[0]):
@@ -232,7 +232,7 @@ def _newton_power(
 def _value(upload: Upload, slack_s: float, tau: float, p: float, theta: float) -> Least:
     """Gradient inequality for f - c . p at the copies that tau stands for."""
     k, slope, scale, n = upload.k, upload.slope, np.exp(tau), upload.slope.shape[0]
-    total = heard(upload, tau)[0] + upload.noise
+    total = heard_from(upload, tau)[0] + upload.noise
     h, fall, _bend = upload_time(upload.load_s, p - np.log(total))
     energy = upload.energy_weight * np.exp(p)
     price = upload.latency_weight + energy + theta

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from minlp.branch_and_bound.loads import (
+    alternatives,
     cheapest_choice,
     counted,
     full_spans,
@@ -122,6 +123,7 @@ def test_the_dual_bounds_every_assignment_and_those_with_an_option_or_a_load(see
     found = new_assigned(data, len(spans))
     target = min(sums, default=10.0)
     bound = load_bound(data, allowed, spans, price, rng.normal(size=n), target, np.inf, found)
+    alternatives(data, allowed, spans, price, bound, found)
     assert bound <= target + 1e-9
     for (choice, loads), total in zip(all_of_them, sums, strict=True):
         assert (found.option[np.arange(n), choice] <= total + 1e-9).all()
