@@ -41,7 +41,7 @@ class Node:
 
 def twins_of(data: SlotData) -> list[IntArray]:
     """Groups of servers that nobody can tell apart: rows (n, S) of the options that lead there."""
-    if not data.shared:
+    if not data.shared or len(data.n_options) == 0:
         return []
     n, n_servers = len(data.n_options), int(data.server.max()) + 1
     groups: dict[bytes, list[IntArray]] = {}
