@@ -72,19 +72,21 @@ def benchmark(
     dry_run: DryRun = False,
     report: WithReport = True,
     as_json: common.AsJson = False,
+    wide: common.Wide = False,
 ) -> None:
     """Run a study; finished runs are not repeated.
 
     Stop it at any moment, even by force: the same command resumes it. The exit code is 1 if a
     certified bound lies above a judged cost.
     """
-    from satedge.bench.run.runner import sort_out
+    from satedge.bench.run.runner import check_again, sort_out
     from satedge.bench.run.store import Store
     from satedge.bench.study.study_file import load_study
     from satedge.problem.io.folder import only_one
 
     chosen = load_study(study).with_methods(method or [])
     chosen.require(only or [])
+    check_again(again or [])
     labels = frozenset(only or [])
     store = Store(out or RUNS / chosen.name)
     if dry_run:
@@ -100,7 +102,7 @@ def benchmark(
         if not as_json:
             _say_missing(work, study)
         _run(chosen, work, store, backend, quiet=as_json)
-    _finish(store, work, report, as_json)
+    _finish(store, report, as_json, wide)
 
 
 def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None) -> Backend:
@@ -255,7 +257,7 @@ def _work_table(work: Work) -> Table:
     return Table(columns, [(*key, *found) for key, found in counts.items()])
 
 
-def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:
+def _finish(store: Store, with_report: bool, as_json: bool, wide: bool) -> None:
     """Tables, figures, report, and the gate."""
     from satedge.bench.report.write_up import show, write
 
@@ -263,7 +265,7 @@ def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:
     if as_json:
         common.print_json(written.as_json())
     else:
-        show(written, common.console())
+        show(written, common.console(), wide)
     if written.broken:
         raise typer.Exit(1)
 
@@ -273,6 +275,7 @@ def report(
         Path, typer.Argument(help="Folder of a study's results, as under results/runs.")
     ],
     as_json: common.AsJson = False,
+    wide: common.Wide = False,
 ) -> None:
     """Judge every stored plan again; write tables (csv, md, tex), figures and report.html."""
     from satedge.bench.run.store import Store, StoreError
@@ -280,4 +283,4 @@ def report(
     store = Store(folder)
     if not store.cells.is_dir():
         raise StoreError(f"{folder}: no results are there (it has no folder cells)")
-    _finish(store, None, True, as_json)  # type: ignore[arg-type]
+    _finish(store, True, as_json, wide)

@@ -104,12 +104,12 @@ def _write_csv(store: Store, table: Table) -> Path:
     return store.write_text(f"tables/{slug(table.name)}.csv", tables.csv(table))
 
 
-def show(written: WriteUp, out: Console) -> None:
+def show(written: WriteUp, out: Console, wide: bool = False) -> None:
     """Print the comparison and where everything lies."""
     from rich.markup import escape
 
     for table in comparison(written.lines, TERMINAL):
-        out.print(tables.terminal(table))
+        tables.show(table, out, wide)
     for claim in written.claims:
         text = f"{claim.figure}, {claim.paper}: {claim.ours}"
         out.print(f"{escape(text)}  [bold]{claim.verdict}[/]")

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from satedge.bench.run.rows import FLAG, NUMBER, Column
+from satedge.bench.run.supervisor import ANSWERED
+
 #: How far a certified bound may exceed a judged cost, relative: rounding, not error.
 GATE = 1e-6
-
-#: Statuses whose last incumbent counts as the method's answer.
-ANSWERED = ("done", "timeout", "killed-memory")
 
 #: The method whose cost is 1 on the normalised scale.
 RANDOM = "minlp.heuristics.simple:random"
@@ -97,14 +97,28 @@ DEFINITIONS: dict[str, str] = {
 }
 
 
+#: What `score` adds to the rows, with unit and meaning; shares are fractions.
+SCORES: tuple[Column, ...] = (
+    Column("usable", FLAG, "", "there is an admissible plan, and the run's status counts"),
+    Column("best_bound", NUMBER, "", "best certified bound of the instance"),
+    Column("best_cost", NUMBER, "", "lowest cost of the instance in the study"),
+    Column("best_causal", NUMBER, "", "the same of methods that do not know later slots"),
+    Column("best_hindsight", NUMBER, "", "the same of methods that do"),
+    Column("gap", NUMBER, "", DEFINITIONS["gap"]),
+    Column("own_gap", NUMBER, "", DEFINITIONS["own gap"]),
+    Column("controllable_gap", NUMBER, "", DEFINITIONS["controllable gap"]),
+    Column("excess", NUMBER, "", DEFINITIONS["excess"]),
+    Column("over_hindsight", NUMBER, "", DEFINITIONS["over hindsight"]),
+    Column("controllable_excess", NUMBER, "", DEFINITIONS["controllable excess"]),
+    Column("normalised", NUMBER, "", DEFINITIONS["normalised"]),
+)
+
+
 def score(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with their scores; NaN where there is no admissible plan or no bound.
 
-    Columns beside those of the rows: `usable` (there is an admissible plan and a status that
-    counts); of the instance `best_bound`, `best_cost`, `best_causal` and `best_hindsight`; of the
-    plan `gap`, `own_gap`,
-    `controllable_gap`, `excess`, `over_hindsight`, `controllable_excess` and `normalised`, see
-    DEFINITIONS. `excess` is below 0 for a plan that knows later slots and uses that.
+    Columns beside those of the rows are SCORES. `excess` is below 0 for a plan that knows later
+    slots and uses that.
     """
     instance = rows.groupby("instance_sha256").ngroup()
 
