@@ -181,7 +181,7 @@ def test_devices_count_from_0_everywhere(folder: Path, tmp_path: Path) -> None:
 
 def test_solve_json_is_one_published_object(folder: Path) -> None:
     """Scripts read one JSON object; its cost is the referee's."""
-    told = json.loads(fine("solve", folder / "tiny-0.json", "-m", "independent-bound", "--json"))
+    told = json.loads(fine("solve", folder / "tiny-0.json", "-m", "branch-and-bound", "--json"))
     published = {
         "instance", "slot", "method", "seed", "status", "cost", "lower_bound", "gap", "feasible",
         "latency_s", "energy_J", "deadline_misses", "refused", "outages", "wall_s", "versions",

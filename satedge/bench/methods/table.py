@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -334,8 +333,8 @@ def load(method: Method) -> Callable[..., Any]:
 
     A user's module may come from its folder, which everything else comes before.
     """
-    if method.folder and method.folder not in sys.path:
-        sys.path.append(method.folder)
+    if method.folder:
+        lookup.let_in(method.folder)
     function = load_entry(method.entry)
     found = lookup.inspected(function)
     lacking = [n for n in ("budget_s", "seed") if n not in (found.parameters or ())]

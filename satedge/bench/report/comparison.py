@@ -74,11 +74,17 @@ def _group(
     for line in lines:
         row: list[Value] = [label(line, lines)]
         row += [Cell(line.family, line.family, f"kind {line.family}")] * with_kind
-        row.append(Cell(f"{line.plans}/{line.runs}", line.plans))
+        row.append(_plans(line))
         row += [_value(name, line) for name, _ in measures]
         row += [_remarks(line, lines)] * with_remarks
         rows.append(row)
     return Table(columns, rows, _title(group, lines), name=group)
+
+
+def _plans(line: Line) -> Cell:
+    """Of how many runs there is a plan; nothing of methods that only give bounds."""
+    bound_only = line.family == "bound" and not line.plans
+    return Cell(NONE) if bound_only else Cell(f"{line.plans}/{line.runs}", line.plans)
 
 
 def _measure(name: str, lines: list[Line]) -> tuple[str, Column] | None:

@@ -12,12 +12,13 @@ from satedge.bench.score.summary import Line, by_comparison, label
 def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -> list[str]:
     """A few sentences on every group, then on the gate and on what the rows were made with."""
     said = [_group(group, part) for group, part in by_comparison(lines)]
-    ran = sum(v.runs - v.statuses.get("skipped", 0) for v in lines)
-    plans = sum(v.plans for v in lines)
+    planning = [v for v in lines if v.family != "bound"]
+    ran = sum(v.runs - v.statuses.get("skipped", 0) for v in planning)
+    plans = sum(v.plans for v in planning)
     failed = sum(n for v in lines for k, n in v.statuses.items() if k not in ("done", "skipped"))
     said.append(
-        f"Of {ran} runs, {plans} left an admissible plan; {failed} did not end by "
-        "themselves in time or failed, and are rows of their own."
+        f"Of {ran} runs of methods that plan, {plans} left an admissible plan; {failed} of all "
+        "runs did not end by themselves in time or failed, and are rows of their own."
     )
     if broken:
         said.append(f"The gate does not hold: {len(broken)} findings, listed under failures.")
