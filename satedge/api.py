@@ -100,8 +100,9 @@ def solve(
     that fails is a result whose status says so. Raises MethodError for one that is unknown, lacks
     something here, or does not take the settings.
     """
+    from satedge import preparation
     from satedge.bench.methods.table import Method, MethodError, find, missing
-    from satedge.bench.run.local import execute, execute_here
+    from satedge.bench.run.local import execute, execute_here, ignore
     from satedge.bench.run.worker_process import WorkerProcess
     from satedge.bench.study.cell import Cell
     from satedge.bench.study.limits import Limits
@@ -122,7 +123,8 @@ def solve(
     if reason:
         raise MethodError(f"method {method} cannot run here: {reason}")
     cell = Cell(row, instance, seed, float(budget_s), limits=limits)
-    with WorkerProcess() as worker:
+    said = preparation.on_terminal if verbose or listener else ignore
+    with preparation.listening(said), WorkerProcess() as worker:
         return Result(instance, execute(worker, cell, listener=listener))
 
 
@@ -134,14 +136,17 @@ def benchmark(
     only: Iterable[str] = (),
     jobs: int = 1,
     report: bool = True,
+    verbose: bool = False,
 ) -> pd.DataFrame:
     """Run a study by its name or .toml file, write tables and the page, and return its rows.
 
     Finished runs are not repeated. `methods` are added to every part, as by `--method`; with
-    `only`, just the methods of these labels run. Raises StudyError, MethodError.
+    `only`, just the methods of these labels run. `verbose` shows what is going on. Raises
+    StudyError, MethodError.
     """
+    from satedge import preparation
     from satedge.bench.report.write_up import write
-    from satedge.bench.run.local import local
+    from satedge.bench.run.local import ignore, local
     from satedge.bench.run.runner import carry_out, sort_out
     from satedge.bench.run.store import Store
     from satedge.bench.study.study_file import load_study
@@ -151,12 +156,13 @@ def benchmark(
     labels = frozenset(only)
     chosen.require(list(labels))
     store = Store(Path(out) if out is not None else RUNS / chosen.name)
-    with only_one(store.make().root):
+    said = preparation.on_terminal if verbose else ignore
+    with preparation.listening(said), only_one(store.make().root):
         work = sort_out(chosen, store, only=labels)
         with closing(carry_out(chosen, work, store, local(jobs))) as records:  # type: ignore[type-var]
             for _ in records:
                 pass
-    write(store, report=report)
+        write(store, report=report)
     return read_results(store.root)
 
 

@@ -94,8 +94,9 @@ def _measure(name: str, lines: list[Line]) -> tuple[str, Column] | None:
         column = Column("interval of excess %", form="s", doc=DEFINITIONS["interval"], page=page)
     else:
         meta = COLUMNS[name]
-        doc = DEFINITIONS[meta["doc"]]
-        column = Column(meta["head"], meta["unit"], meta["form"], doc, page=page)
+        here = name == "excess" and lines[0].reference == "study"
+        head, doc = ["over best here"] * 2 if here else (meta["head"], meta["doc"])
+        column = Column(head, meta["unit"], meta["form"], DEFINITIONS[doc], page=page)
         column = replace(column, best=_best(name, column, lines), spare=SPARE.get(name, 0))
     if all(column.cell(_value(name, line)).text == NONE for line in lines):
         return None
@@ -134,14 +135,15 @@ def _title(group: str, lines: Sequence[Line]) -> str:
 
 
 def _remarks(line: Line, lines: Sequence[Line]) -> str:
-    """Statuses other than done, what it ran on if not on all, whether it sees the future."""
+    """Statuses other than done, what it ran on if not on all, whether it sees the future, and
+    whether it waited for a core."""
     whole = max(v.instances for v in lines)
     parts = [f"{line.instances} of {whole} instances"] if line.instances < whole else []
     parts += [f"{n} {status}" for status, n in line.troubles.items()]
     if line.hindsight:
         parts.append("hindsight")
     if line.contended > 0:
-        parts.append("waited for a core")
+        parts.append("waited")
     return ", ".join(parts)
 
 

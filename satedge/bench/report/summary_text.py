@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from satedge.bench.score.summary import Line, by_comparison, label
+from satedge.bench.score.summary import REFERENCES, Line, by_comparison, label
 
 
 def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -> list[str]:
@@ -120,7 +120,8 @@ def _against(causal: list[Line], lines: list[Line]) -> str:
     told = [v for v in causal if v.method in ("greedy", "random") and v is not causal[0]]
     if not told:
         return ""
-    return "; " + " and ".join(f"{label(v, lines)} costs {percent(v.excess)} more" for v in told)
+    more = " and ".join(f"{label(v, lines)} costs {percent(v.excess)} more" for v in told)
+    return f"; {more} than {REFERENCES[told[0].reference]}"
 
 
 def _foresight(complete: list[Line], lines: list[Line]) -> str:
@@ -132,7 +133,7 @@ def _foresight(complete: list[Line], lines: list[Line]) -> str:
     side = "below" if change < 0 else "above"
     return (
         f" With all slots known, {label(best, lines)} reaches {best.cost:.6g}, "
-        f"{percent(abs(change))} {side} the best causal plans."
+        f"{percent(abs(change))} {side} {REFERENCES[best.reference]}."
     )
 
 
@@ -160,8 +161,9 @@ def _learners(complete: list[Line], lines: list[Line]) -> str:
             f"{percent(known.low)} to {percent(known.high)})"
         )
     return (
-        f" The best learned method is {label(best, lines)}, {percent(best.excess)} above the best "
-        f"causal cost{spread}; {percent(best.deadline_misses)} of requests miss their deadline."
+        f" The best learned method is {label(best, lines)}, {percent(best.excess)} above "
+        f"{REFERENCES[best.reference]}{spread}; {percent(best.deadline_misses)} of requests miss "
+        "their deadline."
     )
 
 

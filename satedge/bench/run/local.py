@@ -22,6 +22,13 @@ from satedge.problem.plan import Outcome, Progress
 
 Record = dict[str, Any]
 Backend = Callable[[Sequence[Cell]], Iterator[Record]]
+#: Are told of a run that starts, and of one that has ended.
+Begin = Callable[[Cell], None]
+Take = Callable[[Record], None]
+
+
+def ignore(_: Any) -> None:
+    """Keeps nothing of what it is told."""
 
 
 def execute(
@@ -63,11 +70,11 @@ def execute_here(
     return make_record(cell, run)
 
 
-def local(jobs: int) -> Backend:
-    """Worker processes on this machine, `jobs` at a time."""
+def local(jobs: int, begin: Begin = ignore) -> Backend:
+    """Worker processes on this machine, `jobs` at a time; `begin` is told of every start."""
 
     def run(cells: Sequence[Cell]) -> Iterator[Record]:
-        return _Local(cells, jobs).records()
+        return _Local(cells, jobs, begin).records()
 
     return run
 
@@ -75,7 +82,8 @@ def local(jobs: int) -> Backend:
 class _Local:
     """One thread per worker process; threads only wait, watch and judge."""
 
-    def __init__(self, cells: Sequence[Cell], jobs: int) -> None:
+    def __init__(self, cells: Sequence[Cell], jobs: int, begin: Begin) -> None:
+        self.begin = begin
         self.todo: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         for cell in cells:
             self.todo.put(cell)
@@ -106,7 +114,9 @@ class _Local:
         try:
             with WorkerProcess() as worker:
                 while not self.stop.is_set():
-                    self.made.put(execute(worker, self.todo.get_nowait(), self.stop))
+                    cell = self.todo.get_nowait()
+                    self.begin(cell)
+                    self.made.put(execute(worker, cell, self.stop))
         except (queue.Empty, Interrupted):
             pass
         except BaseException as error:
