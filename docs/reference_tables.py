@@ -205,6 +205,13 @@ def rows() -> str:
     return table(("column", "type", "unit", "meaning"), told)
 
 
+def score_columns() -> str:
+    """What is added to the rows of a study that are read from Python."""
+    from satedge.bench.score.score import SCORES
+
+    return table(("column", "meaning"), [(code(c.name), c.doc) for c in SCORES])
+
+
 def suites() -> str:
     """Every suite of instances."""
     from satedge.bench.study.suite_data import SUITES
@@ -321,6 +328,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "learner-settings": learner_settings,
     "scores": scores,
     "rows": rows,
+    "score-columns": score_columns,
     "suites": suites,
     "studies": studies,
     "study-keys": study_keys,

@@ -110,7 +110,7 @@ def _value(name: str, line: Line) -> Value:
     found = line.excess_interval
     if not math.isfinite(found.low):
         return math.nan
-    low, high = (f"{round(100 * v, 3):.4g}" for v in (found.low, found.high))
+    low, high = (f"{round(100 * v, 3) + 0.0:.4g}" for v in (found.low, found.high))
     return Cell(f"[{low}, {high}]", found.low)
 
 
