@@ -20,7 +20,8 @@ import notebooks  # noqa: E402
 import reference_tables  # noqa: E402
 
 PAGES = sorted(p for p in DOCS.rglob("*.md"))
-RUN = [p for p in PAGES if re.search(r"^ *```", p.read_text(), re.M)]
+README = ROOT / "README.md"
+RUN = [p for p in [README, *PAGES] if re.search(r"^ *```", p.read_text(), re.M)]
 #: An optional reason not to run, or name of the file that it is; then a fenced block.
 BLOCK = re.compile(
     r"^ *(?:<!-- not run: ([^>]+) -->\n+)?(?:`([\w.]+)`:\n\n)?( *)```(\w*)\n(.*?)^\3```$",
@@ -66,10 +67,13 @@ def run_console(text, folder):
             assert any(shape.fullmatch(p) for p in printed), f"{command}\n{line}\n{out}"
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda p: str(p.relative_to(DOCS)))
+@pytest.mark.parametrize("page", RUN, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_page_does_what_it_says(page, tmp_path, monkeypatch):
-    """Python blocks share their names, files are written, commands run in the same folder."""
+    """Python blocks share their names, files are written, commands run in the same folder; README
+    speaks of a clone."""
     monkeypatch.chdir(tmp_path)
+    if page.parent == ROOT:
+        Path("instances").symlink_to(ROOT / "instances")
     monkeypatch.syspath_prepend(tmp_path)
     names: dict[str, object] = {}
     for reason, file, kind, text in blocks(page):
@@ -83,6 +87,14 @@ def test_a_page_does_what_it_says(page, tmp_path, monkeypatch):
             run_console(text, tmp_path)
         else:
             assert kind in ("", "text"), f"{page.name}: a {kind} block that nothing tests"
+
+
+def test_make_has_the_targets_that_pages_name():
+    """Blocks without a language, and words in code, name targets of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    for page in [README, ROOT / "CONTRIBUTING.md", *PAGES]:
+        named = re.findall(r"(?:^(?:\$ )?|`)make ([a-z-]+)", page.read_text(), re.M)
+        assert set(named) <= targets, page.name
 
 
 def test_few_blocks_are_left_out():
