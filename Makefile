@@ -66,7 +66,7 @@ imports: $(READY)
 check: lint types imports test ## Lint, formatting, types, import order, tests.
 
 instances: $(READY) ## Regenerate every suite and check it against its manifest.
-	@$(BIN)/satedge suites
+	@$(BIN)/satedge suites --check
 
 report: $(READY) ## Rebuild tables and figures of results/runs/$(STUDY).
 	@$(BIN)/satedge report results/runs/$(STUDY)

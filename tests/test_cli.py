@@ -501,6 +501,42 @@ def test_completion(shell: str) -> None:
     assert "judge" not in found.stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("solve x -m branch", "branch-and-bound"),
+        ("benchmark qui", "quick"),
+        ("benchmark quick --method gree", "greedy"),
+        ("generate -p contended-b", "contended-balanced"),
+        ("generate --set n_dev", "n_devices="),
+        ("describe slots-b", "slots-balanced"),
+        ("train hybrid", "hybrid-ppo"),
+        ("scenario --preset tin", "tiny"),
+    ],
+)
+def test_names_are_completed(words: str, told: str) -> None:
+    """Methods, studies, presets, fields, suites and learners, by what their tables say."""
+    line = f"satedge {words}"
+    given = {"_SATEDGE_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    given["COMP_CWORD"] = str(len(line.split()) - 1)
+    found = subprocess.run(
+        [SATEDGE], capture_output=True, text=True, env={**os.environ, **given}, check=True
+    )
+    assert found.stdout.split() == [told]
+
+
+def test_every_listing_is_json() -> None:
+    """Methods, scenario, suites and studies, for scripts."""
+    methods = json.loads(fine("methods", "--json"))
+    assert {"name", "family", "doc", "needs", "available"} <= set(methods[0])
+    assert all(field["doc"] for field in json.loads(fine("scenario", "--json"))["fields"])
+    suites = {s["name"]: s for s in json.loads(fine("suites", "--json"))}
+    assert (suites["tiny"]["instances"], suites["tiny"]["committed"]) == (30, True)
+    assert "quick" in {s["name"] for s in json.loads(fine("studies", "--json"))}
+    for words in (("suites",), ("studies",)):
+        assert "tiny" in fine(*words) or "quick" in fine(*words)
+
+
 def test_module_and_script_are_the_same() -> None:
     """`python -m satedge` and `satedge` both start, and give the exit code to the shell."""
     for command in ([SATEDGE], [sys.executable, "-m", "satedge"]):

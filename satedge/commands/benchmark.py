@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from satedge.bench.report.tables import Table
@@ -28,14 +28,22 @@ def register(app: typer.Typer) -> None:
     app.command()(report)
 
 
-StudyName = Annotated[str, typer.Argument(help="A study's name, or a .toml file.")]
+StudyName = Annotated[
+    str,
+    typer.Argument(help="A study's name, or a .toml file.", autocompletion=completion.studies),
+]
 Jobs = Annotated[int, common.whole("--jobs", "-j", low=1, high=1024, help="Worker processes.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
 ]
 Methods = Annotated[
     list[str] | None,
-    typer.Option("--method", "-m", help="Add a method, or module:function; repeatable."),
+    typer.Option(
+        "--method",
+        "-m",
+        help="Add a method, or module:function; repeatable.",
+        autocompletion=completion.methods,
+    ),
 ]
 Only = Annotated[
     list[str] | None,

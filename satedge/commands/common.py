@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from satedge.commands import completion
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -54,7 +56,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, however wide the table.")]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a scenario field; repeatable.",
+        autocompletion=completion.fields,
+    ),
 ]
 InstanceFile = Annotated[Path, typer.Argument(help="Instance, a .json or .json.gz file.")]
 OneSlot = Annotated[int | None, whole("--slot", help="Only this slot, counted from 0.")]

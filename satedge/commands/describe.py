@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from satedge.bench.score.features import Feature
@@ -23,7 +23,13 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    world: Annotated[str, typer.Argument(help="A suite, a preset, a file or folder of instances.")],
+    world: Annotated[
+        str,
+        typer.Argument(
+            help="A suite, a preset, a file or folder of instances.",
+            autocompletion=completion.worlds,
+        ),
+    ],
     slots: Annotated[
         int, common.whole("--slots", low=1, high=100_000, help="Look at so many slots at most.")
     ] = 50,

@@ -1,12 +1,12 @@
-"""`satedge methods`, `scenario` and `suites`: list what is available."""
+"""`satedge methods`, `scenario`, `suites` and `studies`: list what is available."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     app.command()(methods)
     app.command()(scenario)
     app.command()(suites)
+    app.command()(studies)
 
 
 def methods(as_json: common.AsJson = False, wide: common.Wide = False) -> None:
@@ -39,7 +40,13 @@ def methods(as_json: common.AsJson = False, wide: common.Wide = False) -> None:
 
 def scenario(
     preset: Annotated[
-        str, typer.Option("--preset", "-p", help="Show the values of this preset.")
+        str,
+        typer.Option(
+            "--preset",
+            "-p",
+            help="Show the values of this preset.",
+            autocompletion=completion.presets,
+        ),
     ] = "paper",
     as_json: common.AsJson = False,
     wide: common.Wide = False,
@@ -87,11 +94,43 @@ def _shown(value: object) -> str:
 
 
 def suites(
+    check: Annotated[
+        bool, typer.Option("--check", help="Make all suites again, and compare with the manifest.")
+    ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Rewrite all suites and their manifest.")
     ] = False,
+    as_json: common.AsJson = False,
+    wide: common.Wide = False,
 ) -> None:
-    """Check all suites against their manifest; those not committed are generated."""
+    """List the suites of instances, or check them against their manifest."""
+    if write or check:
+        _check(write)
+        return
+    from satedge.bench.study.suite_data import SUITES
+
+    found: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "instances": len(suite.recipes),
+            "doc": suite.title,
+            "presets": sorted({recipe.preset for recipe in suite.recipes}),
+            "committed": suite.committed,
+        }
+        for name, suite in SUITES.items()
+    ]
+    if as_json:
+        common.print_json(found)
+        return
+    from satedge.bench.report.tables import Column, Table
+
+    columns = [Column("suite"), Column("instances", form="d"), Column("content"), Column("stored")]
+    stored = {True: "files", False: "generated"}
+    rows = [(s["name"], s["instances"], s["doc"], stored[s["committed"]]) for s in found]
+    common.show(Table(columns, rows), wide)
+
+
+def _check(write: bool) -> None:
     from satedge.bench.study.suites import check_suites, write_suites
 
     if write:
@@ -103,3 +142,22 @@ def suites(
     if problems:
         raise typer.Exit(1)
     print("all suites are those of their manifest")
+
+
+def studies(as_json: common.AsJson = False, wide: common.Wide = False) -> None:
+    """List the studies that come with the package, for `satedge benchmark`."""
+    from satedge.bench.study.study_file import builtin, load_study
+
+    told = {name: load_study(name) for name in builtin()}
+    found = [
+        {"name": name, "doc": study.title, "parts": [part.name for part in study.parts]}
+        for name, study in told.items()
+    ]
+    if as_json:
+        common.print_json(found)
+        return
+    from satedge.bench.report.tables import Column, Table
+
+    columns = [Column("study"), Column("content"), Column("parts")]
+    rows = [(name, study.title, f"{len(study.parts)}") for name, study in told.items()]
+    common.show(Table(columns, rows), wide)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from satedge.problem.instance import Instance
@@ -25,7 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")]
-Preset = Annotated[str, typer.Option("--preset", "-p", help="A preset of `satedge scenario`.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset", "-p", help="A preset of `satedge scenario`.", autocompletion=completion.presets
+    ),
+]
 Episodes = Annotated[
     int, common.whole("--episodes", "-n", low=1, high=1_000_000, help="Number of instances.")
 ]

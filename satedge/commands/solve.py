@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from satedge.api import Result
@@ -20,7 +20,13 @@ def register(app: typer.Typer) -> None:
 
 
 Method = Annotated[
-    str, typer.Option("--method", "-m", help="A name of `satedge methods`, or module:function.")
+    str,
+    typer.Option(
+        "--method",
+        "-m",
+        help="A name of `satedge methods`, or module:function.",
+        autocompletion=completion.methods,
+    ),
 ]
 Budget = Annotated[
     float, common.real("--budget", low=0.001, high=1e9, help="Time limit in seconds.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +21,25 @@ def register(app: typer.Typer) -> None:
 
 
 Method = Annotated[
-    str | None, typer.Argument(help="A learner of `satedge methods`, such as adsac.")
+    str | None,
+    typer.Argument(
+        help="A learner of `satedge methods`, such as adsac.", autocompletion=completion.learners
+    ),
 ]
 OfStudy = Annotated[
-    str | None, typer.Option("--study", help="Train every policy that this study lacks.")
+    str | None,
+    typer.Option(
+        "--study",
+        help="Train every policy that this study lacks.",
+        autocompletion=completion.studies,
+    ),
 ]
-Preset = Annotated[str, typer.Option("--preset", "-p", help="Preset of the scenario.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset", "-p", help="Preset of the scenario.", autocompletion=completion.presets
+    ),
+]
 Seed = Annotated[int, common.whole("--seed", help="First seed.")]
 Runs = Annotated[int, common.whole("--runs", low=1, high=1000, help="Seeds trained together.")]
 Epochs = Annotated[
