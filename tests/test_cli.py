@@ -533,6 +533,9 @@ def test_every_listing_is_json() -> None:
     suites = {s["name"]: s for s in json.loads(fine("suites", "--json"))}
     assert (suites["tiny"]["instances"], suites["tiny"]["committed"]) == (30, True)
     assert "quick" in {s["name"] for s in json.loads(fine("studies", "--json"))}
+    jobs = json.loads(fine("train", "--study", "quick", "--dry-run", "--json"))
+    assert {"policies", "learner", "missing", "expected_s"} <= set(jobs[0])
+    assert call("train", "adsac", "--json").returncode == 2
     for words in (("suites",), ("studies",)):
         assert "tiny" in fine(*words) or "quick" in fine(*words)
 

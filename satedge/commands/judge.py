@@ -46,8 +46,9 @@ def judge(
             out.print(f"[red]breaks {name} by {amount:g}[/]")
         out.print(
             f"cost {row['cost']:.6f}  admissible {'yes' if row['admissible'] else 'no'}  "
-            f"feasible {'yes' if row['feasible'] else 'no'}  latency {row['latency_s']:.4f} s  "
-            f"energy {row['energy_J']:.3f} J  deadline misses {row['deadline_misses']}  "
+            f"feasible {'yes' if row['feasible'] else 'no'}\n"
+            f"latency {row['latency_s']:.4f} s  energy {row['energy_J']:.3f} J\n"
+            f"deadline misses {row['deadline_misses']}  "
             f"refused {row['refused']}  outages {row['outages']}"
         )
     if not row["admissible"]:
