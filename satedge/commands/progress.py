@@ -78,8 +78,10 @@ class _Bar:
 
     def __init__(self, progress: StudyProgress) -> None:
         from rich import progress as rich
+        from rich.table import Column
 
         self.progress = progress
+        one_line = Column(no_wrap=True, overflow="ellipsis", ratio=1)
         columns = (
             rich.SpinnerColumn(),
             rich.BarColumn(bar_width=20),
@@ -87,9 +89,9 @@ class _Bar:
             rich.TimeElapsedColumn(),
             rich.TextColumn("left"),
             rich.TimeRemainingColumn(),
-            rich.TextColumn("{task.description}"),
+            rich.TextColumn("{task.description}", table_column=one_line),
         )
-        self._bar = rich.Progress(*columns, console=common.console(), transient=True)
+        self._bar = rich.Progress(*columns, console=common.console(), transient=True, expand=True)
         self._task = self._bar.add_task(
             "starting", total=progress.total, completed=progress.finished
         )
