@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from satedge.bench.score.features import Feature
@@ -23,7 +23,13 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    world: Annotated[str, typer.Argument(help="A suite, a preset, a file or folder of instances.")],
+    world: Annotated[
+        str,
+        typer.Argument(
+            help="A suite, a preset, a file or folder of instances.",
+            autocompletion=completion.worlds,
+        ),
+    ],
     slots: Annotated[
         int, common.whole("--slots", low=1, high=100_000, help="Look at so many slots at most.")
     ] = 50,
@@ -71,6 +77,7 @@ def _show(found: list[Feature], title: str) -> None:
 def _found(world: str, changes: dict[str, str]) -> tuple[str, list[Instance]]:
     """What the name means, and its instances."""
     from satedge.bench.study.suites import SUITES, SuiteError, load_suite
+    from satedge.nearest import did_you_mean
     from satedge.problem.generation.generate import generate
     from satedge.problem.scenario import PRESETS, preset
 
@@ -81,8 +88,9 @@ def _found(world: str, changes: dict[str, str]) -> tuple[str, list[Instance]]:
         return "preset", [generate(scenario, SEED + i) for i in range(EPISODES)]
     if not Path(world).exists():
         suites, presets = ", ".join(SUITES), ", ".join(PRESETS)
+        hint = did_you_mean(world, (*SUITES, *PRESETS))
         raise SuiteError(
-            f"{world!r}: allowed is a suite ({suites}), a preset ({presets}), or a folder or file "
-            "of instances"
+            f"{world!r}{hint}: allowed is a suite ({suites}), a preset ({presets}), or a folder or "
+            "file of instances"
         )
     return "instances", load_suite(world)
