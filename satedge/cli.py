@@ -11,7 +11,18 @@ import sys
 
 import typer
 
-from satedge.commands import benchmark, check, describe, judge, listing, make, solve, train, verify
+from satedge.commands import (
+    benchmark,
+    check,
+    describe,
+    judge,
+    listing,
+    make,
+    solve,
+    submission,
+    train,
+    verify,
+)
 
 HELP = """Certified benchmark: offloading multimodal-LLM requests to UAVs and satellites.
 
@@ -46,7 +57,10 @@ def _top(
     """Options before the command."""
 
 
-for _module in (make, solve, verify, judge, benchmark, check, describe, train, listing):
+_MODULES = (
+    make, solve, verify, judge, benchmark, check, submission, describe, train, listing,
+)  # fmt: skip
+for _module in _MODULES:
     _module.register(app)
 
 
