@@ -89,6 +89,13 @@ def _called() -> int:
         return ended.code if isinstance(ended.code, int) else 1
     except KeyboardInterrupt:
         return 130
+    except ModuleNotFoundError as error:
+        from satedge.bench.methods.lookup import importable, lacking
+
+        if not error.name or importable(error.name.partition(".")[0]):
+            raise
+        print(f"satedge: {lacking(error.name)}", file=sys.stderr)
+        return 2
     except (ValueError, OSError, RuntimeError) as error:
         if not _is_told(error) or _is_of_output(error):
             raise

@@ -28,6 +28,7 @@ RUNS = Path("results/runs")
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(benchmark)
+    app.command()(demo)
     app.command()(report)
 
 
@@ -101,6 +102,16 @@ def benchmark(
             _say_missing(work, study)
         _run(chosen, work, store, backend, quiet=as_json)
     _finish(store, work, report, as_json)
+
+
+def demo(jobs: Jobs = 1, out: Out = None) -> None:
+    """Run the core of the quick study, in about a minute, and write its page.
+
+    It needs no clone, and no package beyond the core: methods that need more are skipped.
+    """
+    folder = out or RUNS / "demo"
+    benchmark("demo", jobs=jobs, out=folder)
+    print(f"open {folder / 'report.html'}; the same with more methods: satedge benchmark quick")
 
 
 def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None) -> Backend:

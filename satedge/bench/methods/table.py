@@ -219,7 +219,7 @@ def missing(method: Method) -> str:
     """Why a method cannot run here, in words; empty when it can. Imports nothing of it."""
     for need in method.needs:
         if not lookup.importable(need):
-            return f"needs the module {need}"
+            return lookup.lacking(need)
     reason = lookup.definition(method.entry, method.folder).missing
     return reason or _missing_policy(method)
 
@@ -229,7 +229,8 @@ def _missing_policy(method: Method) -> str:
     if method.family != "learned" or not isinstance(policy, str) or policy_files(method):
         return ""
     preset = method.settings.get("preset", "paper")
-    return f"{UNTRAINED} {policy!r} under results/policies/{preset}"
+    hint = "" if paths.POLICIES.is_dir() else "; SATEDGE_HOME may name a clone that has it"
+    return f"{UNTRAINED} {policy!r} under results/policies/{preset}{hint}"
 
 
 def policy_files(method: Method) -> list[Path]:
@@ -321,6 +322,8 @@ def load_entry(entry: str) -> Callable[..., Any]:
         raise MethodError(f"{entry}: {reason}")
     try:
         function = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise MethodError(f"{entry}: {lookup.lacking(error.name or module)}") from error
     except (ImportError, AttributeError) as error:
         raise MethodError(f"{entry}: {error}") from error
     if not callable(function):

@@ -16,7 +16,7 @@ import math
 from pathlib import Path
 from typing import Any, Literal
 
-from satedge.paths import INSTANCES
+from satedge.paths import INSTANCES, RECORDS
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
@@ -164,9 +164,16 @@ def instances_of(suite: str, root: Path = INSTANCES) -> dict[str, Instance]:
     return {path.stem: read_instance(path) for path in sorted((root / suite).glob("*.json"))}
 
 
-def read_records(suite: str, root: Path = INSTANCES) -> dict[str, Record]:
-    """The suite's records by instance; empty where there is no file. Raises RecordError."""
-    path = root / "records" / f"{suite}.json"
+def _file(suite: str, root: Path | None) -> Path:
+    return (RECORDS if root is None else root / "records") / f"{suite}.json"
+
+
+def read_records(suite: str, root: Path | None = None) -> dict[str, Record]:
+    """The suite's records by instance; empty where there is no file. Raises RecordError.
+
+    `root` holds the folder `records`; default: the clone's instances, or the wheel's own records.
+    """
+    path = _file(suite, root)
     if not path.exists():
         return {}
     records: dict[str, Record] = {}
@@ -204,9 +211,9 @@ def _record(place: str, row: Any) -> Record:
 _MARKS = ("best", "bound")
 
 
-def write_records(suite: str, records: dict[str, Record], root: Path = INSTANCES) -> None:
+def write_records(suite: str, records: dict[str, Record], root: Path | None = None) -> None:
     """Write the suite's file, a record a line, whole or not at all."""
-    path = root / "records" / f"{suite}.json"
+    path = _file(suite, root)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.dumps(_row(records[name])) for name in sorted(records)]
     text = '{"records": [\n' + ",\n".join(rows) + "\n]}\n"

@@ -23,6 +23,7 @@ from satedge.bench.score.best_known import (
     write_records,
 )
 from satedge.bench.study.suites import SUITES, load_suite
+from satedge.paths import PACKAGE, RECORDS
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import FileError
 from satedge.problem.io.submission import (
@@ -204,6 +205,8 @@ def enter(checked: Checked) -> int:
     Raises RecordError where the suite keeps no records, or something contradicts them.
     """
     suite = checked.submission.suite
+    if RECORDS.is_relative_to(PACKAGE):
+        raise RecordError("records are entered in a clone: SATEDGE_HOME may name one")
     records = read_records(suite)
     if not records:
         raise RecordError(f"{suite}: no records are kept of it")
