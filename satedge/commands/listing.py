@@ -107,13 +107,15 @@ def suites(
     write: Annotated[
         bool, typer.Option("--write", help="Rewrite all suites and their manifest.")
     ] = False,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Rewrite their description, croissant.json.")
+    ] = False,
 ) -> None:
     """Check all suites against their manifest; those not committed are generated."""
-    from satedge.bench.study.suites import check_suites, write_suites
+    from satedge.bench.study.suites import check_suites, write_description, write_suites
 
-    if write:
-        for path in write_suites():
-            print(path)
+    for path in write_suites() if write else write_description() if describe else ():
+        print(path)
     problems = check_suites()
     for problem in problems:
         print(problem)

@@ -151,7 +151,7 @@ def check_submission(
     else:
         _show(found)
     if record:
-        print(f"{enter(found)} records are better")
+        print(f"{enter(found)} records are better; describe them with: satedge suites --describe")
     if found.count("refused") or found.again:
         raise typer.Exit(1)
 
