@@ -26,7 +26,7 @@ def save_map(instance: Instance, plan: Plan, slot: int, path: Path) -> Path:
     """Draw one slot into a file (.svg, .pdf, .png)."""
     if path.suffix not in (".svg", ".pdf", ".png"):
         raise OSError(f"{path}: allowed is a name that ends in .svg, .pdf or .png")
-    title = f"{instance.name}, slot {slot}" * (instance.n_slots > 1) or instance.name
+    title = f"{instance.name}, slot {slot}"
     with style.house():
         return style.save(draw_map(slot_map(instance, plan, slot), title), path)
 

@@ -215,6 +215,21 @@ def find(name: str) -> Method:
     )
 
 
+#: Names in print of methods that have more than their first letter capital.
+_IN_PRINT = {
+    "adsac": "AD-SAC", "adsac+": "AD-SAC+", "adsac-d": "AD-SAC-D", "adsac-c": "AD-SAC-C",
+    "ppo": "PPO", "d3qn": "D3QN", "ddpg": "DDPG", "hybrid-ppo": "Hybrid-PPO",
+}  # fmt: skip
+
+
+def proper_name(label: str) -> str:
+    """A method's name as papers print it; a label may go on after a comma. Others stay."""
+    name, comma, rest = label.partition(",")
+    if name not in table():
+        return label
+    return f"{_IN_PRINT.get(name, name.replace('-', ' ').capitalize())}{comma}{rest}"
+
+
 def missing(method: Method) -> str:
     """Why a method cannot run here, in words; empty when it can. Imports nothing of it."""
     for need in method.needs:

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 
 from satedge.bench.methods.table import table
@@ -17,6 +18,22 @@ def test_gap_at_follows_the_incumbent() -> None:
     assert_allclose(gap, [math.inf, math.inf, 0.2, 0.2, 0.0, 0.0])
 
 
+def test_only_the_bound_of_the_moment_certifies() -> None:
+    """Without a bound from elsewhere the gap is to the method's own one, once there is one."""
+    trace = [[1.0, 10.0, None], [2.0, 10.0, 5.0], [4.0, 8.0, 7.0]]
+    gap = curves.gap_at(trace, None, np.array([0.5, 1.0, 2.0, 4.0]))
+    assert_allclose(gap, [math.inf, math.inf, 0.5, 0.125])
+    assert_allclose(curves.gap_at([], None, np.array([1.0])), [math.inf])
+
+
+def test_a_profile_spans_where_methods_are() -> None:
+    """From below the least excess to above the greatest, whatever their size."""
+    above = curves._range(np.array([[1.0, 1.001, np.inf], [5.0, 2.0, 2.5]]))
+    assert above[0] == pytest.approx(0.0005)
+    assert above[-1] == pytest.approx(3.0)
+    assert curves._range(np.array([[1.0, 1.0]]))[0] < 1e-3, "all the same"
+
+
 def test_looks_are_the_same_in_every_figure() -> None:
     """A method keeps its colour and marker whatever else is drawn."""
     alone = looks_of(["greedy"])["greedy"]
@@ -26,10 +43,12 @@ def test_looks_are_the_same_in_every_figure() -> None:
 
 
 def test_methods_look_different() -> None:
-    """No two methods share colour, marker and dashes; learned ones are dashed, variants apart."""
+    """No two methods share a colour; learned ones are dashed, variants apart."""
     names = [*table(), "mine:solve", "adsac, slow", "adsac, fast", "general, 1 s"]
     found = looks_of(names)
     assert len(set(map(str, found.values()))) == len(names)
+    colours = [found[name][0] for name in names if name != "general, 1 s"]
+    assert len(set(colours)) == len(colours), "no colour is shared"
     assert found["branch-and-bound"][2] == "-"
     assert found["adsac"][2] != "-"
     assert found["general"][0] == found["general, 1 s"][0], "the same method, another budget"

@@ -45,9 +45,9 @@ function drawMap(world, plan, slot, name) {
   const scale = 500 / world.side_m, x = (metres) => metres * scale, y = (metres) => 500 - metres * scale;
   const shown = plan.maps[slot];
   const map = draw("svg", {viewBox: "-12 -112 524 624", role: "img"});
-  const where = world.T > 1 ? `${name}, slot ${slot}` : name;
+  const where = `${name}, slot ${slot}`;
   map.append(draw("title", {}, `Map of ${where}: devices, UAVs, links and satellites`));
-  map.append(draw("rect", {x: 0, y: 0, width: 500, height: 500, fill: "#fbfbf8", stroke: "#777"}));
+  map.append(draw("rect", {x: 0, y: 0, width: 500, height: 500, fill: "var(--map)", stroke: "var(--frame)"}));
   const clip = `clip${Math.random().toString(36).slice(2)}`;
   map.append(draw("clipPath", {id: clip}, draw("rect", {width: 500, height: 500})));
   const inside = draw("g", {"clip-path": `url(#${clip})`});
@@ -71,7 +71,7 @@ function drawMap(world, plan, slot, name) {
   });
   shown.devices.forEach((device, k) => drawDevice(world, plan, slot, device, k, x, y, map));
   map.append(sky);
-  label(map, 4, 494, where, "#5b636b", "start");
+  label(map, 4, 494, where, "var(--note)", "start");
   return map;
 }
 
@@ -83,14 +83,14 @@ function trail(plan, slot, m, x, y) {
 
 function label(map, x, y, text, fill, anchor, size = 11) {
   map.append(draw("text", {x, y, fill, "text-anchor": anchor, "font-size": size, "font-weight": 600,
-    stroke: "#fff", "stroke-width": 3, "paint-order": "stroke", "font-family": "sans-serif"}, text));
+    stroke: "var(--paper)", "stroke-width": 3, "paint-order": "stroke", "font-family": "sans-serif"}, text));
 }
 
 function drone(map, x, y, c, opacity) {
   const g = draw("g", {opacity, transform: `translate(${x} ${y})`});
   g.append(draw("path", {d: "M-7-7 7 7M-7 7 7-7", stroke: c, "stroke-width": 2.4}));
   for (const [dx, dy] of [[-7, -7], [7, -7], [-7, 7], [7, 7]])
-    g.append(draw("circle", {cx: dx, cy: dy, r: 4, fill: "#fff", stroke: c, "stroke-width": 1.8}));
+    g.append(draw("circle", {cx: dx, cy: dy, r: 4, fill: "var(--paper)", stroke: c, "stroke-width": 1.8}));
   g.append(draw("rect", {x: -3.5, y: -3.5, width: 7, height: 7, fill: c}));
   map.append(g);
 }
@@ -105,16 +105,16 @@ function link(world, shown, [dx, dy, state, server, strength], x, y, map) {
 
 function drawDevice(world, plan, slot, [dx, dy, state, server, , missed], k, x, y, map) {
   if (state === IDLE) {
-    map.append(draw("circle", {cx: x(dx), cy: y(dy), r: 4.5, fill: "#fff", stroke: "#b6bdc4", "stroke-width": 1.5}));
+    map.append(draw("circle", {cx: x(dx), cy: y(dy), r: 4.5, fill: "var(--paper)", stroke: "var(--idle)", "stroke-width": 1.5}));
     return;
   }
-  const dot = draw("circle", {cx: x(dx), cy: y(dy), r: 8.5, fill: state === REFUSED ? "#222" : world.colours[server],
-    stroke: missed ? "#000" : "#fff", "stroke-width": missed ? 2.6 : 1.4});
+  const dot = draw("circle", {cx: x(dx), cy: y(dy), r: 8.5, fill: state === REFUSED ? "var(--refused)" : world.colours[server],
+    stroke: missed ? "var(--ring)" : "var(--paper)", "stroke-width": missed ? 2.6 : 1.4});
   const told = state === REFUSED ? "refused" : `${serverName(world, server)}, ${number(plan.power_W[slot][k], 3)} W, `
     + `${number(plan.latency_s[slot][k], 4)} s${missed ? ", deadline missed" : ""}`;
   dot.append(draw("title", {}, `device ${k + 1}: ${told}`));
   map.append(dot);
-  map.append(draw("text", {x: x(dx), y: y(dy) + 3.6, fill: "#fff", "text-anchor": "middle", "font-size": 10,
+  map.append(draw("text", {x: x(dx), y: y(dy) + 3.6, fill: "var(--paper)", "text-anchor": "middle", "font-size": 10,
     "font-weight": 700, "font-family": "sans-serif", "pointer-events": "none"}, String(k + 1)));
 }
 
@@ -125,14 +125,14 @@ function satellites(world, shown, map) {
     const [server, , , name, note, load, access] = satellite, [px, py] = at(satellite), c = world.colours[server];
     if (load && !access && accessible) {
       const [ax, ay] = at(accessible);
-      map.append(draw("line", {x1: px, y1: py, x2: ax, y2: ay, stroke: "#777", "stroke-dasharray": "3 3"}));
+      map.append(draw("line", {x1: px, y1: py, x2: ax, y2: ay, stroke: "var(--frame)", "stroke-dasharray": "3 3"}));
     }
-    const look = {fill: load ? c : "#fff", stroke: c, "stroke-width": 1.4};
+    const look = {fill: load ? c : "var(--paper)", stroke: c, "stroke-width": 1.4};
     g.append(draw("rect", {x: px - 20, y: py - 5, width: 14, height: 10, ...look}),
       draw("rect", {x: px + 6, y: py - 5, width: 14, height: 10, ...look}),
       draw("rect", {x: px - 4.5, y: py - 7.5, width: 9, height: 15, ...look}));
-    label(g, px, py - 13, name, load || access ? c : "#777", "middle");
-    label(g, px, py + 21, note, "#5b636b", "middle", 9.5);
+    label(g, px, py - 13, name, load || access ? c : "var(--frame)", "middle");
+    label(g, px, py + 21, note, "var(--note)", "middle", 9.5);
   });
   return g;
 }

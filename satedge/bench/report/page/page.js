@@ -110,7 +110,7 @@ function drawTrace(instance, run) {
   const y = (v) => bottom - (bottom - top) * (v - low) / (high - low);
   const node = draw("svg", {viewBox: "0 0 560 190", role: "img"});
   node.append(draw("title", {}, `Cost of the incumbent and lower bound of ${run.method} against time`));
-  node.append(draw("path", {d: `M${left} ${top}V${bottom}H${right}`, fill: "none", stroke: "#777"}));
+  node.append(draw("path", {d: `M${left} ${top}V${bottom}H${right}`, fill: "none", stroke: "var(--frame)"}));
   const steps = (column) => {
     let path = "", last = null;
     points.forEach((p, i) => {
@@ -122,10 +122,10 @@ function drawTrace(instance, run) {
   };
   node.append(draw("path", {d: steps(1), fill: "none", stroke: "#D55E00", "stroke-width": 2}));
   node.append(draw("path", {d: steps(2), fill: "none", stroke: "#0072B2", "stroke-width": 2, "stroke-dasharray": "6 3"}));
-  label(node, left - 6, top + 8, number(high, 5), "#5b636b", "end");
-  label(node, left - 6, bottom, number(low, 5), "#5b636b", "end");
-  label(node, left, bottom + 16, `${number(10 ** lowT, 2)} s`, "#5b636b", "start");
-  label(node, right, bottom + 16, `${number(10 ** highT, 2)} s`, "#5b636b", "end");
+  label(node, left - 6, top + 8, number(high, 5), "var(--note)", "end");
+  label(node, left - 6, bottom, number(low, 5), "var(--note)", "end");
+  label(node, left, bottom + 16, `${number(10 ** lowT, 2)} s`, "var(--note)", "start");
+  label(node, right, bottom + 16, `${number(10 ** highT, 2)} s`, "var(--note)", "end");
   label(node, left + 8, bottom + 34, "cost of the incumbent", "#D55E00", "start");
   label(node, left + 190, bottom + 34, "lower bound (dashed)", "#0072B2", "start");
   return node;
@@ -135,6 +135,7 @@ function drawTrace(instance, run) {
 
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 for (const id of ["find", "family", "group"]) byId(id).addEventListener("input", filter);
+byId("all").addEventListener("input", () => document.querySelector("main").classList.toggle("all", byId("all").checked));
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
 filter();
 
