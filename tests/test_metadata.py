@@ -60,6 +60,21 @@ def test_versions_agree_and_are_dated() -> None:
     assert told["license"] == PROJECT["license"]
 
 
+def pins(name: str) -> dict[str, str]:
+    """Package -> version of a list of pins."""
+    found = re.findall(r"^([\w.-]+)==([^\s+]+)", text(name), re.M)
+    return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in found}
+
+
+def test_hashes_are_of_the_pinned_versions() -> None:
+    """Each package that is pinned has a hash, of this version; torch's setuptools has one, too."""
+    assert pins("hashes.txt").keys() - pins("constraints.txt").keys() <= {"setuptools"}
+    assert pins("constraints.txt").items() <= pins("hashes.txt").items()
+    lines = text("hashes.txt").splitlines()
+    assert lines[0].startswith("# Linux, x86_64, Python 3.11")
+    assert all(re.search(r" --hash=sha256:[0-9a-f]{64}$", line) for line in lines[1:])
+
+
 def test_the_workflow_is_the_gate() -> None:
     """It runs .ci/run and nothing else, with the Makefile's Python."""
     workflow = text(".github/workflows/check.yml")
