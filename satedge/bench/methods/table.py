@@ -244,7 +244,7 @@ def _missing_policy(method: Method) -> str:
     if method.family != "learned" or not isinstance(policy, str) or policy_files(method):
         return ""
     preset = method.settings.get("preset", "paper")
-    hint = "" if paths.POLICIES.is_dir() else "; SATEDGE_HOME may name a clone that has it"
+    hint = "" if paths.POLICIES.is_dir() else " (a clone has it: export SATEDGE_HOME=CLONE)"
     return f"{UNTRAINED} {policy!r} under results/policies/{preset}{hint}"
 
 

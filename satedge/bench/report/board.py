@@ -42,7 +42,9 @@ COLUMNS = (
     Column("proved", form=".0f", doc="bounds whose proof was handed in and verified here"),
     Column("deadline misses", form=".0f", doc="requests, all its plans together"),
     Column("time", "s", ".3g", doc="median of an instance, as claimed, on its own hardware"),
-    Column("result", doc="reproduced: its method was run again here and came out the same"),
+    Column(
+        "result", doc="reproduced: its method was run so often again here and came out the same"
+    ),
     Column("hardware", page="side", doc="as claimed"),
     Column("date", page="side", doc="as claimed"),
 )
@@ -150,10 +152,15 @@ def _row(one: Checked, rank: int | None) -> list[Any]:
         float(sum(f.proved for f in plans)),
         float(sum(f.deadline_misses for f in plans)),
         float(np.median(times)) if times else math.nan,
-        Cell(one.told, one.told, told.get(one.told, "")),
+        Cell(one.told + _repeated(one), one.told, told.get(one.told, "")),
         s.hardware.get("cpu", ""),
         s.date,
     ]
+
+
+def _repeated(one: Checked) -> str:
+    """On how many of its instances a method was run again."""
+    return f" ({one.repeated} run{'s' * (one.repeated > 1)})" if one.again is not None else ""
 
 
 #: Classes of the page's style sheet.

@@ -87,10 +87,12 @@ class Checked:
     findings: tuple[Finding, ...]
     again: tuple[str, ...] | None = None
     """Where the method, run again, came out worse, a line each; None: it was not run."""
+    repeated: int = 0
+    """Instances on which it was run again."""
 
     @property
     def told(self) -> str:
-        """Whether its method was run again here."""
+        """Whether its method was run again here, and came out the same."""
         if self.again is None:
             return "claimed"
         return "not reproduced" if self.again else "reproduced"
@@ -233,7 +235,7 @@ def run_again(checked: Checked, count: int) -> Checked:
     MethodError where that cannot be done here.
     """
     lines = tuple(_again(checked, count))
-    return replace(checked, again=lines)
+    return replace(checked, again=lines, repeated=min(count, len(checked.plans)))
 
 
 def _again(checked: Checked, count: int) -> Iterator[str]:

@@ -53,8 +53,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             [
                 checked("second", "exact", 1.25),
                 checked("nothing", "exact", 0.5),
-                checked("first", "exact", 1.0, again=()),
-                checked("net", "learned", 1.5, again=("tiny-3000: worse",)),
+                checked("first", "exact", 1.0, again=(), repeated=3),
+                checked("net", "learned", 1.5, again=("tiny-3000: worse",), repeated=1),
             ],
             tmp_path_factory.mktemp("board"),
         )
@@ -78,7 +78,7 @@ def test_ranks_are_by_class_and_only_of_whole_submissions(pages: list[Path]) -> 
     assert [found[n][3] for n in found] == ["30/30", "30/30", "30/30", "0/30"]
     assert [found[n][6] for n in found] == ["0.0000", "25.0000", "50.0000", "-"]
     told = [row[11] for row in found.values()]
-    assert told == ["reproduced", "claimed", "not reproduced", "claimed"]
+    assert told == ["reproduced (3 runs)", "claimed", "not reproduced (1 run)", "claimed"]
 
 
 def test_every_instance_has_its_page(pages: list[Path]) -> None:
