@@ -1,14 +1,26 @@
 """Curves, and how methods look in all figures."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.testing import assert_allclose
 
 from satedge.bench.methods.table import table
 from satedge.bench.report.figures import curves
+from satedge.bench.report.figures.ablation import ablation_chart
 from satedge.bench.report.figures.looks import looks_of
+from satedge.bench.report.figures.parts import part_chart
+from satedge.bench.report.figures.sweeps import scaling_chart, sweep_chart
+from satedge.bench.run.rows import read_parquet
+from satedge.bench.score.score import score
+from satedge.bench.score.summary import Line, summarise
+from satedge.bench.score.sweeps import sweeps
+from satedge.paths import PUBLISHED
 
 
 def test_gap_at_follows_the_incumbent() -> None:
@@ -53,3 +65,35 @@ def test_methods_look_different() -> None:
     assert found["adsac"][2] != "-"
     assert found["general"][0] == found["general, 1 s"][0], "the same method, another budget"
     assert found["adsac, fast"][0] != found["adsac, slow"][0], "other settings, another method"
+
+
+def published(study: str) -> tuple[pd.DataFrame, list[Line]]:
+    scored = score(read_parquet(PUBLISHED / study / "rows.parquet"))
+    return scored, summarise(scored)
+
+
+def charts() -> Iterator[Figure | None]:
+    """Those of the published studies that need no traces."""
+    scored, lines = published("figures")
+    yield from map(sweep_chart, sweeps(scored))
+    scored, _ = published("scaling")
+    yield from (scaling_chart(part) for _, part in scored.groupby("group"))
+    yield part_chart(published("shift")[1])
+    scored, lines = published("ablation")
+    yield ablation_chart(lines, scored)
+    scored, lines = published("paper")
+    yield curves.profile_chart(lines, scored)
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="results are in the repository alone")
+def test_lines_of_a_figure_have_colours_of_their_own_and_n() -> None:
+    """Whatever is drawn of the published studies: one method, one colour, and how many runs."""
+    drawn = [figure for figure in charts() if figure is not None]
+    assert len(drawn) >= 6
+    for figure in drawn:
+        texts = [text.get_text() for text in figure.findobj(Text)]
+        assert any("n = " in text for text in texts)
+        for ax in figure.axes:
+            named = [x for x in ax.lines if not str(x.get_label()).startswith("_")]
+            colours = {str(x.get_label()): str(x.get_color()) for x in named}
+            assert len(set(colours.values())) == len(colours), colours

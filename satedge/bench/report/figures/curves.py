@@ -174,12 +174,14 @@ def solved_chart(lines: Sequence[Line], traces: Traces) -> Figure | None:
 def _share_curve(
     ax: Axes, at: Array, share: Array, n: int, look: tuple[str, str, object], name: str, **more: Any
 ) -> None:
-    """A share of n instances in percent, with its interval at every point."""
+    """A share of n instances in percent, with its interval wherever it is neither none nor all."""
     colour, _, dashes = look
     steps: dict[str, Any] = {"color": colour, "ls": dashes, "drawstyle": "steps-post", **more}
     ax.plot(at, 100 * share, label=name, **steps)
     low, high = stats.share_interval(share, n)
-    ax.fill_between(at, 100 * low, 100 * high, step="post", color=colour, alpha=SHADE, lw=0)
+    some = (share > 0) & (share < 1)
+    shade: dict[str, Any] = {"color": colour, "alpha": SHADE, "lw": 0}
+    ax.fill_between(at, 100 * low, 100 * high, where=some, step="post", **shade)
 
 
 def _solved_s(runs: list[tuple[Trace, float]]) -> Array:

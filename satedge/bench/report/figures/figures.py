@@ -162,7 +162,8 @@ def _of_quality(group: _Group) -> list[Sketch]:
             "profile",
             "Performance profile",
             "Share of instances on which the controllable cost of a method is at most so much "
-            "above the least, with 95 % intervals; of the methods that ran on all instances. "
+            "above the least, with 95 % intervals of what is neither none nor all; of the methods "
+            "that ran on all instances. "
             "Where a method is the best itself it counts from the left edge on.",
             partial(curves.profile_chart, lines, rows),
         ),

@@ -19,8 +19,8 @@ FAMILIES = {
 }
 #: Of lines, far from each other: Okabe and Ito's first, then what lies between them.
 LINE_COLOURS = (
-    BLUE, ORANGE, GREEN, RED, PINK, SKY, "#8C6D1F", BLACK, GREY, "#5D4A9C", "#A6192E", "#7FBF3F",
-    "#00A5B5", "#8B3A8B", "#FF7F6E", "#4A6FE3", "#B5A642", "#6B4226", "#C0A0E0", "#5B7F1E",
+    BLUE, ORANGE, GREEN, RED, PINK, SKY, "#8C6D1F", BLACK, GREY, "#4A6FE3", "#A6192E", "#7FBF3F",
+    "#00A5B5", "#8B3A8B", "#FF7F6E", "#5D4A9C", "#B5A642", "#6B4226", "#C0A0E0", "#5B7F1E",
     "#E0479E", "#2F6F73", "#9CC5A1", "#F2B6A0",
 )  # fmt: skip
 #: Opacity of intervals about lines: many lie over each other.
@@ -87,6 +87,16 @@ def decades(axis: Any) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda v, _: f"{v:g}")
+
+
+def frame(ax: Any, values: Any, room: float = 0.15) -> None:
+    """Limits of the vertical axis by the lines: wide intervals of few runs leave the frame."""
+    finite = [v for row in values for v in row if v == v]
+    if not finite:
+        return
+    low, high = min(finite), max(finite)
+    margin = room * (high - low) or room * abs(high) or 1.0
+    ax.set_ylim(low - margin, high + margin)
 
 
 def counted(names: list[str], counts: list[int]) -> tuple[list[str], str]:

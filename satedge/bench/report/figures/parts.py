@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import nan
+from math import isfinite, nan
 from typing import TYPE_CHECKING
 
 from satedge.bench.report.figures.looks import SHADE, counted, looks_of, note
@@ -48,7 +48,8 @@ def part_chart(lines: Sequence[Line]) -> Figure | None:
                         color=style.GREY)  # fmt: skip
             ax.yaxis.set_major_formatter(lambda v, _: f"{v:g}")
         ax.set(ylabel={"excess": "excess, %"}.get(measure, "deadline misses, % of requests"))
-        ax.set_ylim(bottom=0)
+        shown = [value_of(row.get(p), measure) for row in found.values() for p in parts]
+        ax.set_ylim(0, 1.3 * max((v for v in shown if isfinite(v)), default=1.0) or 1.0)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     note(ax, same)
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from satedge.bench.report.figures.looks import SHADE, counted, decades, looks_of, note
+from satedge.bench.report.figures.looks import SHADE, counted, decades, frame, looks_of, note
 from satedge.bench.score.stats import median_interval
 from satedge.bench.score.sweeps import PAPER_ENDS, Sweep, sweeps
 from satedge.drawing import style
@@ -35,6 +35,7 @@ def sweep_chart(sweep: Sweep) -> Figure:
     looks = looks_of(list(sweep.latency_s))
     counts = [max(n, default=0) for n in sweep.counts.values()]
     names, same = counted(list(sweep.latency_s), counts)
+    frames: list[list[Any]] = []
     for ax, data, name, label in (
         (panels[0], sweep.latency_s, "latency_s", "mean latency, s"),
         (panels[1], sweep.energy_J, "energy_J", "energy per slot, J"),
@@ -46,26 +47,26 @@ def sweep_chart(sweep: Sweep) -> Figure:
             ax.fill_between(sweep.values, low, high, color=colour, alpha=SHADE, lw=0)
         ax.set(xlabel=LABELS[sweep.axis], ylabel=label)
         ax.set_xticks(sweep.values)
-        _leave_out_the_absurd(ax, data)
+        frames.append(_near(data))
     if sweep.axis == "accuracy":
         for i, ax in enumerate(panels):
             ends = [PAPER_ENDS[v][i] for v in PAPER_ENDS]
+            frames[i].append(ends)
             ax.plot(list(PAPER_ENDS), ends, "x", color=style.BLACK, ms=8, mew=2,
                     label="paper (fitted ends)")  # fmt: skip
+    for ax, values in zip(panels, frames, strict=True):
+        frame(ax, values)
     panels[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     note(panels[1], same)
     return figure
 
 
-def _leave_out_the_absurd(ax: Axes, data: Mapping[str, Array]) -> None:
-    """Methods far off the others leave the frame instead of flattening it."""
+def _near(data: Mapping[str, Array]) -> list[Array]:
+    """The methods that are not far off the others: these would flatten them."""
     drawn = [v for v in data.values() if np.isfinite(v).any()]
     tops = sorted(float(np.nanmax(v)) for v in drawn)
-    if len(tops) > 2 and tops[-1] > 3 * tops[len(tops) // 2]:
-        near = [v for v in drawn if np.nanmax(v) <= 3 * tops[len(tops) // 2]]
-        low, high = min(map(np.nanmin, near)), max(map(np.nanmax, near))
-        room = 0.15 * (high - low)
-        ax.set_ylim(low - room, high + room)
+    most = 3 * tops[len(tops) // 2] if len(tops) > 2 else np.inf
+    return [v for v in drawn if np.nanmax(v) <= most]
 
 
 def scaling_chart(scored: pd.DataFrame) -> Figure | None:
