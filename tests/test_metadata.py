@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from satedge.bench.study import croissant
+from satedge.bench.study.suites import _check_description, write_description
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -47,6 +49,19 @@ def test_the_description_of_the_suites_is_whole(description: dict[str, Any]) -> 
             source = field["source"].get("fileSet", field["source"].get("fileObject"))
             assert source["@id"] in parts
             assert field["@id"] == f"{records['@id']}/{field['name']}"
+
+
+def test_the_description_follows_the_records(tmp_path: Path) -> None:
+    """A changed record makes it wrong, which is said, until it is written again."""
+    root = tmp_path / "instances"
+    shutil.copytree(ROOT / "instances" / "records", root / "records")
+    assert write_description(root) == [root / croissant.NAME]
+    assert _check_description(root) == []
+    with (root / "records" / "tiny.json").open("a") as records:
+        records.write("\n")
+    (problem,) = _check_description(root)
+    assert problem.startswith(f"{root / croissant.NAME}: differs")
+    assert write_description(tmp_path) == [], "no clone"
 
 
 def test_versions_agree_and_are_dated() -> None:
