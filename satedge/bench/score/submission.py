@@ -7,6 +7,7 @@ submission claims, unless its method is run again and comes out the same.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -268,8 +269,24 @@ def _own_method(submission: Submission) -> Any:
             f"{submission.name}: method {submission.method!r} is none of this package, and others "
             "are not run again"
         )
+    for name, value in submission.settings.items():
+        if not _harmless(name, value):
+            raise MethodError(
+                f"{submission.name}: setting {name} = {value!r}: allowed to run again are numbers, "
+                "and names of policies"
+            )
     method = own[submission.method].with_settings(**submission.settings)
     reason = missing(method)
     if reason:
         raise MethodError(f"{submission.name}: method {method.name} cannot run here: {reason}")
     return method
+
+
+def _harmless(name: str, value: Any) -> bool:
+    """A setting that can name no program and no file but a policy of the library.
+
+    That of `general` names a solver, and a solver may be any program.
+    """
+    if name == "policy":
+        return isinstance(value, str) and re.fullmatch(r"[\w+-]+(/[\w+-]+)*", value) is not None
+    return isinstance(value, (bool, int, float))

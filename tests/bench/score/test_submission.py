@@ -208,6 +208,26 @@ def test_a_result_is_reproduced_or_not(folder: Path) -> None:
         run_again(check_submission(folder), 1)
 
 
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("general", {"solver": "/bin/sh"}),
+        ("general", {"options": {"logfile": "x"}}),
+        ("adsac", {"policy": "../../x"}),
+        ("adsac", {"policy": "/etc/x"}),
+        ("adsac", {"policy": 3}),
+    ],
+)
+def test_settings_of_strangers_name_no_program(
+    folder: Path, method: str, settings: dict[str, Any]
+) -> None:
+    """A method that is run again takes numbers and policies of the library, nothing else."""
+    told = dataclasses.replace(read_submission(folder), method=method, settings=settings)
+    write_submission(told, folder)
+    with pytest.raises(MethodError, match="allowed to run again are numbers"):
+        run_again(check_submission(folder), 1)
+
+
 def test_plans_of_any_program_can_be_handed_in(tmp_path: Path) -> None:
     """Those of a folder, by the names of the instances; what is missing is told, not handed in."""
     instances, known = load_suite(SUITE), read_records(SUITE)
