@@ -72,7 +72,8 @@ def run_method(method: Method, suite: str, seed: int, budget_s: float) -> Iterat
             limits = Limits(clock=CLOCK)
             record = execute(worker, Cell(method, instance, seed, budget_s, limits=limits))
             row = record["row"]
-            plan = plan_of(record) if row.get("admissible") else None
+            fine = row.get("admissible") and row["status"] not in ("failed", "crashed")
+            plan = plan_of(record) if fine else None
             reason = "" if plan is not None else row["reason"] or row["status"]
             bound = row["lower_bound"] if row["certificate"] != "none" else None
             yield Solved(instance, plan, row["wall_s"], bound, reason)

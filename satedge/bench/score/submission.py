@@ -46,6 +46,9 @@ Status = Literal["accepted", "better", "refused"]
 #: A cost counts as the claimed one, or below a best known one, by more than this, relative.
 TOLERANCE = 1e-9
 
+#: Longest time limit, in seconds, under which a method is run again.
+MOST_BUDGET_S = 3600.0
+
 #: A method that is run again may cost so much more, relative: its time limit ends it elsewhere.
 REPRODUCED = 1e-3
 
@@ -252,7 +255,7 @@ def _again(checked: Checked, count: int) -> Iterator[str]:
     with WorkerProcess() as worker:
         for found in chosen:
             limits = Limits(clock=s.clock)
-            budget_s = s.budget_s or math.inf
+            budget_s = min(s.budget_s or MOST_BUDGET_S, MOST_BUDGET_S)
             row = execute(
                 worker, Cell(method, instances[found.instance], s.seed, budget_s, limits=limits)
             )["row"]
