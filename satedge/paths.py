@@ -31,6 +31,9 @@ def find_root() -> Path:
     return next((folder for folder in candidates if _is_root(folder)), here)
 
 
+#: The package lies in a clone or an unpacked source distribution, and is used from there.
+IN_PLACE = _is_root(PACKAGE.parent)
+
 ROOT = find_root()
 INSTANCES = ROOT / "instances"
 #: Best known values: those of a clone, or the wheel's own.

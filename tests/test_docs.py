@@ -16,6 +16,7 @@ DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))
 
 import generate  # noqa: E402
+import notebooks  # noqa: E402
 import reference_tables  # noqa: E402
 
 PAGES = sorted(p for p in DOCS.rglob("*.md"))
@@ -90,6 +91,33 @@ def test_few_blocks_are_left_out():
     assert len(left_out) <= 8, left_out
 
 
+@pytest.mark.parametrize("name", notebooks.names())
+def test_a_notebook_does_what_it_shows(name, tmp_path, monkeypatch):
+    """Its cells run, and show what the file shows, but for times; it is small and without paths."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    kept = notebooks.read(name)
+    assert shown(notebooks.executed(kept)) == shown(kept)
+    text = (DOCS / "notebooks" / f"{name}.ipynb").read_text()
+    assert len(text) < 300_000
+    assert str(Path.home()) not in text
+    assert str(ROOT) not in text
+
+
+def shown(notebook):
+    """Outputs of the cells as words: numbers left out, which may differ in their last digits, and
+    pictures."""
+    found = []
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {"text/plain": output.get("text")})
+            texts = {kind: "".join(data[kind]) for kind in data if kind != "image/png"}
+            digits = {k: re.sub(r"[-+]?\d[\d.e-]*", "#", v) for k, v in texts.items()}
+            digits = {k: v.replace(r"\textbf{#}", "#") for k, v in digits.items()}
+            found.append((output["output_type"], sorted(data), digits))
+    return found
+
+
 def test_links_lead_somewhere():
     """Relative links of every page point at files, and at headings that are there."""
     for page in [*ROOT.glob("*.md"), *PAGES]:
@@ -112,6 +140,7 @@ def test_the_site_has_every_page():
     """The navigation names each page once and no other."""
     named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
     there = [str(p.relative_to(DOCS)) for p in PAGES] + list(generate.BORROWED)
+    there += [f"notebooks/{name}.md" for name in notebooks.names()]
     assert sorted(named) == sorted(there)
 
 

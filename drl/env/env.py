@@ -97,6 +97,13 @@ class OffloadingEnv(gym.Env[Observation, Action]):
         """
         return self._mask[0].copy()
 
+    @property
+    def decided(self) -> StepResult:
+        """What came of the slot decided last. Raises gymnasium's ResetNeeded without one."""
+        if self._frame is None or self._frame.result is None:
+            raise gym.error.ResetNeeded("nothing is decided yet: call step first")
+        return self._frame.result
+
     def render(self) -> Any:
         """The slot decided last: a table ("ansi") or a map, (H, W, 3) uint8 ("rgb_array")."""
         if self._frame is None:

@@ -47,6 +47,8 @@ class StepResult:
     """The decisions carried out: T axis is the batch."""
     verdict: Verdict
     """The referee's word on them."""
+    resampled: Mask
+    """(B, K) Servers that were not available, and that the projector has drawn anew."""
 
 
 class OffloadingBatch:
@@ -124,7 +126,9 @@ class OffloadingBatch:
             self._begin(truncated)
             following = self._observe()
         reward = slot_reward(self.scenario, verdict)
-        return StepResult(*following, reward, truncated, *final, info, plan, verdict)
+        return StepResult(
+            *following, reward, truncated, *final, info, plan, verdict, changes.server
+        )
 
     @property
     def slots(self) -> Instance:

@@ -168,7 +168,7 @@ class Trainer:
             self._refuse_divergence(figures)
             if self._due(plan.validate_every):
                 figures |= self._validate()
-            seconds = (time.perf_counter() - began) / plan.together
+            seconds = time.perf_counter() - began
             log.write([self._row(i, figures, seconds) for i in range(len(plan.seeds))])
             if self._due(plan.checkpoint_every):
                 log.flush()

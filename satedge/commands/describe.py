@@ -71,6 +71,7 @@ def _show(found: list[Feature], title: str) -> None:
 def _found(world: str, changes: dict[str, str]) -> tuple[str, list[Instance]]:
     """What the name means, and its instances."""
     from satedge.bench.study.suites import SUITES, SuiteError, load_suite
+    from satedge.nearest import did_you_mean
     from satedge.problem.generation.generate import generate
     from satedge.problem.scenario import PRESETS, preset
 
@@ -81,8 +82,9 @@ def _found(world: str, changes: dict[str, str]) -> tuple[str, list[Instance]]:
         return "preset", [generate(scenario, SEED + i) for i in range(EPISODES)]
     if not Path(world).exists():
         suites, presets = ", ".join(SUITES), ", ".join(PRESETS)
+        hint = did_you_mean(world, (*SUITES, *PRESETS))
         raise SuiteError(
-            f"{world!r}: allowed is a suite ({suites}), a preset ({presets}), or a folder or file "
-            "of instances"
+            f"{world!r}{hint}: allowed is a suite ({suites}), a preset ({presets}), or a folder or "
+            "file of instances"
         )
     return "instances", load_suite(world)

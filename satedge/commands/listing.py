@@ -16,41 +16,25 @@ def register(app: typer.Typer) -> None:
     app.command()(suites)
 
 
-def methods(as_json: common.AsJson = False) -> None:
+def methods(as_json: common.AsJson = False, wide: common.Wide = False) -> None:
     """List the methods: what they do, their settings, and what is missing here."""
-    from satedge.bench.methods.table import missing, parameters
-    from satedge.bench.methods.table import table as known
+    from satedge.bench.methods.table import listing
 
-    rows = [(m, missing(m)) for m in known().values()]
+    found = listing()
     if as_json:
-        common.print_json([_method(m, reason) for m, reason in rows])
+        common.print_json(found)
         return
     from satedge.bench.report.tables import Cell, Column, Table
 
-    heads = ("method", "kind", "what it does", "settings", "here")
-    listed = []
-    for m, reason in rows:
-        settings = "" if reason else ", ".join(parameters(m)[0])
-        here = Cell(f"missing: {reason}", mark="warning") if reason else Cell("ready", mark="good")
-        listed.append((m.name, m.family, m.doc, settings, here))
-    common.show(Table([Column(head) for head in heads], listed))
+    heads = ("method", "kind", "what it does", "here", *["settings"] * wide)
+    rows = []
+    for m in found:
+        missing = Cell(f"missing: {m['missing']}", mark="warning")
+        here = Cell("ready", mark="good") if m["available"] else missing
+        settings = [", ".join(m["settings"])] * wide
+        rows.append((m["name"], m["family"], m["doc"], here, *settings))
+    common.show(Table([Column(head) for head in heads], rows), wide)
     print("Your own: --method module:function, or the entry-point group satedge.methods.")
-
-
-def _method(m, reason: str) -> dict[str, object]:  # type: ignore[no-untyped-def]
-    from satedge.bench.methods.table import parameters
-
-    return {
-        "name": m.name,
-        "entry": m.entry,
-        "family": m.family,
-        "doc": m.doc,
-        "needs": m.needs,
-        "settings": {} if reason else dict.fromkeys(parameters(m)[0]) | dict(m.settings),
-        "hindsight": m.hindsight,
-        "available": not reason,
-        "missing": reason,
-    }
 
 
 def scenario(
@@ -58,6 +42,7 @@ def scenario(
         str, typer.Option("--preset", "-p", help="Show the values of this preset.")
     ] = "paper",
     as_json: common.AsJson = False,
+    wide: common.Wide = False,
 ) -> None:
     """List the fields of a scenario (value, unit, allowed range, source) and the presets."""
     import dataclasses
@@ -82,19 +67,17 @@ def scenario(
     if as_json:
         common.print_json({"preset": preset, "presets": PRESETS, "fields": fields})
         return
-    from rich.markup import escape
-
     from satedge.bench.report.tables import Cell, Column, Table
 
-    heads = ("field", "value", "unit", "allowed", "source", "what it is")
+    heads = {"field": 0, "value": 0, "unit": 0, "allowed": 2, "source": 1, "what it is": 0}
     rows: list[list[str | Cell]] = []
     for f in fields:
         value = Cell(_shown(f["value"]), mark="strong" if f["value"] != f["default"] else "")
         words = (str(f[key]) for key in ("unit", "allowed", "source", "doc"))
         rows.append([str(f["name"]), value, *words])
-    common.show(Table([Column(head) for head in heads], rows, f"preset {preset}"))
-    for name, doc in PRESETS.items():
-        common.console().print(f"[bold]{name:<20}[/]{escape(doc)}")
+    columns = [Column(head, spare=spare) for head, spare in heads.items()]
+    common.show(Table(columns, rows, f"preset {preset}"), wide)
+    common.show(Table([Column("preset"), Column("what it is")], list(PRESETS.items())), wide)
 
 
 def _shown(value: object) -> str:

@@ -83,11 +83,12 @@ def house() -> Iterator[None]:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """A figure that belongs to no window."""
+    """A figure that belongs to no window; a notebook shows it as a picture."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in, height_in))
+    from satedge.drawing.notebook import Shown
+
+    figure = Shown(figsize=(width_in, height_in))
     FigureCanvasAgg(figure)
     return figure
 

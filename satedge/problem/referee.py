@@ -40,7 +40,7 @@ COST_VERSION = 2
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Verdict:
     """What a plan does. Arrays have the plan's leading axes, written '...'."""
 
@@ -70,6 +70,16 @@ class Verdict:
     """(..., T, K) Sent, but the elastic cost exceeds C_out, which is what they cost instead."""
     violations: dict[str, Array]
     """Name of a constraint -> (..., T) greatest amount by which the slot breaks it, 0 if kept."""
+
+    def __repr__(self) -> str:
+        if self.cost.ndim:
+            return f"<Verdict on plans {self.cost.shape}>"
+        told = [f"cost {self.cost:.6g}"]
+        counts = {"deadline misses": self.missed, "refused": self.refused, "outages": self.outage}
+        told += [f"{int(found.sum())} {name}" for name, found in counts.items()]
+        worst = {name: float(amount.max()) for name, amount in self.violations.items()}
+        told += [f"breaks {name} by {amount:g}" for name, amount in worst.items() if amount > 0]
+        return f"<Verdict {', '.join(told)}>"
 
     @property
     def latency_s(self) -> Array:

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
+from satedge.nearest import did_you_mean
 from satedge.problem.catalogue import Catalogue, CatalogueName, build_catalogue
 from satedge.problem.fields import Declared, Distinct, declared, param, parsed
 
@@ -318,5 +319,6 @@ PRESETS: dict[str, str] = {name: doc for name, (doc, _) in _PRESETS.items()}
 def preset(name: str, **changes: Any) -> Scenario:
     """A named scenario with some fields changed. Raises ScenarioError for an unknown name."""
     if name not in _PRESETS:
-        raise ScenarioError(f"preset {name!r}: allowed is one of {', '.join(PRESETS)}")
+        hint = did_you_mean(name, PRESETS)
+        raise ScenarioError(f"preset {name!r}{hint}: allowed is one of {', '.join(PRESETS)}")
     return Scenario().replace(**{**_PRESETS[name][1], **changes})

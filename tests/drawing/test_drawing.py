@@ -134,9 +134,9 @@ def test_map_names_every_device_and_server(slot: Instance) -> None:
     with style.house():
         figure = draw_map(slot_map(slot, toys.plan_of(slot), 0), "a slot")
     texts = {t.get_text() for ax in figure.axes for t in ax.texts}
-    assert {str(k + 1) for k in np.flatnonzero(slot.active[0])} <= texts
-    assert "UAV 1" in texts
-    assert any(t.startswith("SAT 1") for t in texts)
+    assert {str(k) for k in np.flatnonzero(slot.active[0])} <= texts
+    assert "UAV 0" in texts
+    assert any(t.startswith("SAT 0") for t in texts)
 
 
 @pytest.mark.parametrize(

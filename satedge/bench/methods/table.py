@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any, Literal, cast
 
 from satedge import paths
 from satedge.bench.methods import lookup
+from satedge.nearest import did_you_mean
 
 Family = Literal["heuristic", "classical", "exact", "bound", "learned", "user"]
 
@@ -54,12 +54,18 @@ class Method:
     """Decides a slot knowing later ones: compared with causal methods only as a bound on them."""
     folder: str = ""
     """Where a user's module lies that is not on the search path."""
+    refusal: str = ""
+    """'module:function' that says of settings what it has against them, if anything."""
 
     def with_settings(self, **changes: Any) -> Method:
         """The same method with some settings changed. Raises MethodError for unknown ones."""
         if not changes:
             return self
         check_settings(self, changes)
+        if self.refusal and all(map(lookup.importable, self.needs)):
+            reason = load_entry(self.refusal)(**changes)
+            if reason:
+                raise MethodError(f"{self.name}: {reason}")
         return replace(self, settings={**self.settings, **changes})
 
 
@@ -71,9 +77,10 @@ def _row(
     doc: str,
     *,
     hindsight: bool = False,
+    refusal: str = "",
     **kw: Any,
 ) -> Method:
-    return Method(name, entry, family, doc, tuple(needs.split()), kw, hindsight)
+    return Method(name, entry, family, doc, tuple(needs.split()), kw, hindsight, refusal=refusal)
 
 
 def _learner(name: str, doc: str) -> Method:
@@ -142,6 +149,7 @@ TABLE: tuple[Method, ...] = (
         "exact",
         "pyomo pyscipopt",
         "P1 handed whole to a general solver.",
+        refusal="minlp.p1.solvers:refusal",
         solver="scip",
     ),
     _row(
@@ -210,8 +218,9 @@ def find(name: str) -> Method:
     if ":" in name:
         folder = lookup.folder_of(name)
         return Method(name, name, "user", "Named on the command line.", folder=folder)
+    hint = did_you_mean(name, table())
     raise MethodError(
-        f"method {name!r}: allowed is one of {', '.join(table())}, or module:function"
+        f"method {name!r}{hint}: allowed is one of {', '.join(table())}, or module:function"
     )
 
 
@@ -281,6 +290,26 @@ def parameters(
     return tuple(n for n in found.parameters or () if n not in GIVEN), found.open
 
 
+def listing() -> list[dict[str, Any]]:
+    """What is known of every method, as JSON values."""
+    return [_told(method, missing(method)) for method in table().values()]
+
+
+def _told(method: Method, reason: str) -> dict[str, Any]:
+    settings = {} if reason else dict.fromkeys(parameters(method)[0]) | dict(method.settings)
+    return {
+        "name": method.name,
+        "family": method.family,
+        "doc": method.doc,
+        "needs": list(method.needs),
+        "available": not reason,
+        "missing": reason,
+        "entry": method.entry,
+        "settings": settings,
+        "hindsight": method.hindsight,
+    }
+
+
 def wants_report(function: Callable[..., Any]) -> bool:
     """The callable takes `report`."""
     found = lookup.inspected(function)
@@ -307,7 +336,8 @@ def check_settings(
             raise MethodError(f"{method.name}: {name} is given by the bench, it is no setting")
         if name not in names and not anything:
             allowed = ", ".join(names) or "none"
-            raise MethodError(f"{method.name}: unknown setting {name!r}; allowed: {allowed}")
+            hint = did_you_mean(name, names)
+            raise MethodError(f"{method.name}: unknown setting {name!r}{hint}; allowed: {allowed}")
         types, allowed = _KINDS.get(kinds.get(name, ""), ((object,), ""))
         value = settings[name]
         if not isinstance(value, types) or (isinstance(value, bool) and int in types):
@@ -319,8 +349,8 @@ def load(method: Method) -> Callable[..., Any]:
 
     A user's module may come from its folder, which everything else comes before.
     """
-    if method.folder and method.folder not in sys.path:
-        sys.path.append(method.folder)
+    if method.folder:
+        lookup.let_in(method.folder)
     function = load_entry(method.entry)
     found = lookup.inspected(function)
     lacking = [n for n in ("budget_s", "seed") if n not in (found.parameters or ())]

@@ -13,9 +13,12 @@ import datetime
 import importlib
 import json
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from satedge.bench.study.suites import SUITES as GENERATED
+from satedge.bench.study.suites import load_suite
 from satedge.paths import INSTANCES, RECORDS
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
@@ -25,8 +28,9 @@ from satedge.problem.io.jsonfile import FileError, check_keys, parsed, read_byte
 from satedge.problem.plan import Outcome, Plan, PlanError
 from satedge.problem.referee import judge
 
-#: Suites with records: folders of instance files.
-SUITES = ("tiny", "slots", "slots-balanced", "contended", "contended-balanced")
+#: Suites with records. Values of episodes are those of causal plans: nobody is compared with plans
+#: of methods that know later slots.
+SUITES = ("tiny", "slots", "slots-balanced", "contended", "contended-balanced", "paper")
 
 #: Relative amount by which a bound may exceed a value before one of them must be wrong.
 CONTRADICTION = 1e-6
@@ -160,8 +164,18 @@ def plan_of(record: Record) -> Plan:
 
 
 def instances_of(suite: str, root: Path = INSTANCES) -> dict[str, Instance]:
-    """The suite's instances by name, from their files."""
-    return {path.stem: read_instance(path) for path in sorted((root / suite).glob("*.json"))}
+    """The suite's instances by name: its files, or where it has none what it generates."""
+    files = {path.stem: read_instance(path) for path in sorted((root / suite).glob("*.json"))}
+    if files or suite not in GENERATED or GENERATED[suite].committed:
+        return files
+    return {instance.name: instance for instance in load_suite(suite, root)}
+
+
+@cache
+def references() -> dict[str, Record]:
+    """Of every recorded instance, by its hash, what costs of any study are compared with."""
+    records = (r for suite in SUITES for r in read_records(suite).values())
+    return {r.sha256: r for r in records if r.best is not None}
 
 
 def _file(suite: str, root: Path | None) -> Path:
@@ -239,11 +253,17 @@ def verify_records(suites: tuple[str, ...] = SUITES, root: Path = INSTANCES) -> 
 
 
 def improve_suite(
-    suite: str, entry: str, budget_s: float, root: Path = INSTANCES, **settings: Any
+    suite: str,
+    entry: str,
+    budget_s: float,
+    root: Path = INSTANCES,
+    bound_only: bool = False,
+    **settings: Any,
 ) -> dict[str, Record]:
     """Run the method `module:function` on every instance of a suite and keep what is better.
 
-    The file is written after each instance, so that a stopped run loses nothing.
+    `bound_only` leaves its plans aside, for methods that know later slots. The file is written
+    after each instance, so that a stopped run loses nothing.
     """
     module, function = entry.split(":")
     solve = getattr(importlib.import_module(module), function)
@@ -254,6 +274,8 @@ def improve_suite(
         if known.optimal:
             continue
         outcome = solve(instance, budget_s=budget_s, seed=0, **settings)
+        if bound_only:
+            outcome = dataclasses.replace(outcome, plan=None)
         records[name] = improve(known, instance, outcome, who)
         write_records(suite, records, root)
     return records

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from satedge.bench.methods.table import find, load
-from satedge.bench.score.best_known import SUITES, Record, plan_of, read_records
+from satedge.bench.score.best_known import plan_of, references
 from satedge.bench.score.played import FIXED_RULES, Played, play, summed
 from satedge.bench.study.suites import wander
 from satedge.problem.instance import Instance
@@ -100,7 +100,7 @@ def referred(slots: Sequence[Instance], reference: str = BEST_KNOWN) -> tuple[Pl
     """What the reference's plans amount to, and whose they are, in words."""
     if reference != BEST_KNOWN:
         return play(reference, slots), f"{reference}'s plans"
-    known = _recorded()
+    known = {sha: r for sha, r in references().items() if r.plan is not None}
     decide = load(find("greedy"))
     plans: list[Plan] = []
     for slot in slots:
@@ -118,12 +118,6 @@ def referred(slots: Sequence[Instance], reference: str = BEST_KNOWN) -> tuple[Pl
         else "greedy's plans, not near-optimal"
     )
     return summed(slots, plans), whose
-
-
-def _recorded() -> dict[str, Record]:
-    """Records that have a plan, by the hash of their instance."""
-    records = (record for suite in SUITES for record in read_records(suite).values())
-    return {record.sha256: record for record in records if record.plan is not None}
 
 
 def _of_reference(slots: Sequence[Instance], played: Played) -> list[Feature]:

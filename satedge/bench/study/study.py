@@ -11,6 +11,7 @@ from satedge.bench.methods.table import Method, find
 from satedge.bench.study.cell import Cell
 from satedge.bench.study.limits import Limits
 from satedge.bench.study.suites import Recipe, build, load_suite
+from satedge.nearest import did_you_mean
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
 
@@ -87,8 +88,8 @@ class Study:
         for label in labels:
             if label not in known:
                 raise StudyError(
-                    f"method {label!r} is not in study {self.name}: allowed is one of "
-                    f"{', '.join(sorted(known))}"
+                    f"method {label!r} is not in study {self.name}"
+                    f"{did_you_mean(label, known)}: allowed is one of {', '.join(sorted(known))}"
                 )
 
 

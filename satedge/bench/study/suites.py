@@ -7,7 +7,6 @@ generated when asked for, to the same bytes.
 
 from __future__ import annotations
 
-import difflib
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -33,6 +32,7 @@ from satedge.bench.study.suite_data import (
     Recipe,
     Suite,
 )
+from satedge.nearest import did_you_mean
 from satedge.paths import INSTANCES
 from satedge.problem.fields import Declared, Wording, declared, param
 from satedge.problem.generation.generate import generate, slot_times_s, stream
@@ -301,11 +301,10 @@ def _load_path(path: Path) -> list[Instance]:
     if path.is_file():
         return [read_instance(path)]
     if not path.is_dir():
-        near = difflib.get_close_matches(str(path), SUITES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(str(path), SUITES)
         raise SuiteError(
-            f"suite {str(path)!r}: allowed is one of {', '.join(SUITES)}, or a folder or file of "
-            f"instances{hint}"
+            f"suite {str(path)!r}{hint}: allowed is one of {', '.join(SUITES)}, or a folder or "
+            "file of instances"
         )
     paths = sorted(_instance_files(path))
     if not paths:

@@ -87,9 +87,9 @@ def test_latex_is_ready_for_a_paper() -> None:
 def test_terminal_colours_marks() -> None:
     """The best is bold and what is missing yellow; without colours the texts remain."""
     plain, coloured = io.StringIO(), io.StringIO()
-    Console(file=plain, width=80).print(terminal(TABLE))
+    Console(file=plain, width=80).print(terminal(TABLE, 80))
     Console(file=coloured, width=80, force_terminal=True, color_system="standard").print(
-        terminal(TABLE)
+        terminal(TABLE, 80)
     )
     assert "12.50" in plain.getvalue()
     assert "\x1b[1m12.50" in coloured.getvalue()
@@ -118,5 +118,5 @@ def test_names_stay_names(name: str) -> None:
     assert text.count(r"\\") == 3
     assert "_" not in text.replace(r"\_", "").split(r"\midrule")[1].split(r"\bottomrule")[0]
     out = io.StringIO()
-    Console(file=out, width=80).print(terminal(table))
+    Console(file=out, width=80).print(terminal(table, 80))
     assert name in out.getvalue()

@@ -97,7 +97,11 @@ def test_equal_cells_run_once() -> None:
         ("", "at least one"),
         ("titel = 'x'", "unknown key 'titel'; allowed: title, defaults, part"),
         ("[[part]]\nmethods = ['greedy']", "suites is missing"),
-        (part("methods = ['gredy']"), "method 'gredy': allowed is one of random"),
+        (part("methods = ['gredy']"), "method 'gredy' (did you mean greedy?): allowed is one of"),
+        (
+            part("methods = [{ name = 'general', settings = { solver = 'cplexxx' } }]"),
+            "general: solver 'cplexxx' (did you mean cplex?): allowed is a solver that Pyomo knows",
+        ),
         (part("methods = [{ nam = 'greedy' }]"), "unknown key 'nam'"),
         (part("methods = [{ seeds = [1] }]"), "name is missing"),
         (part("seeds = [-1]\nmethods = ['greedy']"), "integers in [0, "),

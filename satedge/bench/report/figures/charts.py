@@ -12,7 +12,7 @@ import pandas as pd
 from satedge.bench.report.figures.looks import FAMILIES, counted, decades, note
 from satedge.bench.run.record import PHASES
 from satedge.bench.score.stats import mean_interval, median_interval
-from satedge.bench.score.summary import Line, label, largest, rows_of
+from satedge.bench.score.summary import REFERENCES, Line, label, largest, rows_of
 from satedge.drawing import style
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _PHASE_COLOURS = dict(zip(PHASES, (style.SKY, style.BLUE, style.ORANGE, style.GR
 
 
 def excess_chart(lines: Sequence[Line]) -> Figure | None:
-    """Mean excess over the best causal cost, with its interval, per method.
+    """Mean excess over the reference, with its interval, per method.
 
     Plans that know later slots may lie below it; they stand left of 0.
     """
@@ -55,7 +55,7 @@ def excess_chart(lines: Sequence[Line]) -> Figure | None:
     if np.nanmin([[v.excess, v.excess_interval.low] for v in shown]) >= 0:
         ax.set_xlim(left=0)
     _few_decades(ax)
-    ax.set(xlabel="excess over the best causal cost, %")
+    ax.set(xlabel=f"excess over {REFERENCES[shown[0].reference]}, %")
     ax.annotate("cost", (1.01, 1.01), xycoords="axes fraction", va="bottom", fontsize=8,
                 fontweight="bold")  # fmt: skip
     _name_rows(ax, shown, lines)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from satedge import preparation
 from satedge.bench.report.figures import ablation, charts, curves, learning, parts
 from satedge.bench.report.figures.sweeps import FIGURES, LABELS, scaling_chart, sweep_chart
 from satedge.bench.run.record import plan_of
 from satedge.bench.run.store import Store, slug
-from satedge.bench.score.summary import Line, by_comparison
+from satedge.bench.score.summary import REFERENCES, Line, by_comparison
 from satedge.bench.score.sweeps import sweeps
 from satedge.bench.score.training_logs import training_times, trainings
 from satedge.drawing import style
@@ -69,6 +70,7 @@ def write_figures(store: Store, scored: pd.DataFrame, lines: list[Line]) -> list
     drawn: list[Picture] = []
     with style.house():
         for group, sketch in _sketches(store, scored, lines):
+            preparation.say(f"drawing {group}: {sketch.title}")
             figure = sketch.draw()
             if figure is None:
                 continue
@@ -96,9 +98,9 @@ def _parts(lines: list[Line]) -> Sketch:
     return Sketch(
         "parts",
         "Part by part",
-        "The same methods in every part of the study: excess over the best causal plan of the "
-        "part with its 95 % interval, and the share of requests that miss their deadline. Below "
-        "the mark the axis is linear, above it logarithmic.",
+        "The same methods in every part of the study: excess with its 95 % interval, and the share "
+        "of requests that miss their deadline. Below the mark the axis is linear, above it "
+        "logarithmic.",
         partial(parts.part_chart, lines),
     )
 
@@ -145,9 +147,10 @@ def _of_quality(group: _Group) -> list[Sketch]:
         Sketch(
             "excess",
             "Cost per method",
-            "Mean cost over the mean of the best causal plans, less 1, and its 95 % interval: "
-            "instances are drawn again, and of learners their training seeds, too. The mean cost "
-            "stands at the right. In the shaded strip the axis is linear, beyond it logarithmic.",
+            f"Mean cost over the mean of {REFERENCES[lines[0].reference]}, less 1, and its 95 % "
+            "interval: instances are drawn again, and of learners their training seeds, too. The "
+            "mean cost stands at the right. In the shaded strip the axis is linear, beyond it "
+            "logarithmic.",
             partial(charts.excess_chart, lines),
         ),
         Sketch(

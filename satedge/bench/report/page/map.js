@@ -32,7 +32,7 @@ function deviceTable(world, plan, slot) {
     const margin = told(plan.margin_s);
     if (missed) margin.classList.add("alert");
     const name = state === REFUSED ? "refused" : serverName(world, server);
-    return make("tr", {}, make("th", {scope: "row"}, String(k + 1)),
+    return make("tr", {}, make("th", {scope: "row"}, String(k)),
       make("td", {}, active ? name : "idle"),
       told(plan.power_W), told(plan.latency_s), told(plan.energy_J), margin);
   });
@@ -67,7 +67,7 @@ function drawMap(world, plan, slot, name) {
       map.append(draw("line", {x1: x(bx), y1: y(by), x2: x(ux), y2: y(uy), stroke: c, "stroke-width": 1.5, "stroke-dasharray": "2 3"}));
     }
     drone(map, x(ux), y(uy), c, 1);
-    label(map, x(ux), y(uy) + 24, `UAV ${m + 1}`, c, "middle");
+    label(map, x(ux), y(uy) + 24, `UAV ${m}`, c, "middle");
   });
   shown.devices.forEach((device, k) => drawDevice(world, plan, slot, device, k, x, y, map));
   map.append(sky);
@@ -112,10 +112,10 @@ function drawDevice(world, plan, slot, [dx, dy, state, server, , missed], k, x, 
     stroke: missed ? "var(--ring)" : "var(--paper)", "stroke-width": missed ? 2.6 : 1.4});
   const told = state === REFUSED ? "refused" : `${serverName(world, server)}, ${number(plan.power_W[slot][k], 3)} W, `
     + `${number(plan.latency_s[slot][k], 4)} s${missed ? ", deadline missed" : ""}`;
-  dot.append(draw("title", {}, `device ${k + 1}: ${told}`));
+  dot.append(draw("title", {}, `device ${k}: ${told}`));
   map.append(dot);
   map.append(draw("text", {x: x(dx), y: y(dy) + 3.6, fill: "var(--paper)", "text-anchor": "middle", "font-size": 10,
-    "font-weight": 700, "font-family": "sans-serif", "pointer-events": "none"}, String(k + 1)));
+    "font-weight": 700, "font-family": "sans-serif", "pointer-events": "none"}, String(k)));
 }
 
 function satellites(world, shown, map) {

@@ -60,7 +60,7 @@ function percent(value) {
 
 function serverName(world, server) {
   if (server < 0) return "-";
-  return server < world.M ? `UAV ${server + 1}` : `satellite ${server - world.M + 1}`;
+  return server < world.M ? `UAV ${server}` : `satellite ${server - world.M}`;
 }
 
 function table(heads, rows) {
