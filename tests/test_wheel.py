@@ -51,7 +51,7 @@ def test_commands_work_in_an_empty_folder(satedge: Path, tmp_path: Path) -> None
     wanted = {
         "suites": "all suites are those of their manifest",
         "generate --preset tiny --slots 1 --out here": "here/tiny-0.json",
-        "solve here/tiny-0.json -m greedy --plan-out plan.json": "feasible     yes",
+        "solve here/tiny-0.json -m greedy --plan-out plan.json": "cost         25.947349",
         "judge here/tiny-0.json plan.json": "admissible yes",
         "draw here/tiny-0.json plan.json --out map.svg": "map.svg",
         "describe tiny": "reference: best known plans",
