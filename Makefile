@@ -16,7 +16,7 @@ export MKL_NUM_THREADS = 1
 export NUMBA_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark train test test-slow test-browser check lint types imports instances report bench docs clean-env
+.PHONY: help benchmark train verified test test-slow test-browser check lint types imports instances report bench docs clean-env
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -33,6 +33,16 @@ $(READY): pyproject.toml constraints.txt
 	@echo "[satedge] 2/2 installing satedge and everything it can use"
 	@$(DOTS) $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(READY)
+	@echo "[satedge] environment ready"
+
+# The same with every wheel checked against hashes.txt, which is of one platform.
+verified: ## Make the environment anew, every wheel checked by its hash (Linux, x86-64).
+	@command -v $(PYTHON) >/dev/null || { echo "[satedge] $(PYTHON) not found: install Python 3.11 or set PYTHON=" >&2; exit 2; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "[satedge] installing what hashes.txt lists"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r hashes.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY) $(SITE)
 	@echo "[satedge] environment ready"
 
 # Kernels are compiled once after each change of their sources, not inside somebody's time limit.

@@ -426,6 +426,23 @@ def test_gate_is_exit_code_1(folder: Path, tmp_path: Path) -> None:
     assert "support.toys:lies certifies 1e+09" in done.stdout
 
 
+def test_results_are_handed_in_judged_and_shown(tmp_path: Path) -> None:
+    """Submit, check and board; a refused plan is exit code 1, a broken folder 2."""
+    out = tmp_path / "submissions" / "Greedy"
+    fine("submit", "Greedy", "-m", "greedy", "-s", "tiny", "--out", out)
+    told = json.loads(fine("check-submission", out, "--again", "2", "--json"))
+    assert told["told"] == "reproduced"
+    assert {f["status"] for f in told["instances"]} == {"accepted"}
+    mine = ("--plans", out / "plans", "--kind", "heuristic", "-s", "tiny", "--out", tmp_path / "b")
+    fine("submit", "By hand", *mine)
+    (out / "plans" / "tiny-3000.json").unlink()
+    refused = call("check-submission", out)
+    assert (refused.returncode, "29 accepted, 0 better" in refused.stdout) == (1, True)
+    said = fine("board", out, tmp_path / "b", "--out", tmp_path / "board", "--again", "1")
+    assert "index.html: 2 submissions, 30 instances" in said
+    assert "claimed: By hand: method '' is none of this package" in said
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -451,6 +468,10 @@ def test_gate_is_exit_code_1(folder: Path, tmp_path: Path) -> None:
         (("describe", "contendde"), "did you mean contended?"),
         (("report", "nowhere"), "nowhere: no results are there"),
         (("check", "nowhere"), "nowhere: no results are there"),
+        (("check-submission", "nowhere"), "nowhere/submission.json: cannot be read"),
+        (("board", "nowhere"), "nowhere/submission.json: cannot be read"),
+        (("submit", "a/b", "-m", "greedy"), "name = 'a/b': allowed is 1 to 60 letters"),
+        (("submit", "a", "-m", "greedy", "-s", "x"), "suite 'x': allowed is one of"),
         (("train", "nothing"), "method = 'nothing'"),
     ],
 )

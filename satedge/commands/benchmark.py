@@ -25,6 +25,7 @@ RUNS = Path("results/runs")
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(benchmark)
+    app.command()(demo)
     app.command()(report)
 
 
@@ -114,6 +115,16 @@ def benchmark(
             with progress.of(len(work.todo) + len(work.done), len(work.done)):
                 _run(chosen, work, store, backend, progress.end)
     _finish(store, report, as_json, wide)
+
+
+def demo(jobs: Jobs = 1, out: Out = None) -> None:
+    """Run the core of the quick study, in about a minute, and write its page.
+
+    It needs no clone, and no package beyond the core: methods that need more are skipped.
+    """
+    folder = out or RUNS / "demo"
+    benchmark("demo", jobs=jobs, out=folder)
+    print(f"open {folder / 'report.html'}; the same with more methods: satedge benchmark quick")
 
 
 def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None, begin: Begin) -> Backend:

@@ -100,12 +100,15 @@ def suites(
     write: Annotated[
         bool, typer.Option("--write", help="Rewrite all suites and their manifest.")
     ] = False,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Rewrite their description, croissant.json.")
+    ] = False,
     as_json: common.AsJson = False,
     wide: common.Wide = False,
 ) -> None:
     """List the suites of instances, or check them against their manifest."""
-    if write or check:
-        _check(write)
+    if write or describe or check:
+        _check(write, describe)
         return
     from satedge.bench.study.suite_data import SUITES
 
@@ -130,12 +133,11 @@ def suites(
     common.show(Table(columns, rows), wide)
 
 
-def _check(write: bool) -> None:
-    from satedge.bench.study.suites import check_suites, write_suites
+def _check(write: bool, describe: bool) -> None:
+    from satedge.bench.study.suites import check_suites, write_description, write_suites
 
-    if write:
-        for path in write_suites():
-            print(path)
+    for path in write_suites() if write else write_description() if describe else ():
+        print(path)
     problems = check_suites()
     for problem in problems:
         print(problem)

@@ -31,8 +31,8 @@ def save_map(instance: Instance, plan: Plan, slot: int, path: Path) -> Path:
 
 
 def title_of(instance: Instance, slot: int) -> str:
-    """What is shown: the instance, and which of its slots where it has several."""
-    return f"{instance.name}, slot {slot}" if instance.n_slots > 1 else instance.name
+    """What is shown: the instance, and which of its slots."""
+    return f"{instance.name}, slot {slot}"
 
 
 def draw_map(shown: SlotMap, title: str) -> Figure:

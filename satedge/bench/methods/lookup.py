@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import importlib.machinery
+import importlib.metadata
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,6 +37,36 @@ class Definition:
     """It takes any keyword arguments."""
     kinds: Mapping[str, str] = field(default_factory=dict)
     """Annotations of its keyword arguments, as they are written."""
+
+
+#: Packages that come with another, which is what to ask for.
+_COMES_WITH = {"llvmlite": "numba"}
+
+#: Extras that nobody needs who only uses this package.
+_FOR_DEVELOPERS = ("dev", "docs")
+
+
+def lacking(module: str) -> str:
+    """What is said where a package is not installed: its name, and the command that installs it."""
+    top = module.partition(".")[0]
+    extra = _extras().get(_COMES_WITH.get(top, top), "")
+    hint = f" (pip install 'satedge[{extra}]')" if extra else ""
+    return f"needs the module {top}{hint}"
+
+
+@lru_cache(maxsize=1)
+def _extras() -> dict[str, str]:
+    """Name of a package, in small letters -> the first extra of this one that brings it."""
+    found: dict[str, str] = {}
+    try:
+        wanted = importlib.metadata.requires("satedge") or []
+    except importlib.metadata.PackageNotFoundError:
+        return found
+    for line in wanted:
+        name, extra = re.match(r"[\w-]*", line), re.search(r"extra == ['\"](\w+)['\"]", line)
+        if name and extra and extra[1] not in _FOR_DEVELOPERS:
+            found.setdefault(name[0].lower(), extra[1])
+    return found
 
 
 def importable(module: str) -> bool:

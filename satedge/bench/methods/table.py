@@ -224,11 +224,26 @@ def find(name: str) -> Method:
     )
 
 
+#: Names in print of methods that have more than their first letter capital.
+_IN_PRINT = {
+    "adsac": "AD-SAC", "adsac+": "AD-SAC+", "adsac-d": "AD-SAC-D", "adsac-c": "AD-SAC-C",
+    "ppo": "PPO", "d3qn": "D3QN", "ddpg": "DDPG", "hybrid-ppo": "Hybrid-PPO",
+}  # fmt: skip
+
+
+def proper_name(label: str) -> str:
+    """A method's name as papers print it; a label may go on after a comma. Others stay."""
+    name, comma, rest = label.partition(",")
+    if name not in table():
+        return label
+    return f"{_IN_PRINT.get(name, name.replace('-', ' ').capitalize())}{comma}{rest}"
+
+
 def missing(method: Method) -> str:
     """Why a method cannot run here, in words; empty when it can. Imports nothing of it."""
     for need in method.needs:
         if not lookup.importable(need):
-            return f"needs the module {need}"
+            return lookup.lacking(need)
     reason = lookup.definition(method.entry, method.folder).missing
     return reason or _missing_policy(method)
 
@@ -238,7 +253,8 @@ def _missing_policy(method: Method) -> str:
     if method.family != "learned" or not isinstance(policy, str) or policy_files(method):
         return ""
     preset = method.settings.get("preset", "paper")
-    return f"{UNTRAINED} {policy!r} under results/policies/{preset}"
+    hint = "" if paths.POLICIES.is_dir() else " (a clone has it: export SATEDGE_HOME=CLONE)"
+    return f"{UNTRAINED} {policy!r} under results/policies/{preset}{hint}"
 
 
 def policy_files(method: Method) -> list[Path]:
@@ -351,6 +367,8 @@ def load_entry(entry: str) -> Callable[..., Any]:
         raise MethodError(f"{entry}: {reason}")
     try:
         function = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise MethodError(f"{entry}: {lookup.lacking(error.name or module)}") from error
     except (ImportError, AttributeError) as error:
         raise MethodError(f"{entry}: {error}") from error
     if not callable(function):

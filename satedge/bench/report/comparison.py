@@ -37,6 +37,12 @@ PAGE = (
     "primal_s", "time_s", "time_per_slot_s", "peak_MB",
 )  # fmt: skip
 
+#: Columns of the page that fit a screen of 1400 pixels; the others show on demand.
+SCREEN = (
+    "cost", "excess", "interval", "over_hindsight", "controllable_excess", "gap", "own_gap",
+    "deadline_misses", "refused", "time_s",
+)  # fmt: skip
+
 #: What a narrow terminal leaves out, the greatest first.
 SPARE = {"cost_median": 5, "cost_worst": 4, "own_gap": 3, "over_hindsight": 2, "deadline_misses": 1}
 
@@ -69,7 +75,7 @@ def _group(
     )
     measures = [c for n in names if (c := _measure(n, lines)) is not None]
     columns += [column for _, column in measures]
-    columns += [Column("remarks")] * with_remarks
+    columns += [Column("remarks", page="fold")] * with_remarks
     rows = []
     for line in lines:
         row: list[Value] = [label(line, lines)]
@@ -89,7 +95,7 @@ def _plans(line: Line) -> Cell:
 
 def _measure(name: str, lines: list[Line]) -> tuple[str, Column] | None:
     """A column with its best value marked; None where no line has anything to say."""
-    page = "" if name in README else "more"
+    page = " ".join(["more"] * (name not in PAPER) + ["extra"] * (name not in SCREEN))
     if name == "interval":
         column = Column("interval of excess %", form="s", doc=DEFINITIONS["interval"], page=page)
     else:
@@ -108,10 +114,10 @@ def _value(name: str, line: Line) -> Value:
     if name != "interval":
         return float(getattr(line, name))
     found = line.excess_interval
-    if not math.isfinite(found.low):
+    low, high = (round(100 * v, 3) + 0.0 for v in (found.low, found.high))
+    if not math.isfinite(found.low) or low == high == 0:
         return math.nan
-    low, high = (f"{round(100 * v, 3) + 0.0:.4g}" for v in (found.low, found.high))
-    return Cell(f"[{low}, {high}]", found.low)
+    return Cell(f"[{low:.4g}, {high:.4g}]", found.low)
 
 
 def _best(name: str, column: Column, lines: Sequence[Line]) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import csv as csv_module
 import io
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape as _html
 from typing import TYPE_CHECKING, Any
+
+from satedge.bench.methods.table import proper_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,7 +61,8 @@ class Column:
     spare: int = 0
     """Left out where a terminal is too narrow, the greatest first; 0: never."""
     page: str = ""
-    """Class on the page: more (no room on paper), side (nor on a phone), long (a sentence)."""
+    """Classes on the page: more (no room on paper), extra (on a screen on demand), side (not on a
+    phone), long (a sentence), fold (a few words)."""
 
     @property
     def heading(self) -> str:
@@ -263,12 +267,13 @@ def latex(tables: Iterable[Table]) -> str:
 
 def _latex(table: Table) -> str:
     sides = "".join("r" if c.form else "l" for c in table.columns)
-    body = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.cells()]
+    body = [_latex_row(table.columns, row) for row in table.cells()]
     return "\n".join(
         [
             r"\begin{table*}",
             r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}",
             rf"  \caption{{{tex(table.title)}}}",
+            rf"  \label{{tab:{re.sub('[^A-Za-z0-9]+', '-', table.name).strip('-')}}}",
             rf"  \begin{{tabular}}{{{sides}}}",
             r"    \toprule",
             f"    {' & '.join(_latex_head(c.heading) for c in table.columns)} \\\\",
@@ -282,9 +287,20 @@ def _latex(table: Table) -> str:
     )
 
 
-def _latex_cell(cell: Cell) -> str:
-    text = "--" if cell.text == NONE else tex(cell.text)
-    return rf"\textbf{{{text}}}" if cell.mark == "best" else text
+def _latex_row(columns: Sequence[Column], row: Sequence[Cell]) -> str:
+    """Methods by their names in print, numbers with true minus signs, the best bold."""
+    texts = []
+    for column, cell in zip(columns, row, strict=True):
+        shown = proper_name(cell.text) if column.head == "method" else cell.text
+        text = "--" if shown == NONE else tex(shown)
+        if column.form:
+            text = _MINUS.sub("$-$", text)
+        texts.append(rf"\textbf{{{text}}}" if cell.mark == "best" else text)
+    return " & ".join(texts) + r" \\"
+
+
+#: The hyphen before a number, but not that of an exponent.
+_MINUS = re.compile(r"(?<![\w.-])-(?=[\d.])")
 
 
 def _latex_head(text: str) -> str:

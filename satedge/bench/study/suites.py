@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from satedge.bench.study import croissant
 from satedge.bench.study.suite_data import (
     SITE,
     SUITES,
@@ -56,6 +57,7 @@ __all__ = [
     "check_suites",
     "load_suite",
     "manifest",
+    "write_description",
     "write_suites",
 ]
 
@@ -180,8 +182,8 @@ def wander(episode: Instance) -> NDArray[np.float64]:
 def check_suites(root: str | Path | None = None) -> list[str]:
     """Regenerate everything and compare; one line for each difference, none when all is well.
 
-    Compared: the manifest, the constellation, and the files under `root` (see `load_suite`),
-    which may be missing as a whole.
+    Compared: the manifest, the constellation, and the files under `root` (see `load_suite`) with
+    their description, which may be missing as a whole.
     """
     problems = _check_walker()
     known = manifest()
@@ -195,11 +197,11 @@ def check_suites(root: str | Path | None = None) -> list[str]:
     recipes = [recipe for _, recipe in _unique_recipes()]
     for recipe, instance in zip(recipes, build(recipes), strict=True):
         problems += filter(None, [_compare(recipe, instance, known)])
-    return problems + _check_files(_root(root), known)
+    return problems + _check_files(_root(root), known) + _check_description(_root(root))
 
 
 def write_suites(root: str | Path | None = None) -> list[Path]:
-    """Write the manifest, the constellation and the committed suites; return the paths.
+    """Write manifest, constellation, committed suites and their description; return the paths.
 
     For use in a checkout: manifest and constellation are files of the package.
     """
@@ -219,7 +221,16 @@ def write_suites(root: str | Path | None = None) -> list[Path]:
             written.append(path)
     lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
     write_atomically(written[1], ("{\n" + ",\n".join(lines) + "\n}\n").encode())
-    return written
+    return [*written, *write_description(root)]
+
+
+def write_description(root: str | Path | None = None) -> list[Path]:
+    """Write the description of a clone's suites; return its path, if there is a clone."""
+    folder = _root(root)
+    if not (folder / "records").is_dir():
+        return []
+    write_atomically(folder / croissant.NAME, croissant.text(folder).encode())
+    return [folder / croissant.NAME]
 
 
 def _unique_recipes() -> Iterator[tuple[str, Recipe]]:
@@ -274,6 +285,15 @@ def _check_files(root: Path, known: dict[str, dict[str, Any]]) -> list[str]:
                 wrong = f"name = {instance.name!r}: allowed is {recipe.name!r}"
             problems += [f"{path}: {wrong}"] if wrong else []
     return problems
+
+
+def _check_description(root: Path) -> list[str]:
+    """What is wrong with a clone's description of the suites; nothing where there are no files."""
+    path = root / croissant.NAME
+    if not (root / "records").is_dir():
+        return []
+    same = path.is_file() and path.read_text("utf-8") == croissant.text(root)
+    return [] if same else [f"{path}: differs from what `satedge suites --describe` makes"]
 
 
 def _load_path(path: Path) -> list[Instance]:

@@ -69,6 +69,21 @@ def test_markdown_and_latex_show_the_same_texts() -> None:
     assert r"b & -- & 2e+06 & ready \\" in text
 
 
+def test_latex_is_ready_for_a_paper() -> None:
+    """A label to refer to, true minus signs, and methods by their proper names."""
+    columns = [Column("method"), Column("value", form=".4g"), Column("interval", form="s")]
+    rows = [
+        ("adsac+, slow", -0.25, Cell("[-1.5, 2e-06]")),
+        ("branch-and-bound", math.nan, Cell("-")),
+        ("my-own", 1.0, Cell("[0, 1]")),
+    ]
+    text = latex([Table(columns, rows, "T", name="episode of 10 slots")])
+    assert r"\label{tab:episode-of-10-slots}" in text
+    assert r"AD-SAC+, slow & $-$0.25 & [$-$1.5, 2e-06] \\" in text
+    assert r"Branch and bound & -- & -- \\" in text
+    assert r"my-own & 1 & [0, 1] \\" in text
+
+
 def test_terminal_colours_marks() -> None:
     """The best is bold and what is missing yellow; without colours the texts remain."""
     plain, coloured = io.StringIO(), io.StringIO()
