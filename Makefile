@@ -34,9 +34,9 @@ $(READY): pyproject.toml constraints.txt
 
 # Kernels are compiled once after each change of their sources, not inside somebody's time limit.
 KERNELS := $(VENV)/.kernels
-$(KERNELS): $(READY) $(wildcard minlp/*.py minlp/*/*.py)
+$(KERNELS): $(READY) $(wildcard minlp/*.py minlp/*/*.py satedge/kernels/*.py satedge/compiled/*.py drl/env/*.py)
 	@echo "[satedge] compiling kernels (half a minute, once)"
-	@$(BIN)/python -m minlp.kernels
+	@$(BIN)/python -m satedge.kernels
 	@touch $(KERNELS)
 
 benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print its table.

@@ -56,7 +56,7 @@ class OffloadingEnv(gym.Env[Observation, Action]):
     ) -> None:
         self.render_mode = _checked_mode(render_mode, self.metadata["render_modes"])
         pool = make_pool(scenario, instances, reference)
-        self.batch = OffloadingBatch(pool, 1, autoreset=False, refusal=refusal)
+        self.batch = OffloadingBatch(pool, 1, autoreset="off", refusal=refusal)
         self.observation_space = observation_space(self.batch.encoder)
         self.action_space = action_space(self.batch)
         self._mask: Mask = np.zeros((1, self.batch.n_devices, self.batch.n_options), bool)

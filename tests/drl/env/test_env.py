@@ -91,7 +91,7 @@ def test_info_says_what_happened():
     _, reward, _, _, after = env.step(action)
     frame = env.unwrapped._frame.result
     verdict = judge(instance.window(0, 1), frame.plan, at[None, 0])
-    assert after["cost"] == verdict.cost
+    assert after["cost"] == pytest.approx(verdict.cost, rel=1e-12)
     assert reward == pytest.approx(instance.scenario.reward_scale / after["cost"], rel=1e-12)
     assert set(after["violations"]) == set(verdict.violations)
     assert set(after["violations"].values()) == {0.0}
