@@ -47,9 +47,9 @@ verified: ## Make the environment anew, every wheel checked by its hash (Linux, 
 
 # Kernels are compiled once after each change of their sources, not inside somebody's time limit.
 KERNELS := $(VENV)/.kernels
-$(KERNELS): $(READY) $(wildcard minlp/*.py minlp/*/*.py)
+$(KERNELS): $(READY) $(wildcard minlp/*.py minlp/*/*.py satedge/kernels/*.py satedge/compiled/*.py drl/env/*.py)
 	@echo "[satedge] compiling kernels (half a minute, once)"
-	@if ! [ -t 2 ]; then $(DOTS) fi; $(BIN)/python -m minlp.kernels
+	@if ! [ -t 2 ]; then $(DOTS) fi; $(BIN)/python -m satedge.kernels
 	@touch $(KERNELS)
 
 benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print its table.

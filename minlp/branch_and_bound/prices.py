@@ -32,9 +32,9 @@ import numpy as np
 
 from minlp.branch_and_bound.receivers import VANISH, receivers, surely_interferes
 from minlp.convex.problem import ConvexProblem, Point, upload_time
-from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
 from minlp.slot.cost import no_loads, option_terms
 from minlp.slot.data import NOT_SENT, SlotData
+from satedge.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
 
 #: Rounding, relative to the sum of absolute terms; each carries a relative error below 1e-13
 #: (exponents stay below 100, and so few operations follow that the count of

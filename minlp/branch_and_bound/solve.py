@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minlp.branch_and_bound.search import Limits, Search
-from minlp.kernels import warm_up
+from satedge.kernels import warm_up
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import idle_decision, rollout

@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 
-from minlp import kernels
 from minlp.alternating.assignment import Assignment
 from minlp.alternating.solve import Search, Settings
 from minlp.branch_and_bound.search import Limits
@@ -35,6 +34,7 @@ from minlp.horizon.windows import window_bounds
 from minlp.slot.data import Array
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
+from satedge import kernels
 from satedge.problem import clock
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance

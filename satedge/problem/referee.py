@@ -27,6 +27,7 @@ __all__ = [
     "TOLERANCE",
     "Verdict",
     "available",
+    "fitted",
     "judge",
     "previous_positions",
     "uav_downlink_sinr",
@@ -133,7 +134,7 @@ def judge(instance: Instance, plan: Plan, previous_xy_m: Array | None = None) ->
     each slot come. Raises PlanError when shapes do not fit. Non-finite numbers are violations,
     never a crash.
     """
-    server, power_W, uav_xy_m = _fitted(instance, plan)
+    server, power_W, uav_xy_m = fitted(instance, plan)
     scenario = instance.scenario
     sends = (server >= 0) & (server < scenario.n_servers) & instance.active
     served = np.where(sends, server, NO_SERVER)
@@ -195,7 +196,8 @@ def uav_downlink_sinr(instance: Instance, gains: Array) -> Array:
     return gains * s.uav_power_W / (disturbance_W + s.noise_W)
 
 
-def _fitted(instance: Instance, plan: Plan) -> tuple[NDArray[np.int64], Array, Array]:
+def fitted(instance: Instance, plan: Plan) -> tuple[NDArray[np.int64], Array, Array]:
+    """The arrays of a plan. Raises PlanError when shapes do not fit."""
     s = instance.scenario
     t, k, m = instance.n_slots, s.n_devices, s.n_uavs
     server, power_W, uav_xy_m = plan.server, plan.power_W, plan.uav_xy_m
