@@ -1,7 +1,7 @@
 """Certified plans of whole episodes: `python benchmarks/bench_horizon.py [--preset balanced]`.
 
 A line an episode: the hindsight plan with its certified gap and where that comes from, then the
-causal plans beside it: `exact-rolling`, which knows nothing of later slots, and `horizon`'s rolling
+causal plans beside it: `myopic-exact`, which knows nothing of later slots, and `horizon`'s rolling
 plan with a look-ahead. Costs are means a slot and device; seconds are CPU seconds a slot, and
 all budgets count CPU seconds of one thread. Kernels are loaded before the first measurement.
 """
@@ -24,7 +24,7 @@ from satedge.problem.scenario import preset
 
 HEAD = (
     f"{'episode':>16s} {'hindsight':>10s} {'bound':>10s} {'gap':>7s} {'slots':>7s} {'windows':>7s} "
-    f"{'motion':>7s} {'s/slot':>6s} {'exact-rolling':>13s} {'s/slot':>6s} "
+    f"{'motion':>7s} {'s/slot':>6s} {'myopic-exact':>13s} {'s/slot':>6s} "
     f"{'look-ahead':>10s} {'s/slot':>6s}"
 )
 

@@ -84,8 +84,7 @@ def benchmark(
     from satedge.problem.io.folder import only_one
 
     chosen = load_study(study).with_methods(method or [])
-    chosen.require(only or [])
-    labels = frozenset(only or [])
+    labels = chosen.labels(only or [])
     store = Store(out or RUNS / chosen.name)
     if dry_run:
         existing = store if store.cells.is_dir() else None

@@ -130,11 +130,11 @@ TABLE: tuple[Method, ...] = (
         "Certified optimum over servers, powers and positions.",
     ),
     _row(
-        "exact-rolling",
+        "myopic-exact",
         "minlp.branch_and_bound.solve:rolling",
         "exact",
         "numba",
-        "Branch and bound on each slot in turn: the causal reference.",
+        "Branch and bound on each slot in turn, as if none followed.",
     ),
     _row(
         "general",
@@ -191,6 +191,10 @@ TABLE: tuple[Method, ...] = (
 )
 
 
+#: Names that methods once had, in studies and commands of then.
+FORMER_NAMES = {"exact-rolling": "myopic-exact"}
+
+
 @cache
 def table() -> dict[str, Method]:
     """All rows by name: the built-in ones, then those of installed packages."""
@@ -203,10 +207,11 @@ def table() -> dict[str, Method]:
 
 
 def find(name: str) -> Method:
-    """A row by name, or a user's method by 'module:function', its module perhaps of the current
-    folder. Raises MethodError."""
-    if name in table():
-        return table()[name]
+    """A row by its name or a former one, or a user's method by 'module:function', its module
+    perhaps of the current folder. Raises MethodError."""
+    row = table().get(FORMER_NAMES.get(name, name))
+    if row is not None:
+        return row
     if ":" in name:
         folder = lookup.folder_of(name)
         return Method(name, name, "user", "Named on the command line.", folder=folder)
