@@ -137,6 +137,20 @@ TABLE: tuple[Method, ...] = (
         "Branch and bound on each slot in turn, as if none followed.",
     ),
     _row(
+        "drift",
+        "minlp.foresight.drift:drift",
+        "heuristic",
+        "numba",
+        "myopic-exact, then UAVs glide towards the devices, keeping whom they serve.",
+    ),
+    _row(
+        "rolling-horizon",
+        "minlp.foresight.rolling_horizon:rolling_horizon",
+        "classical",
+        "numba",
+        "Each slot planned with sampled futures, never the true one.",
+    ),
+    _row(
         "general",
         "minlp.general.solve:solve",
         "exact",

@@ -112,10 +112,9 @@ def slot_times_s(scenario: Scenario) -> Array:
     return times_s
 
 
-def circular(scenario: Scenario, seed: int) -> orbit.Passes:
-    """The scenario's circular planes, with the episode's own phase."""
-    s = scenario
-    geometry: dict[str, Any] = {
+def orbit_design(s: Scenario) -> dict[str, Any]:
+    """The scenario's circular planes, as the functions of `orbit` take them."""
+    return {
         "n_satellites": s.n_satellites,
         "planes": s.satellite_planes,
         "altitude_m": s.satellite_altitude_m,
@@ -124,6 +123,12 @@ def circular(scenario: Scenario, seed: int) -> orbit.Passes:
         "plane_spacing_deg": s.plane_spacing_deg,
         "cross_track_m": s.cross_track_m,
     }
+
+
+def circular(scenario: Scenario, seed: int) -> orbit.Passes:
+    """The scenario's circular planes, with the episode's own phase."""
+    s = scenario
+    geometry = orbit_design(s)
     phase_deg = 0.0
     if s.n_satellites:
         low, high = orbit.phase_interval_deg(horizon_s=s.n_slots * s.slot_s, **geometry)
