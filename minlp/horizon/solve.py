@@ -1,10 +1,11 @@
 """Plans of many slots that know what comes: in hindsight, and rolling with a look-ahead.
 
 - hindsight: the whole episode is known. From the causal plan of `alternate`, or the same with UAVs
-  that drift towards the devices, whichever is cheaper, moves of `episode` in turn until none pays: the cheapest route of one UAV at a time (dynamic programming, `uav_routes`),
-  servers and positions of single slots between their neighbours, bending the path towards places
-  where a slot would be much cheaper, and successive convex steps of all positions (`trajectory`).
-  No learner or policy that decides slot by slot can count on reaching it.
+  that drift towards the devices, whichever is cheaper, moves of `episode` in turn until none pays:
+  the cheapest route of one UAV at a time (dynamic programming, `uav_routes`), servers and positions
+  of single slots between their neighbours, bending the path towards places where a slot would be
+  much cheaper, and successive convex steps of all positions (`trajectory`). No learner or policy
+  that decides slot by slot can count on reaching it.
 - rolling: at every slot the same moves on the next `lookahead` slots, of which the first is kept.
   With lookahead = 0 nothing of the future is used, and the plan is causal.
 

@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from satedge.bench.study import held_out
 from satedge.bench.study.suite_data import (
+    HELD_OUT,
     SITE,
     SUITES,
     SWEEPS,
@@ -44,6 +46,7 @@ from satedge.problem.satellites.orbit import Passes
 from satedge.problem.scenario import Scenario
 
 __all__ = [
+    "HELD_OUT",
     "SUITES",
     "SWEEPS",
     "TEST_SEEDS",
@@ -73,8 +76,13 @@ def load_suite(name: str | Path, root: str | Path | None = None) -> list[Instanc
     """The instances of a suite, of a folder of instance files, or of one such file.
 
     `root` is the folder that holds committed suites (default: the repository's instances/, if
-    there is one). Raises SuiteError, or FileError for a damaged file.
+    there is one). Raises SuiteError, FileError for a damaged file, or HeldOutError.
     """
+    if str(name) in HELD_OUT:
+        held_out.require_open(str(name))
+        instances = list(build(HELD_OUT[str(name)].recipes, opened=True))
+        held_out.check_digest(str(name), instances)
+        return instances
     if str(name) not in SUITES:
         return _load_path(Path(name))
     suite, folder = SUITES[str(name)], _root(root) / name
@@ -129,14 +137,20 @@ def _check_entry(name: str, entry: Any) -> None:
         raise SuiteError(f"{shown(name)}: {error}") from None
 
 
-def build(recipes: Iterable[Recipe]) -> Iterator[Instance]:
-    """Make instances, in order. Slots of one episode that follow each other share its making."""
+def build(recipes: Iterable[Recipe], opened: bool = False) -> Iterator[Instance]:
+    """Make instances, in order. Slots of one episode that follow each other share its making.
+
+    `opened`: of held-out suites too.
+    """
     made: tuple[Scenario, int, float | None] | None = None
     for recipe in recipes:
         key = (recipe.scenario(), recipe.seed, recipe.hours)
         if key != made:
             passes = None if recipe.hours is None else walker_passes(key[0], recipe.hours)
-            episode, made = generate(key[0], recipe.seed, passes=passes, name=recipe.name), key
+            episode = generate(
+                key[0], recipe.seed, passes=passes, name=recipe.name, held_out=opened
+            )
+            made = key
             before_m = wander(episode)
         t = recipe.slot
         yield episode if t is None else episode.window(t, t + 1, before_m[t], recipe.name)
@@ -183,7 +197,7 @@ def check_suites(root: str | Path | None = None) -> list[str]:
     Compared: the manifest, the constellation, and the files under `root` (see `load_suite`),
     which may be missing as a whole.
     """
-    problems = _check_walker()
+    problems = _check_walker() + held_out.check()
     known = manifest()
     declared = {}
     for name, recipe in _unique_recipes():
