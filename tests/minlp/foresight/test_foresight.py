@@ -96,15 +96,35 @@ def seen_slot(**changes):
     return seen
 
 
+def optimum(future):
+    """Of every slot with UAVs where they are, sum over devices."""
+    still = future.with_scenario(future.scenario.replace(uav_speed_max_mps=0.0))
+    plan = rolling(still, budget_s=np.inf, gap=1e-6, slot_budget_s=np.inf).plan
+    return judge(still, plan).cost * still.scenario.n_devices
+
+
 def test_the_value_of_places_is_what_the_referee_charges_without_interference():
-    """One future of one slot, places given: the best of all servers for each request alone."""
+    """One future of one slot, all channels to the satellite alike: the best server of each."""
     seen = seen_slot(arrivals="every-slot")
     future = seen.futures(1, 1)
+    alike = np.full_like(future.satellite_gain, np.median(future.satellite_gain))
+    future = dataclasses.replace(future, satellite_gain=alike)
     start_m = seen.now.uav_xy_m
     found = Places(future, 1).cost(start_m, start_m)
-    still = future.scenario.replace(uav_speed_max_mps=0.0)
-    best = rolling(future.with_scenario(still), budget_s=np.inf, gap=1e-6, slot_budget_s=np.inf)
-    assert found == pytest.approx(judge(future, best.plan).cost * 10, rel=2e-3)
+    assert found == pytest.approx(optimum(future), rel=2e-3)
+
+
+def test_channels_to_the_satellite_are_charged_at_their_mean():
+    """Where UAVs cover nobody, futures cost what they cost, whoever meets the deep fades."""
+    seen = seen_slot(**FORESIGHT | {"uav_coverage_m": 1.0})
+    future = seen.futures(1, 1)
+    start_m = seen.now.uav_xy_m
+    places = Places(future, 1)
+    assert places.cost(start_m, start_m) == pytest.approx(optimum(future), rel=2e-3)
+    dear = places.usual.max() + places.excess[-1]
+    capped = [places.expected(np.full(places.usual.shape, c)) for c in (0.0, 0.1, dear)]
+    asking = places.asked.sum()
+    assert capped == pytest.approx([0.0, 0.1 * asking, places.cost(start_m, start_m)])
 
 
 def test_destinations_are_never_worse_than_the_guess():
