@@ -16,6 +16,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from satedge.bench.study import suites
 from satedge.paths import INSTANCES
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
@@ -25,8 +26,15 @@ from satedge.problem.io.jsonfile import FileError, check_keys, parsed, read_byte
 from satedge.problem.plan import Outcome, Plan, PlanError
 from satedge.problem.referee import judge
 
-#: Suites with records: folders of instance files.
-SUITES = ("tiny", "slots", "slots-balanced", "contended", "contended-balanced")
+#: Suites with records.
+SUITES = (
+    "tiny",
+    "slots",
+    "slots-balanced",
+    "contended",
+    "contended-balanced",
+    "foresight",
+)
 
 #: Relative amount by which a bound may exceed a value before one of them must be wrong.
 CONTRADICTION = 1e-6
@@ -139,7 +147,9 @@ def plan_of(record: Record) -> Plan:
 
 
 def instances_of(suite: str, root: Path = INSTANCES) -> dict[str, Instance]:
-    """The suite's instances by name, from their files."""
+    """The suite's instances by name, from their files, or generated where it has none."""
+    if suite in suites.SUITES and not suites.SUITES[suite].committed:
+        return {instance.name: instance for instance in suites.load_suite(suite)}
     return {path.stem: read_instance(path) for path in sorted((root / suite).glob("*.json"))}
 
 

@@ -1,8 +1,8 @@
 """The suites as declared data: how each of their instances is made.
 
-Seeds are split once for all: what is scored while methods are developed comes from TEST_SEEDS, what
-is tuned or fitted on from VALIDATION_SEEDS, what learners train on from TRAIN_SEEDS, and the suites
-of a final analysis from HELD_OUT_SEEDS; the four never overlap.
+Seeds are split once for all: methods are developed and scored on DEVELOPMENT_SEEDS, tuned and
+fitted on VALIDATION_SEEDS, learners train on TRAIN_SEEDS, and the suites of a final analysis have
+HELD_OUT_SEEDS; the four never overlap.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from satedge.problem.generation.generate import HELD_OUT_SEEDS
 from satedge.problem.scenario import Scenario, preset
 
-TEST_SEEDS = range(10_000)
+DEVELOPMENT_SEEDS = range(10_000)
 VALIDATION_SEEDS = range(10_000, 20_000)
 TRAIN_SEEDS = range(1_000_000, 1_000_000_000)
 

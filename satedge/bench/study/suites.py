@@ -23,11 +23,11 @@ from pydantic import Field
 
 from satedge.bench.study import held_out
 from satedge.bench.study.suite_data import (
+    DEVELOPMENT_SEEDS,
     HELD_OUT,
     SITE,
     SUITES,
     SWEEPS,
-    TEST_SEEDS,
     TRAIN_SEEDS,
     VALIDATION_SEEDS,
     WALKER,
@@ -46,10 +46,10 @@ from satedge.problem.satellites.orbit import Passes
 from satedge.problem.scenario import Scenario
 
 __all__ = [
+    "DEVELOPMENT_SEEDS",
     "HELD_OUT",
     "SUITES",
     "SWEEPS",
-    "TEST_SEEDS",
     "TRAIN_SEEDS",
     "VALIDATION_SEEDS",
     "Recipe",

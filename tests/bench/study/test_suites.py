@@ -16,9 +16,9 @@ import pytest
 from satedge.bench.study import suites
 from satedge.bench.study.suite_data import HELD_OUT_SEEDS
 from satedge.bench.study.suites import (
+    DEVELOPMENT_SEEDS,
     SUITES,
     SWEEPS,
-    TEST_SEEDS,
     TRAIN_SEEDS,
     VALIDATION_SEEDS,
     SuiteError,
@@ -149,13 +149,13 @@ def test_the_package_alone_is_enough(tmp_path):
 
 def test_seeds_never_overlap():
     """Training, validation, test and held-out seeds are apart, and suites use the right ones."""
-    ranges = [TRAIN_SEEDS, VALIDATION_SEEDS, TEST_SEEDS, HELD_OUT_SEEDS]
+    ranges = [TRAIN_SEEDS, VALIDATION_SEEDS, DEVELOPMENT_SEEDS, HELD_OUT_SEEDS]
     for i, a in enumerate(ranges):
         for b in ranges[i + 1 :]:
             assert a.stop <= b.start or b.stop <= a.start
     assert len(TRAIN_SEEDS) >= 10**6
     for name, suite in SUITES.items():
-        allowed = TEST_SEEDS
+        allowed = DEVELOPMENT_SEEDS
         if name.endswith(("-validation", "-calibration")):
             allowed = VALIDATION_SEEDS
         assert all(recipe.seed in allowed for recipe in suite.recipes), name

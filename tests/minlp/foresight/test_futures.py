@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minlp.foresight.futures import FUTURE_SEEDS, Queues, Seen, ahead
-from satedge.bench.study.suite_data import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
+from satedge.bench.study.suite_data import DEVELOPMENT_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
 from satedge.problem.arrays import array_fields
 from satedge.problem.satellites.orbit import Passes
 from support.worlds import world
@@ -21,7 +21,7 @@ def shown(instance, n_slots, seed=0):
 
 def test_seeds_of_futures_are_nobody_elses():
     """No sampled episode is one that is scored, tuned on or trained on."""
-    for taken in (TEST_SEEDS, VALIDATION_SEEDS, TRAIN_SEEDS):
+    for taken in (DEVELOPMENT_SEEDS, VALIDATION_SEEDS, TRAIN_SEEDS):
         assert taken.stop <= FUTURE_SEEDS.start
 
 
