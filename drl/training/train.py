@@ -2,7 +2,7 @@
 
 An epoch is an episode of 100 slots in every run, then the method's updates. Every
 `validate_every` epochs the deterministic policies play the validation episodes; the best ones so
-far are kept as policies. Test episodes are never seen here.
+far are kept as policies. Episodes of other seeds are never seen here.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def rolling(
     gap: float = 1e-4,
     slot_budget_s: float = 1.0,
 ) -> Outcome:
-    """Each slot to its own optimum, knowing nothing of later ones: the exact causal policy.
+    """Each slot to its own optimum as if none followed: exact, causal and myopic.
 
     Bounds hold for each slot from where its UAVs then are, not for the horizon, so the outcome
     has none; `info["slot_gaps"]` holds the certified gap of every slot.

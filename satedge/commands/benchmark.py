@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shlex
 import sys
 from contextlib import closing
@@ -63,6 +65,11 @@ Again = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="List what would run, how long, and what is missing.")
 ]
+RulesFile = Annotated[
+    Path | None,
+    typer.Option("--rules", help="Committed rules of a final analysis: opens held-out suites."),
+]
+RulesHash = Annotated[str, typer.Option("--rules-sha256", help="Hash of that file.")]
 WithReport = Annotated[bool, typer.Option(help="Write tables, figures and report.html.")]
 
 
@@ -78,6 +85,8 @@ def benchmark(
     dry_run: DryRun = False,
     report: WithReport = True,
     as_json: common.AsJson = False,
+    rules: RulesFile = None,
+    rules_sha256: RulesHash = "",
     wide: common.Wide = False,
 ) -> None:
     """Run a study; finished runs are not repeated.
@@ -90,12 +99,12 @@ def benchmark(
     from satedge.bench.run.store import Store
     from satedge.bench.study.study_file import load_study
     from satedge.commands.progress import StudyProgress
-    from satedge.problem.io.folder import only_one
+    from satedge.problem.io.folder import only_one, write_atomically
 
+    opened = _opened(rules, rules_sha256)
     chosen = load_study(study).with_methods(method or [])
-    chosen.require(only or [])
+    labels = chosen.labels(only or [])
     check_again(again or [])
-    labels = frozenset(only or [])
     store = Store(out or RUNS / chosen.name)
     if dry_run:
         existing = store if store.cells.is_dir() else None
@@ -107,6 +116,8 @@ def benchmark(
     progress = None if as_json else StudyProgress()
     backend = _backend(jobs, cluster, scheduler_file, progress.begin if progress else ignore)
     with only_one(store.make().root):
+        if opened is not None:
+            write_atomically(store.root / "rules.json", f"{json.dumps(opened)}\n".encode())
         work = sort_out(chosen, store, frozenset(again or []), labels)
         if progress is None:
             _run(chosen, work, store, backend, ignore)
@@ -125,6 +136,13 @@ def demo(jobs: Jobs = 1, out: Out = None) -> None:
     folder = out or RUNS / "demo"
     benchmark("demo", jobs=jobs, out=folder)
     print(f"open {folder / 'report.html'}; the same with more methods: satedge benchmark quick")
+
+
+def _opened(rules: Path | None, sha256: str) -> dict[str, str] | None:
+    """The rules under which held-out suites are opened, as they are kept with the results."""
+    from satedge.bench.study.held_out import open_with
+
+    return None if rules is None else dataclasses.asdict(open_with(rules, sha256))
 
 
 def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None, begin: Begin) -> Backend:

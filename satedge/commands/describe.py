@@ -76,12 +76,12 @@ def _show(found: list[Feature], title: str) -> None:
 
 def _found(world: str, changes: dict[str, str]) -> tuple[str, list[Instance]]:
     """What the name means, and its instances."""
-    from satedge.bench.study.suites import SUITES, SuiteError, load_suite
+    from satedge.bench.study.suites import HELD_OUT, SUITES, SuiteError, load_suite
     from satedge.nearest import did_you_mean
     from satedge.problem.generation.generate import generate
     from satedge.problem.scenario import PRESETS, preset
 
-    if world in SUITES and not changes:
+    if world in (*SUITES, *HELD_OUT) and not changes:
         return "suite", load_suite(world)
     if world in PRESETS or changes:
         scenario = preset(world, **changes)

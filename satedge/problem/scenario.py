@@ -290,6 +290,15 @@ _CONTENDED: dict[str, Any] = {
     "satellite_TFLOPS": 6.66,
 }
 
+#: Short episodes in which places of UAVs decide: satellites fail now and then and cost twice the
+#: energy, UAVs are slow and cover little. Calibrated, see docs/foresight.md.
+_FORESIGHT: dict[str, Any] = _BALANCED | {
+    "n_slots": 30,
+    "uav_speed_max_mps": 5.0,
+    "satellite_compute_W": 100.0,
+    "accuracy_max": 0.5,
+}
+
 _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper": ("Table 1 with servable requests and leakage 0.05.", {}),
     "paper-figures": (
@@ -299,6 +308,14 @@ _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "balanced": ("Weights per typical latency (1.5 s) and energy (40 J).", _BALANCED),
     "contended": ("Requests share their server, twice as fast as in Table 1.", _CONTENDED),
     "contended-balanced": ("The same with the weights of balanced.", _BALANCED | _CONTENDED),
+    "foresight": (
+        "Satellites in heavy shadow, slow UAVs that cover 120 m: where they wait decides.",
+        _FORESIGHT | {"shadowing": "heavy", "uav_coverage_m": 120.0},
+    ),
+    "foresight-faint": (
+        "Satellite links 10 dB fainter, slow UAVs that cover 100 m.",
+        _FORESIGHT | {"antenna_gain_dB": 30.0, "uav_coverage_m": 100.0},
+    ),
     "as-printed": (
         "Leakage 1 and requests as printed; scored with soft deadlines.",
         {"requests": "as-printed", "interference_leakage": 1.0, "reward_scale": 200.0},

@@ -137,11 +137,25 @@ TABLE: tuple[Method, ...] = (
         "Certified optimum over servers, powers and positions.",
     ),
     _row(
-        "exact-rolling",
+        "myopic-exact",
         "minlp.branch_and_bound.solve:rolling",
         "exact",
         "numba",
-        "Branch and bound on each slot in turn: the causal reference.",
+        "Branch and bound on each slot in turn, as if none followed.",
+    ),
+    _row(
+        "drift",
+        "minlp.foresight.drift:drift",
+        "heuristic",
+        "numba",
+        "myopic-exact, then UAVs glide towards the devices, keeping whom they serve.",
+    ),
+    _row(
+        "rolling-horizon",
+        "minlp.foresight.rolling_horizon:rolling_horizon",
+        "classical",
+        "numba",
+        "Each slot planned with sampled futures, never the true one.",
     ),
     _row(
         "general",
@@ -199,6 +213,10 @@ TABLE: tuple[Method, ...] = (
 )
 
 
+#: Names that methods once had, in studies and commands of then.
+FORMER_NAMES = {"exact-rolling": "myopic-exact"}
+
+
 @cache
 def table() -> dict[str, Method]:
     """All rows by name: the built-in ones, then those of installed packages."""
@@ -211,10 +229,11 @@ def table() -> dict[str, Method]:
 
 
 def find(name: str) -> Method:
-    """A row by name, or a user's method by 'module:function', its module perhaps of the current
-    folder. Raises MethodError."""
-    if name in table():
-        return table()[name]
+    """A row by its name or a former one, or a user's method by 'module:function', its module
+    perhaps of the current folder. Raises MethodError."""
+    row = table().get(FORMER_NAMES.get(name, name))
+    if row is not None:
+        return row
     if ":" in name:
         folder = lookup.folder_of(name)
         return Method(name, name, "user", "Named on the command line.", folder=folder)

@@ -30,7 +30,15 @@ from satedge.problem.referee import judge
 
 #: Suites with records. Values of episodes are those of causal plans: nobody is compared with plans
 #: of methods that know later slots.
-SUITES = ("tiny", "slots", "slots-balanced", "contended", "contended-balanced", "paper")
+SUITES = (
+    "tiny",
+    "slots",
+    "slots-balanced",
+    "contended",
+    "contended-balanced",
+    "paper",
+    "foresight",
+)
 
 #: Relative amount by which a bound may exceed a value before one of them must be wrong.
 CONTRADICTION = 1e-6

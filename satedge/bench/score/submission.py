@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from satedge.bench.methods.table import TABLE, MethodError, missing
+from satedge.bench.methods.table import FORMER_NAMES, TABLE, MethodError, missing
 from satedge.bench.run.record import numbers
 from satedge.bench.score.best_known import (
     CONTRADICTION,
@@ -267,18 +267,19 @@ def _again(checked: Checked, count: int) -> Iterator[str]:
 def _own_method(submission: Submission) -> Any:
     """The method of this package that a submission names. Raises MethodError."""
     own = {m.name: m for m in TABLE}
-    if submission.method not in own or submission.budget_s is None:
+    name = FORMER_NAMES.get(submission.method, submission.method)
+    if name not in own or submission.budget_s is None:
         raise MethodError(
             f"{submission.name}: method {submission.method!r} is none of this package, and others "
             "are not run again"
         )
-    for name, value in submission.settings.items():
-        if not _harmless(name, value):
+    for key, value in submission.settings.items():
+        if not _harmless(key, value):
             raise MethodError(
-                f"{submission.name}: setting {name} = {value!r}: allowed to run again are numbers, "
+                f"{submission.name}: setting {key} = {value!r}: allowed to run again are numbers, "
                 "and names of policies"
             )
-    method = own[submission.method].with_settings(**submission.settings)
+    method = own[name].with_settings(**submission.settings)
     reason = missing(method)
     if reason:
         raise MethodError(f"{submission.name}: method {method.name} cannot run here: {reason}")

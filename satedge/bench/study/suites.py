@@ -20,12 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from satedge.bench.study import croissant
+from satedge.bench.study import croissant, held_out
 from satedge.bench.study.suite_data import (
+    DEVELOPMENT_SEEDS,
+    HELD_OUT,
     SITE,
     SUITES,
     SWEEPS,
-    TEST_SEEDS,
     TRAIN_SEEDS,
     VALIDATION_SEEDS,
     WALKER,
@@ -45,9 +46,10 @@ from satedge.problem.satellites.orbit import Passes
 from satedge.problem.scenario import Scenario
 
 __all__ = [
+    "DEVELOPMENT_SEEDS",
+    "HELD_OUT",
     "SUITES",
     "SWEEPS",
-    "TEST_SEEDS",
     "TRAIN_SEEDS",
     "VALIDATION_SEEDS",
     "Recipe",
@@ -75,8 +77,13 @@ def load_suite(name: str | Path, root: str | Path | None = None) -> list[Instanc
     """The instances of a suite, of a folder of instance files, or of one such file.
 
     `root` is the folder that holds committed suites (default: the repository's instances/, if
-    there is one). Raises SuiteError, or FileError for a damaged file.
+    there is one). Raises SuiteError, FileError for a damaged file, or HeldOutError.
     """
+    if str(name) in HELD_OUT:
+        held_out.require_open(str(name))
+        instances = list(build(HELD_OUT[str(name)].recipes, opened=True))
+        held_out.check_digest(str(name), instances)
+        return instances
     if str(name) not in SUITES:
         return _load_path(Path(name))
     suite, folder = SUITES[str(name)], _root(root) / name
@@ -131,14 +138,20 @@ def _check_entry(name: str, entry: Any) -> None:
         raise SuiteError(f"{shown(name)}: {error}") from None
 
 
-def build(recipes: Iterable[Recipe]) -> Iterator[Instance]:
-    """Make instances, in order. Slots of one episode that follow each other share its making."""
+def build(recipes: Iterable[Recipe], opened: bool = False) -> Iterator[Instance]:
+    """Make instances, in order. Slots of one episode that follow each other share its making.
+
+    `opened`: of held-out suites too.
+    """
     made: tuple[Scenario, int, float | None] | None = None
     for recipe in recipes:
         key = (recipe.scenario(), recipe.seed, recipe.hours)
         if key != made:
             passes = None if recipe.hours is None else walker_passes(key[0], recipe.hours)
-            episode, made = generate(key[0], recipe.seed, passes=passes, name=recipe.name), key
+            episode = generate(
+                key[0], recipe.seed, passes=passes, name=recipe.name, held_out=opened
+            )
+            made = key
             before_m = wander(episode)
         t = recipe.slot
         yield episode if t is None else episode.window(t, t + 1, before_m[t], recipe.name)
@@ -185,7 +198,7 @@ def check_suites(root: str | Path | None = None) -> list[str]:
     Compared: the manifest, the constellation, and the files under `root` (see `load_suite`) with
     their description, which may be missing as a whole.
     """
-    problems = _check_walker()
+    problems = _check_walker() + held_out.check()
     known = manifest()
     declared = {}
     for name, recipe in _unique_recipes():

@@ -35,6 +35,12 @@ def test_missing_package_is_a_reason() -> None:
     assert methods.missing(method) == "needs the module no_such_package"
 
 
+def test_a_former_name_is_the_method_of_today() -> None:
+    """Studies and commands that say exact-rolling run myopic-exact."""
+    assert methods.find("exact-rolling") is methods.find("myopic-exact")
+    assert "exact-rolling" not in methods.table()
+
+
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
