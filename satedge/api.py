@@ -153,8 +153,7 @@ def benchmark(
     from satedge.problem.io.folder import only_one
 
     chosen = load_study(str(study)).with_methods(list(methods))
-    labels = frozenset(only)
-    chosen.require(list(labels))
+    labels = chosen.labels(list(only))
     store = Store(Path(out) if out is not None else RUNS / chosen.name)
     said = preparation.on_terminal if verbose else ignore
     with preparation.listening(said), only_one(store.make().root):
