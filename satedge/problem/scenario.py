@@ -294,6 +294,7 @@ _CONTENDED: dict[str, Any] = {
 #: energy, UAVs are slow and cover little. Calibrated, see docs/foresight.md.
 _FORESIGHT: dict[str, Any] = _BALANCED | {
     "n_slots": 30,
+    "uav_coverage_m": 120.0,
     "uav_speed_max_mps": 5.0,
     "satellite_compute_W": 100.0,
     "accuracy_max": 0.5,
@@ -310,11 +311,11 @@ _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "contended-balanced": ("The same with the weights of balanced.", _BALANCED | _CONTENDED),
     "foresight": (
         "Satellites in heavy shadow, slow UAVs that cover 120 m: where they wait decides.",
-        _FORESIGHT | {"shadowing": "heavy", "uav_coverage_m": 120.0},
+        _FORESIGHT | {"shadowing": "heavy"},
     ),
     "foresight-faint": (
-        "Satellite links 10 dB fainter, slow UAVs that cover 100 m.",
-        _FORESIGHT | {"antenna_gain_dB": 30.0, "uav_coverage_m": 100.0},
+        "The same with satellite links 12 dB fainter in the place of heavy shadow.",
+        _FORESIGHT | {"antenna_gain_dB": 28.0},
     ),
     "as-printed": (
         "Leakage 1 and requests as printed; scored with soft deadlines.",
