@@ -49,7 +49,7 @@ def test_distributions_are_small_and_complete(files: tuple[Path, Path]) -> None:
 def test_commands_work_in_an_empty_folder(satedge: Path, tmp_path: Path) -> None:
     """Suites are made, best known values come along, methods without further needs run."""
     wanted = {
-        "suites": "all suites are those of their manifest",
+        "suites --check": "all suites are those of their manifest",
         "generate --preset tiny --slots 1 --out here": "here/tiny-0.json",
         "solve here/tiny-0.json -m greedy --plan-out plan.json": "cost         25.947349",
         "judge here/tiny-0.json plan.json": "admissible yes",

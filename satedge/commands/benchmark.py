@@ -135,7 +135,7 @@ def demo(jobs: Jobs = 1, out: Out = None) -> None:
     """
     folder = out or RUNS / "demo"
     benchmark("demo", jobs=jobs, out=folder)
-    print(f"open {folder / 'report.html'}; the same with more methods: satedge benchmark quick")
+    print(f"open {folder / 'report.html'}; more instances and methods: satedge benchmark quick")
 
 
 def _opened(rules: Path | None, sha256: str) -> dict[str, str] | None:

@@ -1,8 +1,8 @@
 """The suites described in Croissant, the vocabulary of data sets for machine learning.
 
 Generated from the declared suites and the records: `satedge suites --describe` writes
-instances/croissant.json, and `satedge suites` checks it. Core vocabulary 1.0 and the responsible-AI
-one; `mlcroissant validate --jsonld instances/croissant.json` finds no fault in it.
+instances/croissant.json, and `satedge suites --check` checks it. Core vocabulary 1.0 and the
+responsible-AI one; `mlcroissant validate --jsonld instances/croissant.json` finds no fault in it.
 """
 
 from __future__ import annotations
