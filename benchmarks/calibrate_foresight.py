@@ -186,7 +186,14 @@ def draw(worlds: dict[str, list[dict[str, Any]]], file: Path) -> None:
     from matplotlib import pyplot as plt
 
     found = {world: summary(rows) for world, rows in reversed(worlds.items())}
-    shown = ("value of hindsight", "closed by rolling-horizon", "by UAVs", "bound gap", "best rule")
+    shown = (
+        "value of hindsight",
+        "closed by rolling-horizon",
+        "by UAVs",
+        "bound gap",
+        "best rule",
+        "controllable",
+    )
     figure, axes = plt.subplots(1, len(shown), figsize=(13, 0.32 * len(found) + 1.2), sharey=True)
     for ax, name in zip(axes, shown, strict=True):
         ax.barh(list(found), [100 * row[name] for row in found.values()], color="#3b6ea5")
