@@ -41,20 +41,30 @@ def describe(
             "the records, and greedy's where there are none.",
         ),
     ] = "best-known",
+    episodes: Annotated[
+        int,
+        common.whole(
+            "--episodes",
+            high=1000,
+            help="Play so many whole episodes too: what foresight is worth there.",
+        ),
+    ] = 0,
     changes: common.Changes = None,
     as_json: common.AsJson = False,
 ) -> None:
     """Describe a world: requests, servers, contention, what planning can decide about, and what
     fixed rules lose.
 
-    Slots are taken one by one. A name that is a suite and a preset is the suite, unless --set
-    changes the preset.
+    Slots are taken one by one; --episodes adds what foresight is worth. A name that is a suite and
+    a preset is the suite, unless --set changes the preset.
     """
-    from satedge.bench.score.features import features, sample
+    from satedge.bench.score.features import features, of_episodes, sample
 
     kind, instances = _found(world, common.pairs(changes, "--set"))
     looked_at = sample(instances, slots)
     found, whose = features(looked_at, reference)
+    whole = [instance for instance in instances if instance.n_slots > 1][:episodes]
+    found += of_episodes(whole) if whole else []
     of = sum(instance.n_slots for instance in instances)
     if as_json:
         rows = [{"name": f.name, "value": f.value, "how": f.how} for f in found]

@@ -63,7 +63,7 @@ def opened() -> Rules | None:
 
 def require_open(name: str) -> None:
     """Raise HeldOutError unless rules were named."""
-    if not _opened:
+    if opened() is None:
         raise HeldOutError(
             f"suite {name!r} is held out: allowed is `satedge benchmark` with --rules FILE and "
             "--rules-sha256 HASH, a committed file of the final analysis's rules and its hash"

@@ -105,6 +105,15 @@ def test_committed_rules_open_the_suites(rules):
     held_out.require_open("held-out-paper")
 
 
+def test_a_study_opens_them_by_naming_the_rules(rules, capsys, tmp_path):
+    """The command that was refused lists its runs once file and hash are named."""
+    study = tmp_path / "final.toml"
+    study.write_text("[[part]]\nmethods = ['greedy']\nsuites = ['held-out-foresight']\n")
+    named = ("--rules", str(rules), "--rules-sha256")
+    assert said(capsys, "benchmark", str(study), "--dry-run", *named, "0" * 64)[0] == 2
+    assert said(capsys, "benchmark", str(study), "--dry-run", *named, sha256(rules)) == (0, "")
+
+
 def test_other_episodes_than_those_held_out_are_refused(rules, monkeypatch):
     """What is generated must be what was fixed; here it is cut short."""
     open_with(rules, sha256(rules))

@@ -393,8 +393,8 @@ def test_features_are_what_the_table_says(name, seed):
         altitude = scaled(instance.uav_altitude_m[t, m], 40, 60)
         assert parts["uavs"][m, 2] == pytest.approx(altitude, abs=1e-6)
     gain_dB = 10 * log10(instance.satellite_gain[t, k])
-    antennas_dB = s.antenna_gain_dB
-    ends = [antennas_dB - 158.745 - 15, antennas_dB - 152.448 + 3]  # free space at 25 and 90 degrees, 2 GHz
+    at_25_dB, at_90_dB = s.antenna_gain_dB - 158.745, s.antenna_gain_dB - 152.448
+    ends = [at_25_dB - 15, at_90_dB + 3]  # free space at 25 and 90 degrees, 2 GHz
     assert parts["links"][k, -1] == pytest.approx(scaled(gain_dB, *ends), abs=1e-3)
     for n in range(s.n_satellites):
         logs = log(1 + instance.window_s[t, n] / 3) / log(1 + 246.32 / 3)
