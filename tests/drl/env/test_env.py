@@ -207,7 +207,7 @@ def test_text_shows_every_request():
     lines = env.render().splitlines()
     assert f"deadline misses {info['misses']} of" in lines[0]
     assert sum(line.endswith("missed") for line in lines[1:]) == info["misses"] > 0
-    assert sum("SAT 4" in line for line in lines) > 0
+    assert sum("SAT 3" in line for line in lines) > 0
 
 
 def test_map_is_an_image_of_the_slot():
