@@ -285,7 +285,7 @@ def test_a_folder_or_a_file_is_a_suite(tmp_path):
 
 def test_what_is_no_suite_is_refused(tmp_path):
     """The name is told, with the names there are."""
-    with pytest.raises(SuiteError, match=r"'slot': allowed is one of tiny, slots.*did you mean"):
+    with pytest.raises(SuiteError, match=r"'slot' .did you mean slots"):
         load_suite("slot")
     with pytest.raises(SuiteError, match=r"allowed is one with \.json"):
         load_suite(tmp_path)

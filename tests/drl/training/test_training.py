@@ -178,7 +178,9 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_unknown_names_and_bad_values_are_refused() -> None:
     """The message names the setting and what is allowed."""
-    with pytest.raises(SettingsError, match=r"method = 'sac': allowed is one of adsac"):
+    with pytest.raises(
+        SettingsError, match=r"method = 'sac' .did you mean adsac.*: allowed is one of adsac"
+    ):
         settings_of("sac")
     with pytest.raises(SettingsError, match=r"gamma = 1\.0: allowed is a number in \[0, 1\)"):
         settings_of("adsac", gamma=1.0)
