@@ -32,7 +32,8 @@ CAPTION = (
     "devices. Flown: per UAV and slot. Moves vary: standard deviation over time of a UAV's moves "
     "that the border does not end. Against an order: choices of servers that no fixed order of "
     "preference of the device explains, at least. Seeds agree: requests that two seeds send to the "
-    "same server. A method is constant if powers, moves and orders never change, whatever it sees."
+    "same server. A method is constant if powers and orders hardly change, whatever it sees, nor "
+    "moves of UAVs that serve anybody."
 )
 
 

@@ -22,8 +22,8 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import available, previous_positions
 
-#: Below this a spread of powers is rounding, and so is a share of servers against a fixed order.
-CONSTANT_dB, CONSTANT_m, CONSTANT_SHARE = 0.01, 0.01, 0.01
+#: Spreads of powers and moves, and shares of requests, up to which nothing is decided.
+CONSTANT_dB, CONSTANT_m, CONSTANT_SHARE = 0.5, 1.0, 0.01
 
 #: Sent requests of a device from which on its powers have a spread.
 LEAST_REQUESTS = 2
@@ -63,15 +63,14 @@ class Behaviour:
 
     @property
     def constant(self) -> bool:
-        """Decisions do not depend on what is seen: powers, moves and preferences never change.
+        """Decisions do not depend on what is seen: powers and preferences hardly change.
 
-        Says nothing of plans of single slots, where nothing can change.
+        Nor do moves, unless of UAVs that serve nobody, to whom it makes no difference where they
+        are. Nothing is said of plans of single slots, where nothing can change.
         """
-        return (
-            self.power_spread_dB <= CONSTANT_dB
-            and not self.flight_spread_m > CONSTANT_m
-            and self.against_order <= CONSTANT_SHARE
-        )
+        moves = self.by_uavs > CONSTANT_SHARE and self.flight_spread_m > CONSTANT_m
+        orderly = self.against_order <= CONSTANT_SHARE
+        return self.power_spread_dB <= CONSTANT_dB and orderly and not moves
 
 
 def behaviours(store: Store, scored: pd.DataFrame, lines: Sequence[Line]) -> dict[int, Behaviour]:

@@ -69,6 +69,13 @@ def test_what_never_changes_is_constant() -> None:
     assert not behaviour([deed([[0, 1, 2]], moves_m=[4, -4, 4, -4])]).constant
 
 
+def test_flights_of_uavs_that_serve_nobody_decide_nothing() -> None:
+    """Wherever they go: all requests go to a satellite, always at the same power."""
+    found = behaviour([deed(1, moves_m=[4, -4, 4, -4])])
+    assert found.flight_spread_m > 1
+    assert found.constant
+
+
 def test_servers_against_a_fixed_order_are_decisions() -> None:
     """The UAV where the satellite was open, and the other way round: half of each device's
     choices are against any order. A server that is taken where another is not open is not."""
