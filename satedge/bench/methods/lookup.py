@@ -56,7 +56,10 @@ def lacking(module: str) -> str:
 
 @lru_cache(maxsize=1)
 def _extras() -> dict[str, str]:
-    """Name of a package, in small letters -> the first extra of this one that brings it."""
+    """Name of a package, in small letters -> the extra of this one that brings it.
+
+    Of several, `minlp`: the smallest, without torch.
+    """
     found: dict[str, str] = {}
     try:
         wanted = importlib.metadata.requires("satedge") or []
@@ -65,7 +68,8 @@ def _extras() -> dict[str, str]:
     for line in wanted:
         name, extra = re.match(r"[\w-]*", line), re.search(r"extra == ['\"](\w+)['\"]", line)
         if name and extra and extra[1] not in _FOR_DEVELOPERS:
-            found.setdefault(name[0].lower(), extra[1])
+            package = name[0].lower()
+            found[package] = extra[1] if extra[1] == "minlp" else found.get(package, extra[1])
     return found
 
 
