@@ -16,27 +16,40 @@ export MKL_NUM_THREADS = 1
 export NUMBA_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark train test test-slow test-browser check lint types imports instances report bench docs clean-env
+.PHONY: help benchmark train verified test test-slow test-browser check lint types imports instances report bench docs clean-env
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+# Before a command that says nothing for long: a dot every three seconds until it ends.
+DOTS := while sleep 3; do printf .; done & dots=$$!; trap 'kill $$dots; echo' EXIT;
 
 $(READY): pyproject.toml constraints.txt
 	@echo "[satedge] making $(VENV) from constraints.txt (a few minutes, once)"
 	@command -v $(PYTHON) >/dev/null || { echo "[satedge] $(PYTHON) not found: install Python 3.11 or set PYTHON=" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "[satedge] 1/2 installing torch (CPU)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	@$(DOTS) $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
 	@echo "[satedge] 2/2 installing satedge and everything it can use"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(DOTS) $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(READY)
+	@echo "[satedge] environment ready"
+
+# The same with every wheel checked against hashes.txt, which is of one platform.
+verified: ## Make the environment anew, every wheel checked by its hash (Linux, x86-64).
+	@command -v $(PYTHON) >/dev/null || { echo "[satedge] $(PYTHON) not found: install Python 3.11 or set PYTHON=" >&2; exit 2; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "[satedge] installing what hashes.txt lists"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r hashes.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY) $(SITE)
 	@echo "[satedge] environment ready"
 
 # Kernels are compiled once after each change of their sources, not inside somebody's time limit.
 KERNELS := $(VENV)/.kernels
-$(KERNELS): $(READY) $(wildcard minlp/*.py minlp/*/*.py)
+$(KERNELS): $(READY) $(wildcard minlp/*.py minlp/*/*.py satedge/kernels/*.py satedge/compiled/*.py drl/env/*.py)
 	@echo "[satedge] compiling kernels (half a minute, once)"
-	@$(BIN)/python -m minlp.kernels
+	@if ! [ -t 2 ]; then $(DOTS) fi; $(BIN)/python -m satedge.kernels
 	@touch $(KERNELS)
 
 benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print its table.
@@ -66,7 +79,7 @@ imports: $(READY)
 check: lint types imports test ## Lint, formatting, types, import order, tests.
 
 instances: $(READY) ## Regenerate every suite and check it against its manifest.
-	@$(BIN)/satedge suites
+	@$(BIN)/satedge suites --check
 
 report: $(READY) ## Rebuild tables and figures of results/runs/$(STUDY).
 	@$(BIN)/satedge report results/runs/$(STUDY)
@@ -78,7 +91,7 @@ bench: $(KERNELS) ## Measure speed against peers in the same run.
 SITE := $(VENV)/.docs
 $(SITE): $(READY)
 	@echo "[satedge] installing the tools of the site"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@$(DOTS) $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $(SITE)
 
 docs: $(SITE) ## Build the documentation into site/ (open site/index.html).

@@ -23,7 +23,7 @@ FAMILIES = {
 
 CODE = """
 import importlib, resource, sys
-from minlp.kernels import KERNELS, import_all, warm_up
+from satedge.kernels import KERNELS, import_all, warm_up
 
 def cpu_s():
     used = resource.getrusage(resource.RUSAGE_SELF)

@@ -50,7 +50,7 @@ def slots(scenario: Scenario, singles: int, episodes: int) -> list[Instance]:
 
 def near_optimal(drawn: list[Instance], gap: float, slot_budget_s: float) -> tuple[Played, float]:
     """What branch and bound does slot by slot, and the mean of its certified gaps."""
-    solve, plans, gaps = load(find("exact-rolling")), [], []
+    solve, plans, gaps = load(find("myopic-exact")), [], []
     for instance in drawn:
         found = solve(instance, budget_s=np.inf, seed=0, gap=gap, slot_budget_s=slot_budget_s)
         plans.append(found.plan)

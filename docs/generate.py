@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: tables from the code, pages and pictures from outside docs/, and MathJax.
+"""Hooks of MkDocs: tables from the code, notebooks, pages and pictures from outside docs/, MathJax.
 
 A comment `<!-- generated: NAME -->` in a page becomes the table of that name.
 """
@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import notebooks
 from reference_tables import TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BORROWED = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 
 MARK = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.M)
+#: A link to a notebook, which is a page of the site.
+NOTEBOOK = re.compile(r"\]\(((?:\.\./)*notebooks/\w+)\.ipynb\)")
 #: A link or picture whose target lies above the page.
 UPWARD = re.compile(r"(!?)\[([^\]]*)\]\((\.\./[^)#\s]+)[^)]*\)")
 
@@ -53,6 +56,9 @@ def on_files(files: Any, config: Any) -> Any:
     for page, source in BORROWED.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         files.append(File.generated(config, page, content=text.replace("](docs/", "](")))
+    for name in notebooks.names():
+        page = f"notebooks/{name}.md"
+        files.append(File.generated(config, page, content=notebooks.markdown(name)))
     pictures = {
         outside(file.src_uri, found[3])
         for file in files.documentation_pages()
@@ -85,4 +91,4 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
             return f"![{text}]({'../' * here.count('/')}outside/{path})"
         return f"`{path}`" if path.startswith(text) else f"{text} (`{path}`)"
 
-    return UPWARD.sub(inside, indented(filled(markdown)))
+    return UPWARD.sub(inside, NOTEBOOK.sub(r"](\1.md)", indented(filled(markdown))))

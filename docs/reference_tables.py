@@ -16,10 +16,11 @@ FORMULAS = {
     "gap": r"$(C - L) / \lvert C \rvert$",
     "own gap": r"$(C - \ell) / \lvert C \rvert$, or $(C^\ast - \ell) / C^\ast$",
     "controllable gap": r"$(C - L) / (C - C_{\mathrm{floor}})$",
-    "excess": r"$C / C_{\mathrm{causal}} - 1$",
+    "excess": r"$C / C_{\mathrm{ref}} - 1$",
+    "over best here": r"$C / C_{\mathrm{causal}} - 1$",
     "over hindsight": r"$C / C_{\mathrm{hindsight}} - 1$",
     "controllable excess": (
-        r"$(C - C_{\mathrm{floor}}) / (C_{\mathrm{causal}} - C_{\mathrm{floor}}) - 1$"
+        r"$(C - C_{\mathrm{floor}}) / (C_{\mathrm{ref}} - C_{\mathrm{floor}}) - 1$"
     ),
     "normalised": r"$(C - C^\ast) / (C_{\mathrm{random}} - C^\ast)$",
     "latency": r"$\sum T_k$ / requests sent",
@@ -204,6 +205,13 @@ def rows() -> str:
     return table(("column", "type", "unit", "meaning"), told)
 
 
+def score_columns() -> str:
+    """What is added to the rows of a study that are read from Python."""
+    from satedge.bench.score.score import SCORES
+
+    return table(("column", "meaning"), [(code(c.name), c.doc) for c in SCORES])
+
+
 def suites() -> str:
     """Every suite of instances."""
     from satedge.bench.study.suite_data import SUITES
@@ -320,6 +328,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "learner-settings": learner_settings,
     "scores": scores,
     "rows": rows,
+    "score-columns": score_columns,
     "suites": suites,
     "studies": studies,
     "study-keys": study_keys,

@@ -11,7 +11,18 @@ import sys
 
 import typer
 
-from satedge.commands import benchmark, check, describe, judge, listing, make, solve, train, verify
+from satedge.commands import (
+    benchmark,
+    check,
+    describe,
+    judge,
+    listing,
+    make,
+    solve,
+    submission,
+    train,
+    verify,
+)
 
 HELP = """Certified benchmark: offloading multimodal-LLM requests to UAVs and satellites.
 
@@ -46,7 +57,10 @@ def _top(
     """Options before the command."""
 
 
-for _module in (make, solve, verify, judge, benchmark, check, describe, train, listing):
+_MODULES = (
+    make, solve, verify, judge, benchmark, check, submission, describe, train, listing,
+)  # fmt: skip
+for _module in _MODULES:
     _module.register(app)
 
 
@@ -75,6 +89,13 @@ def _called() -> int:
         return ended.code if isinstance(ended.code, int) else 1
     except KeyboardInterrupt:
         return 130
+    except ModuleNotFoundError as error:
+        from satedge.bench.methods.lookup import importable, lacking
+
+        if not error.name or importable(error.name.partition(".")[0]):
+            raise
+        print(f"satedge: {lacking(error.name)}", file=sys.stderr)
+        return 2
     except (ValueError, OSError, RuntimeError) as error:
         if not _is_told(error) or _is_of_output(error):
             raise

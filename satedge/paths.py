@@ -1,8 +1,8 @@
 """Where committed suites, records, policies and results lie, in a clone, a wheel or an sdist.
 
-In a clone or an unpacked source distribution they lie beside the package. An installed wheel does
-not carry them: they are looked for in the clone that the current folder belongs to, or in the
-folder that the environment variable SATEDGE_HOME names.
+In a clone they lie beside the package. An installed wheel brings the records and makes suites when
+they are asked for; policies and results it does not carry: they are looked for in the clone that
+the current folder belongs to, or in the folder that the environment variable SATEDGE_HOME names.
 """
 
 from __future__ import annotations
@@ -31,8 +31,14 @@ def find_root() -> Path:
     return next((folder for folder in candidates if _is_root(folder)), here)
 
 
+#: The package lies in a clone or an unpacked source distribution, and is used from there.
+IN_PLACE = _is_root(PACKAGE.parent)
+
 ROOT = find_root()
 INSTANCES = ROOT / "instances"
+#: Best known values: those of a clone, or the wheel's own.
 RECORDS = INSTANCES / "records"
+if not RECORDS.is_dir():
+    RECORDS = PACKAGE / "bench" / "study" / "data" / "records"
 POLICIES = ROOT / "results" / "policies"
 PUBLISHED = ROOT / "results" / "paper"

@@ -7,7 +7,8 @@ A package registers what it has to prepare when it is imported; whoever times so
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Listener = Callable[[str], None]
 Step = Callable[[], None]
@@ -35,6 +36,17 @@ def listen(listener: Listener) -> None:
     """Have what is said told to this listener."""
     global _listener
     _listener = listener
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Have what is said meanwhile told to this listener."""
+    before = _listener
+    listen(listener)
+    try:
+        yield
+    finally:
+        listen(before)
 
 
 def on_terminal(text: str) -> None:

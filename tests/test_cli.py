@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from satedge.api import Result, generate
 from satedge.cli import main
-from satedge.commands.solve import _lines as summary_lines
 from satedge.problem.io.files import read_instance, read_plan, write_plan
 from satedge.problem.io.folder import only_one
 from satedge.problem.plan import Plan
@@ -144,16 +145,43 @@ def test_generate_with_own_sites(tmp_path: Path) -> None:
 
 def test_solve_shows_every_device(folder: Path) -> None:
     """On one slot: server, power, latency, energy and deadline margin of each device."""
-    text = fine("solve", folder / "tiny-0.json", "--method", "greedy")
+    text = fine("solve", folder / "tiny-0.json", "--method", "greedy", "--wide")
     for word in ("device", "server", "power W", "latency s", "energy J", "margin s", "cost"):
         assert word in text
     assert text.count("satellite") + text.count("uav") >= 1
-    assert "feasible" in text
+    assert "requests" in text
+
+
+def test_tables_fit_eighty_columns(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a narrow terminal has no room for is left out and named; numbers are whole."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in (("solve", folder / "tiny-0.json", "-m", "greedy"), ("methods",), ("scenario",)):
+        text = fine(*words)
+        assert max(map(len, text.splitlines())) <= 80, text
+        assert "…" not in text
+    slot = fine("solve", folder / "tiny-0.json", "-m", "greedy")
+    assert "with --wide: upload s, compute s" in slot
+    whole = fine("solve", folder / "tiny-0.json", "-m", "greedy", "--wide")
+    assert "with --wide" not in whole
+    numbers = set(re.findall(r"\d+\.\d{4}", whole))
+    assert set(re.findall(r"\d+\.\d{4}", slot)) < numbers
+    assert "solver, formulation" in fine("methods", "--wide")
+
+
+def test_devices_count_from_0_everywhere(folder: Path, tmp_path: Path) -> None:
+    """The table's servers are those of the plan's file."""
+    plan_file = tmp_path / "plan.json"
+    text = fine("solve", folder / "tiny-0.json", "-m", "greedy", "--plan-out", plan_file)
+    (servers,) = json.loads(plan_file.read_text())["server"]
+    n_uavs = read_instance(folder / "tiny-0.json").scenario.n_uavs
+    for k, server in enumerate(servers):
+        name = f"uav {server}" if server < n_uavs else f"satellite {server - n_uavs}"
+        assert re.search(rf"^{k} +{name} ", text, re.M), text
 
 
 def test_solve_json_is_one_published_object(folder: Path) -> None:
     """Scripts read one JSON object; its cost is the referee's."""
-    told = json.loads(fine("solve", folder / "tiny-0.json", "-m", "independent-bound", "--json"))
+    told = json.loads(fine("solve", folder / "tiny-0.json", "-m", "branch-and-bound", "--json"))
     published = {
         "instance", "slot", "method", "seed", "status", "cost", "lower_bound", "gap", "feasible",
         "latency_s", "energy_J", "deadline_misses", "refused", "outages", "wall_s", "versions",
@@ -198,7 +226,7 @@ def test_solve_with_own_method(folder: Path, tmp_path: Path) -> None:
     done = call("solve", file, "-m", "mine:solve", "--setting", "lever=1", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (
         2,
-        "satedge: mine:solve: unknown setting 'lever'; allowed: level\n",
+        "satedge: mine:solve: unknown setting 'lever' (did you mean level?); allowed: level\n",
     )
 
 
@@ -207,6 +235,12 @@ def test_failed_method_is_exit_code_1(folder: Path) -> None:
     done = call("solve", folder / "tiny-0.json", "-m", "support.toys:crashes")
     assert done.returncode == 1
     assert "exit code 7" in done.stdout
+    assert "last incumbent" in done.stdout
+    assert "feasible" not in done.stdout, "a plan that is no answer has no score"
+    told = json.loads(
+        call("solve", folder / "tiny-0.json", "-m", "support.toys:crashes", "--json").stdout
+    )
+    assert told["cost"] is told["gap"] is None
     assert "about to die" in done.stdout
 
 
@@ -254,9 +288,15 @@ def test_export(folder: Path, tmp_path: Path, form: str) -> None:
     words = ("export", folder / "tiny-0.json", "--format", form, "--out", out)
     assert str(out) in fine(*words)
     assert out.stat().st_size > 1000
+    digest = out.read_bytes()
+    fine(*words[:2], "--out", out)
+    assert out.read_bytes() == digest, "the format is that of the name"
     refused = call(*words[:3], "xls", "--out", out)
     assert refused.returncode == 2
     assert "nl, gms, mps, lp" in refused.stderr
+    other = "gms" if form == "nl" else "nl"
+    assert call(*words[:3], other, "--out", out).returncode == 2
+    assert call(*words[:2], "--out", tmp_path / "p1.txt").returncode == 2
 
 
 def test_read_solution(folder: Path, tmp_path: Path) -> None:
@@ -340,8 +380,9 @@ def test_latencies_without_end_are_shown() -> None:
     row = {"method": "m", "instance": "i", "seed": 0, "status": "done", "method_status": ""}
     row |= {"reason": "", "cost": 1.0, "feasible": False, "deadline_misses": 1, "refused": 0}
     row |= {"outages": 1, "requests": 3, "latency_s": None, "energy_J": None, "wall_s": 1.0}
-    lines = dict(summary_lines(row | {"budget_s": 2.0}))
-    assert lines["feasible"] == "no: 1 deadline misses, 0 refused, 1 outages of 3 requests"
+    instance = generate("tiny")
+    lines = dict(Result(instance, {"row": row | {"budget_s": 2.0}, "plan": None}).lines())
+    assert lines["requests"] == "3: 1 deadline misses, 0 refused, 1 outages"
     assert lines["latency"] == "inf s, mean over requests"
 
 
@@ -385,19 +426,52 @@ def test_gate_is_exit_code_1(folder: Path, tmp_path: Path) -> None:
     assert "support.toys:lies certifies 1e+09" in done.stdout
 
 
+def test_results_are_handed_in_judged_and_shown(tmp_path: Path) -> None:
+    """Submit, check and board; a refused plan is exit code 1, a broken folder 2."""
+    out = tmp_path / "submissions" / "Greedy"
+    fine("submit", "Greedy", "-m", "greedy", "-s", "tiny", "--out", out)
+    told = json.loads(fine("check-submission", out, "--again", "2", "--json"))
+    assert told["told"] == "reproduced"
+    assert {f["status"] for f in told["instances"]} == {"accepted"}
+    mine = ("--plans", out / "plans", "--kind", "heuristic", "-s", "tiny", "--out", tmp_path / "b")
+    fine("submit", "By hand", *mine)
+    (out / "plans" / "tiny-3000.json").unlink()
+    refused = call("check-submission", out)
+    assert (refused.returncode, "29 accepted, 0 better" in refused.stdout) == (1, True)
+    said = fine("board", out, tmp_path / "b", "--out", tmp_path / "board", "--again", "1")
+    assert "index.html: 2 submissions, 30 instances" in said
+    assert "claimed: By hand: method '' is none of this package" in said
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("solve", "none.json"), "none.json"),
-        (("solve", "{file}", "-m", "gredy"), "method 'gredy': allowed is one of"),
+        (
+            ("solve", "{file}", "-m", "gredy"),
+            "method 'gredy' (did you mean greedy?): allowed is one of",
+        ),
         (("solve", "{file}", "-m", "nowhere:solve"), "the module nowhere is not there"),
         (("judge", "{file}", "{file}"), "{file}: format ="),
-        (("generate", "--out", "x", "-p", "papr"), "preset 'papr'"),
+        (("generate", "--out", "x", "-p", "papr"), "preset 'papr' (did you mean paper?)"),
         (("generate", "--out", "x", "--set", "n_device=3"), "did you mean n_devices"),
         (("generate", "--out", "x", "--set", "n_devices=-3"), "an integer in [1, 200]"),
+        (("generate", "--out", "/dev/null/x"), "/dev/null/x: cannot be written"),
         (("benchmark", "quik"), "did you mean quick?"),
+        (("benchmark", "quick", "--again", "bogus", "--dry-run"), "status 'bogus': allowed is"),
+        (("benchmark", "quick", "--only", "greeedy", "--dry-run"), "did you mean greedy?"),
+        (("benchmark", "quick", "--cluster", "foo"), "allowed is an address like tcp://"),
+        (("solve", "{file}", "-m", "greeedy"), "did you mean greedy?"),
+        (("solve", "{file}", "-m", "general", "--setting", "solver=sicp"), "did you mean scip?"),
+        (("solve", "{file}", "-m", "alternate", "--setting", "gpa=1"), "unknown setting 'gpa'"),
+        (("solve", "tiny", "-m", "adsac"), "allowed is a name ending in .json"),
+        (("describe", "contendde"), "did you mean contended?"),
         (("report", "nowhere"), "nowhere: no results are there"),
         (("check", "nowhere"), "nowhere: no results are there"),
+        (("check-submission", "nowhere"), "nowhere/submission.json: cannot be read"),
+        (("board", "nowhere"), "nowhere/submission.json: cannot be read"),
+        (("submit", "a/b", "-m", "greedy"), "name = 'a/b': allowed is 1 to 60 letters"),
+        (("submit", "a", "-m", "greedy", "-s", "x"), "suite 'x': allowed is one of"),
         (("train", "nothing"), "method = 'nothing'"),
     ],
 )
@@ -446,6 +520,45 @@ def test_completion(shell: str) -> None:
     )  # fmt: skip
     assert "solve" in found.stdout
     assert "judge" not in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("solve x -m branch", "branch-and-bound"),
+        ("benchmark qui", "quick"),
+        ("benchmark quick --method gree", "greedy"),
+        ("generate -p contended-b", "contended-balanced"),
+        ("generate --set n_dev", "n_devices="),
+        ("describe slots-b", "slots-balanced"),
+        ("train hybrid", "hybrid-ppo"),
+        ("scenario --preset tin", "tiny"),
+    ],
+)
+def test_names_are_completed(words: str, told: str) -> None:
+    """Methods, studies, presets, fields, suites and learners, by what their tables say."""
+    line = f"satedge {words}"
+    given = {"_SATEDGE_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    given["COMP_CWORD"] = str(len(line.split()) - 1)
+    found = subprocess.run(
+        [SATEDGE], capture_output=True, text=True, env={**os.environ, **given}, check=True
+    )
+    assert found.stdout.split() == [told]
+
+
+def test_every_listing_is_json() -> None:
+    """Methods, scenario, suites and studies, for scripts."""
+    methods = json.loads(fine("methods", "--json"))
+    assert {"name", "family", "doc", "needs", "available"} <= set(methods[0])
+    assert all(field["doc"] for field in json.loads(fine("scenario", "--json"))["fields"])
+    suites = {s["name"]: s for s in json.loads(fine("suites", "--json"))}
+    assert (suites["tiny"]["instances"], suites["tiny"]["committed"]) == (30, True)
+    assert "quick" in {s["name"] for s in json.loads(fine("studies", "--json"))}
+    jobs = json.loads(fine("train", "--study", "quick", "--dry-run", "--json"))
+    assert {"policies", "learner", "missing", "expected_s"} <= set(jobs[0])
+    assert call("train", "adsac", "--json").returncode == 2
+    for words in (("suites",), ("studies",)):
+        assert "tiny" in fine(*words) or "quick" in fine(*words)
 
 
 def test_module_and_script_are_the_same() -> None:

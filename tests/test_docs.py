@@ -16,10 +16,12 @@ DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))
 
 import generate  # noqa: E402
+import notebooks  # noqa: E402
 import reference_tables  # noqa: E402
 
 PAGES = sorted(p for p in DOCS.rglob("*.md"))
-RUN = [p for p in PAGES if re.search(r"^ *```", p.read_text(), re.M)]
+README = ROOT / "README.md"
+RUN = [p for p in [README, *PAGES] if re.search(r"^ *```", p.read_text(), re.M)]
 #: An optional reason not to run, or name of the file that it is; then a fenced block.
 BLOCK = re.compile(
     r"^ *(?:<!-- not run: ([^>]+) -->\n+)?(?:`([\w.]+)`:\n\n)?( *)```(\w*)\n(.*?)^\3```$",
@@ -65,10 +67,13 @@ def run_console(text, folder):
             assert any(shape.fullmatch(p) for p in printed), f"{command}\n{line}\n{out}"
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda p: str(p.relative_to(DOCS)))
+@pytest.mark.parametrize("page", RUN, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_page_does_what_it_says(page, tmp_path, monkeypatch):
-    """Python blocks share their names, files are written, commands run in the same folder."""
+    """Python blocks share their names, files are written, commands run in the same folder; README
+    speaks of a clone."""
     monkeypatch.chdir(tmp_path)
+    if page.parent == ROOT:
+        Path("instances").symlink_to(ROOT / "instances")
     monkeypatch.syspath_prepend(tmp_path)
     names: dict[str, object] = {}
     for reason, file, kind, text in blocks(page):
@@ -84,10 +89,45 @@ def test_a_page_does_what_it_says(page, tmp_path, monkeypatch):
             assert kind in ("", "text"), f"{page.name}: a {kind} block that nothing tests"
 
 
+def test_make_has_the_targets_that_pages_name():
+    """Blocks without a language, and words in code, name targets of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    for page in [README, ROOT / "CONTRIBUTING.md", *PAGES]:
+        named = re.findall(r"(?:^(?:\$ )?|`)make ([a-z-]+)", page.read_text(), re.M)
+        assert set(named) <= targets, page.name
+
+
 def test_few_blocks_are_left_out():
     """What cannot run here says why."""
     left_out = [(p.name, reason) for p in PAGES for reason, *_ in blocks(p) if reason]
     assert len(left_out) <= 8, left_out
+
+
+@pytest.mark.parametrize("name", notebooks.names())
+def test_a_notebook_does_what_it_shows(name, tmp_path, monkeypatch):
+    """Its cells run, and show what the file shows, but for times; it is small and without paths."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    kept = notebooks.read(name)
+    assert shown(notebooks.executed(kept)) == shown(kept)
+    text = (DOCS / "notebooks" / f"{name}.ipynb").read_text()
+    assert len(text) < 300_000
+    assert str(Path.home()) not in text
+    assert str(ROOT) not in text
+
+
+def shown(notebook):
+    """Outputs of the cells as words: numbers left out, which may differ in their last digits, and
+    pictures."""
+    found = []
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {"text/plain": output.get("text")})
+            texts = {kind: "".join(data[kind]) for kind in data if kind != "image/png"}
+            digits = {k: re.sub(r"[-+]?\d[\d.e-]*", "#", v) for k, v in texts.items()}
+            digits = {k: v.replace(r"\textbf{#}", "#") for k, v in digits.items()}
+            found.append((output["output_type"], sorted(data), digits))
+    return found
 
 
 def test_links_lead_somewhere():
@@ -112,6 +152,7 @@ def test_the_site_has_every_page():
     """The navigation names each page once and no other."""
     named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
     there = [str(p.relative_to(DOCS)) for p in PAGES] + list(generate.BORROWED)
+    there += [f"notebooks/{name}.md" for name in notebooks.names()]
     assert sorted(named) == sorted(there)
 
 

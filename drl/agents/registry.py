@@ -12,6 +12,7 @@ from drl.core.layout import Layout, Sizes
 from drl.core.learner import Learner
 from drl.core.nets import Streams
 from drl.core.settings import PRESETS, Settings, SettingsError
+from satedge.nearest import did_you_mean
 
 AGENTS: tuple[Agent[Any], ...] = (
     ad_sac.AGENT,
@@ -31,7 +32,8 @@ def settings_of(method: str, preset: str = "table-2", **changes: Any) -> Setting
     """Settings of a method under a preset, with some fields changed. Raises SettingsError."""
     for name, value, known in (("method", method, METHODS), ("preset", preset, PRESETS)):
         if value not in known:
-            raise SettingsError(f"{name} = {value!r}: allowed is one of {', '.join(known)}")
+            hint = did_you_mean(value, known)
+            raise SettingsError(f"{name} = {value!r}{hint}: allowed is one of {', '.join(known)}")
     return METHODS[method].replace(**PRESETS[preset] | changes)
 
 

@@ -31,6 +31,9 @@ Info = dict[str, Any]
 #: Parts of an observation that are 0 or 1.
 FLAGS = ("idle", "available")
 
+#: gymnasium's modes that the vector environment has, and the batch's words for them.
+AUTORESETS = {AutoresetMode.SAME_STEP: "same-step", AutoresetMode.NEXT_STEP: "next-step"}
+
 
 class OffloadingEnv(gym.Env[Observation, Action]):
     """`satedge/Offloading-v0`: an episode of T slots, truncated at its end, never terminated.
@@ -56,7 +59,7 @@ class OffloadingEnv(gym.Env[Observation, Action]):
     ) -> None:
         self.render_mode = _checked_mode(render_mode, self.metadata["render_modes"])
         pool = make_pool(scenario, instances, reference)
-        self.batch = OffloadingBatch(pool, 1, autoreset=False, refusal=refusal)
+        self.batch = OffloadingBatch(pool, 1, autoreset="off", refusal=refusal)
         self.observation_space = observation_space(self.batch.encoder)
         self.action_space = action_space(self.batch)
         self._mask: Mask = np.zeros((1, self.batch.n_devices, self.batch.n_options), bool)
@@ -97,6 +100,13 @@ class OffloadingEnv(gym.Env[Observation, Action]):
         """
         return self._mask[0].copy()
 
+    @property
+    def decided(self) -> StepResult:
+        """What came of the slot decided last. Raises gymnasium's ResetNeeded without one."""
+        if self._frame is None or self._frame.result is None:
+            raise gym.error.ResetNeeded("nothing is decided yet: call step first")
+        return self._frame.result
+
     def render(self) -> Any:
         """The slot decided last: a table ("ansi") or a map, (H, W, 3) uint8 ("rgb_array")."""
         if self._frame is None:
@@ -113,8 +123,10 @@ class OffloadingEnv(gym.Env[Observation, Action]):
 class OffloadingVectorEnv(VectorEnv[Observation, Action, NDArray]):
     """A whole batch behind gymnasium's VectorEnv: what SyncVectorEnv of the single one returns.
 
-    Environment i of `reset(seed=s)` is the single environment of `reset(seed=s + i)`. Episodes
-    reset in the step that ends them; `info["final_obs"]` and `info["final_info"]` are theirs.
+    Environment i of `reset(seed=s)` is the single environment of `reset(seed=s + i)`. With
+    `autoreset_mode` "SameStep" episodes reset in the step that ends them, and `info["final_obs"]`
+    and `info["final_info"]` are theirs; with "NextStep" in the step after it, whose action counts
+    for nothing, with reward 0.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012
@@ -130,11 +142,14 @@ class OffloadingVectorEnv(VectorEnv[Observation, Action, NDArray]):
         reference: Scenario | str | None = None,
         render_mode: str | None = None,
         refusal: bool = False,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
     ) -> None:
         self.render_mode = _checked_mode(render_mode, self.metadata["render_modes"])
         self.num_envs = num_envs
+        mode = _autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": mode}
         pool = make_pool(scenario, instances, reference)
-        self.batch = OffloadingBatch(pool, num_envs, refusal=refusal)
+        self.batch = OffloadingBatch(pool, num_envs, autoreset=AUTORESETS[mode], refusal=refusal)
         self.single_observation_space = observation_space(self.batch.encoder)
         self.single_action_space = action_space(self.batch)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -172,8 +187,11 @@ class OffloadingVectorEnv(VectorEnv[Observation, Action, NDArray]):
 
     def _infos(self, result: StepResult) -> Info:
         """Figures of the step where episodes go on, those of the end under `final_info`."""
-        ended, pool, encoder = result.truncated, self.batch.pool, self.batch.encoder
-        infos = _masked(_figures(result), ~ended) if not ended.all() else {}
+        pool, encoder = self.batch.pool, self.batch.encoder
+        same_step = self.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
+        ended = result.truncated & same_step
+        told = ~(ended | result.fresh)
+        infos = _masked(_figures(result), told) if told.any() else {}
         infos |= _masked(self._here(), np.ones(self.num_envs, bool))
         if ended.any():
             last = _figures(result) | _place(pool, result.info["instance"], result.final_mask)
@@ -233,6 +251,14 @@ def _checked_mode(mode: str | None, allowed: list[str]) -> str | None:
     if mode is not None and mode not in allowed:
         raise ValueError(f"render_mode = {mode!r}: allowed is one of {allowed} or None")
     return mode
+
+
+def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    allowed = {known.value: known for known in AUTORESETS}
+    value = mode.value if isinstance(mode, AutoresetMode) else mode
+    if value not in allowed:
+        raise ValueError(f"autoreset_mode = {value!r}: allowed is one of {', '.join(allowed)}")
+    return allowed[value]
 
 
 def _chosen(options: dict[str, Any] | None, pool: Pool) -> Any:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from drl.env.spaces import Encoder
+from drl.env.kernel import Look
+from drl.env.spaces import LIMIT, Encoder, Floats, middle_and_half
+from satedge.compiled.slots import slots_of
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance, InstanceError, join
 from satedge.problem.io.files import read_instance
@@ -45,7 +47,8 @@ class Pool:
         self.length = np.array([i.n_slots for i in instances])
         self.offset = np.cumsum(self.length) - self.length
         self.start_xy_m = np.stack([i.uav_xy_m for i in instances])
-        self.exogenous = self.encoder.exogenous(self.slots)
+        self.tables = slots_of(self.slots)
+        self.look = _look(self.encoder, self.encoder.exogenous(self.slots))
 
 
 #: Episodes to play: how many to generate, a file, several instances or files, or a shared pool.
@@ -71,6 +74,28 @@ def make_pool(
     if wanted is not None and wanted != pool.scenario:
         raise InstanceError("scenario: allowed is that of the instances, or none")
     return pool
+
+
+def _look(encoder: Encoder, exogenous: Floats) -> Look:
+    """How kernels are to write observations."""
+    s, start = encoder.reference, {name: at.start for name, at in encoder.places.items()}
+    gain_middle_dB, gain_half_dB = middle_and_half(*encoder.uav_range_dB())
+    side_middle_m, side_half_m = middle_and_half(0.0, s.area_side_m)
+    slot_middle, slot_half = middle_and_half(0.0, s.n_slots)
+    return Look(
+        exogenous=exogenous,
+        links=start["links"],
+        uavs=start["uavs"],
+        slot=start["slot"],
+        available=start["available"],
+        gain_middle_dB=gain_middle_dB,
+        gain_half_dB=gain_half_dB,
+        side_middle_m=side_middle_m,
+        side_half_m=side_half_m,
+        slot_middle=slot_middle,
+        slot_half=slot_half,
+        limit=LIMIT,
+    )
 
 
 def _check_instances(instances: Sequence[Instance]) -> None:

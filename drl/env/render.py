@@ -76,7 +76,7 @@ def _decision(frame: Frame, device: Device, k: int) -> str:
         return "  refused"
     verdict, n_uavs = frame.result.verdict, frame.slots.scenario.n_uavs
     up = device.server >= n_uavs
-    server = f"SAT {device.server - n_uavs + 1}" if up else f"UAV {device.server + 1}"
+    server = f"SAT {device.server - n_uavs}" if up else f"UAV {device.server}"
     return (
         f"  {server:>6} {device.power_W:7.1e} W {verdict.latency_s[0, k]:6.3f} s "
         f"{verdict.energy_J[0, k]:6.2f} J" + "  missed" * device.deadline_miss

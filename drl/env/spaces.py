@@ -85,6 +85,8 @@ class Encoder:
         part["satellites"][..., 0] = self._window(slots.window_s)
         part["satellites"][..., 1] = slots.access[:, None] == np.arange(s.n_satellites)
         part["idle"][:] = ~active
+        c, m = slots.coefficients, slots.scenario.n_uavs
+        part["available"][..., m:] = (c.accurate & c.linked[:, None, :])[..., m:]
         return table
 
     def complete(
@@ -98,13 +100,13 @@ class Encoder:
         s, part = self.reference, self.split(table)
         mask = reachable(slots, uav_xy_m)
         gain_dB = _dB(uav_gains(slots, uav_xy_m))
-        part["links"][..., :-1] = _scaled(gain_dB, *self._uav_range_dB())
+        part["links"][..., :-1] = _scaled(gain_dB, *self.uav_range_dB())
         part["uavs"][..., :2] = _scaled(uav_xy_m, 0.0, s.area_side_m)
         part["slot"][..., 0] = _scaled(slot, 0, s.n_slots)
         part["available"][:] = mask
         return mask
 
-    def _uav_range_dB(self) -> tuple[float, float]:
+    def uav_range_dB(self) -> tuple[float, float]:
         """Gains across the area's diagonal from the greatest altitude, and right overhead."""
         s = self.reference
         far_m = np.hypot(np.sqrt(2) * s.area_side_m, s.uav_altitude_max_m)
@@ -132,9 +134,14 @@ class Encoder:
 
 def _scaled(value: NDArray, low: float, high: float) -> Array:
     """[low, high] to [-1, 1], clipped at `LIMIT`; where low = high, 0 to 2 low."""
-    middle = (low + high) / 2
-    half = (high - low) / 2 or abs(middle) or 1.0
+    middle, half = middle_and_half(low, high)
     return np.clip((value - middle) / half, -LIMIT, LIMIT)
+
+
+def middle_and_half(low: float, high: float) -> tuple[float, float]:
+    """What becomes 0, and what is added to it to become 1."""
+    middle = (low + high) / 2
+    return middle, (high - low) / 2 or abs(middle) or 1.0
 
 
 def _dB(gain: Array) -> Array:

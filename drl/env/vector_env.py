@@ -1,7 +1,7 @@
 """A batch of offloading environments as arrays: one step decides one slot in each of them.
 
-The referee judges and the projector projects the whole batch at once; there is no loop over
-environments or devices. `drl.env.env` puts gymnasium's interfaces around it.
+One kernel projects, judges and looks at the whole batch (`drl.env.kernel`); this module keeps
+count of episodes. `drl.env.env` puts gymnasium's interfaces around it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from drl.env.kernel import COUNTS, NUMBERS, Seen, Told, observe, step, told_for
 from drl.env.pool import Pool
 from drl.env.spaces import Array, Floats, Mask, decode
+from satedge.compiled.projector import Changed, Raw
+from satedge.compiled.referee import Judged, judged_for, verdict_of
+from satedge.compiled.slots import Decisions, scratch_for
 from satedge.problem.instance import Instance, InstanceError
 from satedge.problem.plan import NO_SERVER, Plan
-from satedge.problem.projector import Changes, project_slots, slot_keys
-from satedge.problem.referee import Verdict, judge
-from satedge.problem.scenario import Scenario
+from satedge.problem.projector import slot_keys
+from satedge.problem.referee import Verdict
+
+#: When an episode begins after one that ended.
+AUTORESET = ("same-step", "next-step", "off")
+
+#: Figures of a step: docs/environment.md says what they are.
+FIGURES = (*NUMBERS, *COUNTS)
+
+#: Decisions carried out, what they cost, what is told of them, and servers drawn anew.
+Played = tuple[Decisions, Judged, Told, Mask]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +53,17 @@ class StepResult:
     """(B, K, S) Its mask."""
     final_active: Mask
     """(B, K) Its devices with a request."""
+    fresh: Mask
+    """(B,) An episode began instead of a decision: the row after its end, with next-step reset.
+    Its reward and figures are 0, and plan and verdict say nothing."""
     info: dict[str, NDArray]
-    """(B,) each, see `summary`."""
+    """(B,) each: `instance`, where it is in the pool, and FIGURES."""
     plan: Plan
     """The decisions carried out: T axis is the batch."""
     verdict: Verdict
     """The referee's word on them."""
+    resampled: Mask
+    """(B, K) Servers that were not available, and that the projector has drawn anew."""
 
 
 class OffloadingBatch:
@@ -57,9 +74,10 @@ class OffloadingBatch:
     depend on those beside it. The first episode's projector seed is the environment's seed, as in
     `satedge.problem.rollout`.
 
-    `pool` is a Pool or its episodes. With `autoreset`, the step that ends an episode begins the
-    next one; without, `reset` must. With `refusal`, devices have one more option, number S, which
-    refuses their request, and masks one more column: true for every request.
+    `pool` is a Pool or its episodes. `autoreset` is one of AUTORESET: the step that ends an
+    episode begins the next one, or the step after it, or only `reset` does. With `refusal`,
+    devices have one more option, number S, which refuses their request, and masks one more
+    column: true for every request.
     """
 
     def __init__(
@@ -68,9 +86,11 @@ class OffloadingBatch:
         n_envs: int,
         seed: int = 0,
         *,
-        autoreset: bool = True,
+        autoreset: str = "same-step",
         refusal: bool = False,
     ) -> None:
+        if autoreset not in AUTORESET:
+            raise ValueError(f"autoreset = {autoreset!r}: allowed is one of {AUTORESET}")
         self.pool = pool if isinstance(pool, Pool) else Pool(pool)
         s = self.scenario = self.pool.scenario
         self.encoder = self.pool.encoder
@@ -84,7 +104,8 @@ class OffloadingBatch:
         self._instance = np.zeros(n_envs, np.int64)
         self._slot = np.zeros(n_envs, np.int64)
         self._uav_xy_m = np.zeros((n_envs, s.n_uavs, 2))
-        self._view = self.pool.slots.rows(slice(0, 0))
+        self._scratch = scratch_for(s)
+        self._draw_seed = self._seed
 
     def reset(
         self, instances: ArrayLike | None = None, seed: int | ArrayLike | None = None
@@ -106,30 +127,30 @@ class OffloadingBatch:
         Any numbers will do; the projector makes them admissible. Raises RuntimeError before the
         first `reset`, and after the end of an episode without `autoreset`.
         """
-        if (self._slot >= self.pool.length[self._instance]).any() or (self._episode < 0).any():
+        over = self._over()
+        if (self._episode < 0).any() or (over.any() and self._autoreset != "next-step"):
             raise RuntimeError("an episode ended or none began: call reset first")
-        before = self._uav_xy_m
-        raw = decode(self.scenario, self._servers(server), continuous, before)
-        keys = slot_keys(self._draw_seed(), self._slot)
-        plan, changes = project_slots(self._view, before, raw, keys)
-        verdict = judge(self._view, plan, previous_xy_m=before)
-        info = summary(verdict, changes) | {"instance": self._instance.copy()}
-
-        self._uav_xy_m = plan.uav_xy_m
-        self._slot = self._slot + 1
-        truncated = self._slot >= self.pool.length[self._instance]
-        final = self._observe()
-        following = final
-        if truncated.any() and self._autoreset:
-            self._begin(truncated)
-            following = self._observe()
-        reward = slot_reward(self.scenario, verdict)
-        return StepResult(*following, reward, truncated, *final, info, plan, verdict)
+        played, final = self._play(self._raw(server, continuous))
+        done, found, told, resampled = played
+        self._uav_xy_m, self._slot = done.uav_xy_m, self._slot + 1
+        truncated = self._over() & ~over
+        for told_of in (told.reward, *told.number, *told.count, resampled):
+            told_of[over] = 0
+        info = dict(zip(FIGURES, (*told.number, *told.count), strict=True))
+        info["instance"] = self._instance.copy()
+        begins = {"same-step": truncated, "next-step": over, "off": over}[self._autoreset]
+        following = self._renewed(final, begins) if begins.any() else final
+        if self._autoreset == "next-step":
+            final = following
+        plan = Plan(done.server, done.power_W, done.uav_xy_m)
+        verdict = verdict_of(found, self.scenario, (self.n_envs,))
+        decided = plan, verdict, resampled
+        return StepResult(*following, told.reward, truncated, *final, over, info, *decided)
 
     @property
     def slots(self) -> Instance:
         """The B slots to decide on: the T axis is the batch."""
-        return self._view
+        return self.pool.slots.rows(self._row())
 
     @property
     def uav_xy_m(self) -> Array:
@@ -155,6 +176,7 @@ class OffloadingBatch:
         """Go on from a `state` of a batch over the same pool; returns what `reset` returns."""
         for name, value in state.items():
             setattr(self, f"_{name}", value.copy())
+        self._count_episodes(self._episode)
         return self._observe()
 
     def _servers(self, option: NDArray) -> NDArray:
@@ -169,16 +191,17 @@ class OffloadingBatch:
         spread = given + np.arange(self.n_envs) if given.ndim == 0 else given
         return spread.astype(np.uint64)
 
-    def _draw_seed(self) -> NDArray[np.uint64]:
-        """(B,) The seed of every environment's current episode."""
-        later = slot_keys(self._seed, self._episode)
-        return np.where(self._episode == 0, self._seed, later)
+    def _count_episodes(self, episode: NDArray[np.int64]) -> None:
+        """Set the numbers of the episodes (B,), and the seeds of their draws."""
+        self._episode = episode
+        later = slot_keys(self._seed, episode)
+        self._draw_seed = np.where(episode == 0, self._seed, later)
 
     def _begin(self, which: Mask, instances: ArrayLike | None = None) -> None:
         """Start the next episode in some environments."""
-        self._episode = self._episode + which
+        self._count_episodes(self._episode + which)
         # No slot has this number, so the draw of the instance is none of the projector's.
-        drawn = slot_keys(self._draw_seed(), np.full(self.n_envs, -1))
+        drawn = slot_keys(self._draw_seed, np.full(self.n_envs, -1))
         n_instances = len(self.pool.instances)
         chosen = (drawn % np.uint64(n_instances)).astype(np.int64)
         if instances is not None:
@@ -193,46 +216,68 @@ class OffloadingBatch:
         start_xy_m = self.pool.start_xy_m[self._instance]
         self._uav_xy_m = np.where(which[:, None, None], start_xy_m, self._uav_xy_m)
 
-    def _observe(self) -> tuple[Floats, Mask, Mask]:
-        """Look at the current slots. After the last one, at that one again.
+    def _over(self) -> Mask:
+        """(B,) The episode has no slot left."""
+        return self._slot >= self.pool.length[self._instance]
+
+    def _row(self, ahead: int = 0) -> NDArray[np.int64]:
+        """(B,) Places in the pool of slots so far ahead; after the last, of that one again.
 
         An instance says nothing of the slot after its end. Its last slot, seen from where the
         UAVs are now, has the same distribution and stands for it in bootstrapped values.
         """
         last = self.pool.length[self._instance] - 1
-        row = self.pool.offset[self._instance] + np.minimum(self._slot, last)
-        self._view = self.pool.slots.rows(row)
-        obs = self.pool.exogenous[row]
-        mask = self.encoder.complete(obs, self._view, self._slot, self._uav_xy_m)
-        active = self._view.active
+        return self.pool.offset[self._instance] + np.minimum(self._slot + ahead, last)
+
+    def _raw(self, server: NDArray, continuous: NDArray) -> Raw:
+        raw = decode(self.scenario, self._servers(server), continuous, self._uav_xy_m)
+        keys = slot_keys(self._draw_seed, self._slot).view(np.int64)
+        numbers = (raw.server, raw.power_W, raw.uav_xy_m)
+        server, power_W, uav_xy_m = (np.require(x, np.float64, ["C", "W"]) for x in numbers)
+        return Raw(server, power_W, uav_xy_m, keys)
+
+    def _play(self, raw: Raw) -> tuple[Played, tuple[Floats, Mask, Mask]]:
+        """Decide the current slots, and see the ones after them."""
+        b, k, m = self.n_envs, self.n_devices, self.n_uavs
+        shapes = (b, k), (b, k), (b, m), (b, k)
+        done = Decisions(
+            np.empty((b, k), np.int64), np.empty((b, k)), np.empty((b, m, 2)), self._uav_xy_m
+        )
+        changed = Changed(*(np.empty(shape, bool) for shape in shapes))
+        found, told, seen = judged_for(b, k), told_for(b), self._seen(b)
+        step(
+            self.pool.tables, self._row(), raw, self.scenario.reward_scale, self._scratch, done,
+            changed, found, told, self.pool.look, self._row(1), self._slot + 1, seen,
+        )  # fmt: skip
+        return (done, found, told, changed.resampled), self._with_refusal(seen)
+
+    def _observe(self) -> tuple[Floats, Mask, Mask]:
+        """Look at the current slots."""
+        return self._look_at(np.arange(self.n_envs))
+
+    def _renewed(self, final: tuple[Floats, Mask, Mask], which: Mask) -> tuple[Floats, Mask, Mask]:
+        """Begin in some environments, and see that instead."""
+        self._begin(which)
+        seen = final[0].copy(), final[1].copy(), final[2].copy()
+        for whole, part in zip(seen, self._look_at(np.flatnonzero(which)), strict=True):
+            whole[which] = part
+        return seen
+
+    def _look_at(self, which: NDArray[np.int64]) -> tuple[Floats, Mask, Mask]:
+        """Look at the current slots of environments `which` (n,)."""
+        seen = self._seen(len(which))
+        row, slot, at = self._row()[which], self._slot[which], self._uav_xy_m[which]
+        observe(self.pool.look, self.pool.tables, row, slot, at, self._scratch, seen)
+        return self._with_refusal(seen)
+
+    def _seen(self, n_envs: int) -> Seen:
+        """Room for observations."""
+        devices = (n_envs, self.n_devices)
+        obs = np.empty((n_envs, self.obs_dim), np.float32)
+        return Seen(obs, np.empty((*devices, self.n_servers), bool), np.empty(devices, bool))
+
+    def _with_refusal(self, seen: Seen) -> tuple[Floats, Mask, Mask]:
+        mask = seen.mask
         if self._refusal:
-            mask = np.concatenate([mask, active[..., None]], axis=-1)
-        return obs, mask, active
-
-
-def slot_reward(scenario: Scenario, verdict: Verdict) -> Array:
-    """r = K beta_r / sum_k C_k with the bounded cost, 0 when all are idle: (T,). Eq. (34)."""
-    total = verdict.device_cost.sum(axis=-1)
-    scale = scenario.n_devices * scenario.reward_scale
-    return np.where(total > 0, scale / np.where(total > 0, total, 1.0), 0.0)
-
-
-def summary(verdict: Verdict, changes: Changes) -> dict[str, NDArray]:
-    """Figures of T independent slots, (T,) each.
-
-    cost: mean over all K devices; latency_s: mean over all K devices; energy_J: sum; misses:
-    requests that miss their deadline; refused: requests without a server; outages: requests sent
-    whose cost is bounded; resampled, clipped, held: servers, powers and UAV motions that the
-    projector changed.
-    """
-    return {
-        "cost": verdict.slot_cost,
-        "latency_s": verdict.latency_s.mean(axis=-1),
-        "energy_J": verdict.energy_J.sum(axis=-1),
-        "misses": verdict.missed.sum(axis=-1),
-        "refused": verdict.refused.sum(axis=-1),
-        "outages": verdict.outage.sum(axis=-1),
-        "resampled": changes.server.sum(axis=-1),
-        "clipped": changes.power.sum(axis=-1),
-        "held": changes.motion.sum(axis=-1),
-    }
+            mask = np.concatenate([mask, seen.active[..., None]], axis=-1)
+        return seen.obs, mask, seen.active

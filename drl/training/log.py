@@ -18,12 +18,12 @@ from satedge.problem.io.folder import named
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one run after one epoch."""
+    """Figures of one run after one epoch, or after a block of epochs that are played together."""
 
     epoch: int
     seed: int
     seconds: float
-    """Wall time of the epoch, all runs together."""
+    """Wall time since the row before, of all runs and of every epoch since then."""
     values: dict[str, float]
 
 
@@ -42,7 +42,7 @@ class Log:
     ) -> None:
         """`n_slots` are those of an episode, for the speed on the bar."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.path, self._n_slots = folder / "curve.csv", n_slots
+        self.path, self._n_slots, self._told = folder / "curve.csv", n_slots, start
         _cut(self.path, start)
         self._file = open(self.path, "a", newline="")  # noqa: SIM115
         self._csv = csv.writer(self._file, lineterminator="\n")
@@ -74,7 +74,7 @@ class Log:
             self._board.close()
 
     def write(self, rows: list[Row]) -> None:
-        """One row a run, all of the same epoch."""
+        """One row a run, all of the same epoch: the sum of all `seconds` is the training's time."""
         for row in rows:
             for name, value in {"seconds": row.seconds, **row.values}.items():
                 with named(self.path):
@@ -82,6 +82,7 @@ class Log:
                 if self._board is not None:
                     self._board.add_scalar(f"seed-{row.seed}/{name}", value, row.epoch)
         self._bar.update(self._task, completed=rows[0].epoch, figures=self._headline(rows))
+        self._told = rows[0].epoch
 
     def flush(self) -> None:
         """Make sure that what was written is on disk."""
@@ -93,7 +94,8 @@ class Log:
         def mean(name: str) -> float:
             return sum(row.values[name] for row in rows) / len(rows)
 
-        speed = len(rows) * self._n_slots / max(rows[0].seconds, 1e-9)
+        slots = len(rows) * (rows[0].epoch - self._told) * self._n_slots
+        speed = slots / max(rows[0].seconds, 1e-9)
         return (
             f"reward {mean('reward'):.3f}  cost {mean('cost'):.2f}  "
             f"misses {mean('misses'):.2f}/slot  {speed:.0f} slots/s"

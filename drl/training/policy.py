@@ -30,6 +30,7 @@ from drl.core.settings import Settings
 from drl.env.spaces import Encoder, decode
 from drl.training.checkpoint import packed
 from satedge import paths
+from satedge.nearest import did_you_mean
 from satedge.problem.fields import Declared, Extended, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import SEAL, is_sealed, sealed, write_atomically
@@ -187,8 +188,10 @@ def find(name: str, preset: str = "paper") -> Path:
         return place
     if given.with_suffix(".json").exists():
         return given
+    known = names(preset)
     raise PolicyError(
-        f"policy {name!r}: allowed is one of {', '.join(names(preset)) or 'none'}, or a path"
+        f"policy {name!r}{did_you_mean(name, known)}: allowed is one of "
+        f"{', '.join(known) or 'none'}, or a path"
     )
 
 

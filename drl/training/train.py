@@ -2,7 +2,7 @@
 
 An epoch is an episode of 100 slots in every run, then the method's updates. Every
 `validate_every` epochs the deterministic policies play the validation episodes; the best ones so
-far are kept as policies. Test episodes are never seen here.
+far are kept as policies. Episodes of other seeds are never seen here.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Trainer:
             self._refuse_divergence(figures)
             if self._due(plan.validate_every):
                 figures |= self._validate()
-            seconds = (time.perf_counter() - began) / plan.together
+            seconds = time.perf_counter() - began
             log.write([self._row(i, figures, seconds) for i in range(len(plan.seeds))])
             if self._due(plan.checkpoint_every):
                 log.flush()

@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 
 from minlp.convex.problem import upload_time
-from minlp.kernels import Cube, Matrix, Vector, kernel
-from minlp.kernels.arrays import assign, assign_rows, holds
 from minlp.slot.cost import chosen_receivers, interferes, log_gains
 from minlp.slot.data import Array, IntArray, SlotData
 from minlp.slot.geometry import log_gain
 from minlp.slot.region import area_box, clear, discs_of, nearest_position, repair, start_reach
 from minlp.slot.value import Point, power_problem
+from satedge.kernels import Cube, Matrix, Vector, kernel
+from satedge.kernels.arrays import assign, assign_rows, holds
 
 #: Points of the grid along each side of the reach disc's square, and cells that are zoomed into.
 GRID = 21

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minlp import kernels
 from minlp.alternating.assignment import Assignment, Costs
 from minlp.alternating.planar import planar_search
 from minlp.heuristics.independent_bound import independent_certificate
@@ -37,6 +36,7 @@ from minlp.slot.data import Array, SlotData, slot_data
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import Point, copy_point, new_point, plan_at, point_of
+from satedge import kernels
 from satedge.problem import clock
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.generation.generate import generate

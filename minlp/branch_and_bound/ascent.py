@@ -46,9 +46,9 @@ from minlp.branch_and_bound.presolve import MARGIN, Region
 from minlp.branch_and_bound.receivers import receivers, vanishing
 from minlp.branch_and_bound.relaxation import gain_tables
 from minlp.branch_and_bound.upload import Limits, limits_of, place_copies
-from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
-from minlp.kernels.arrays import assign
 from minlp.slot.data import NOT_SENT, SlotData
+from satedge.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
+from satedge.kernels.arrays import assign
 
 #: Weight of the newest copies in the direction of a step.
 FRESH = 0.8

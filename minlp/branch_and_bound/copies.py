@@ -18,11 +18,11 @@ from minlp.branch_and_bound.receivers import VANISH, surely_interferes
 from minlp.branch_and_bound.relaxation import OUTWARD
 from minlp.branch_and_bound.rows import ratios_at
 from minlp.branch_and_bound.upload import MARGIN, Least, Limits, Place, Upload, least_upload
-from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
 from minlp.slot.cost import no_loads, option_terms
 from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import room
 from minlp.slot.region import discs_of, start_reach
+from satedge.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
 
 #: What loads out of their span cost more, for heuristics: bounds leave them out.
 OUT_OF_SPAN = 1e9

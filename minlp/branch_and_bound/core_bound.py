@@ -25,10 +25,10 @@ from minlp.branch_and_bound.receivers import receivers, vanishing
 from minlp.branch_and_bound.relaxation import assemble, gain_tables
 from minlp.convex.problem import ConvexProblem, Point, evaluate, gradients, new_point
 from minlp.convex.solve import descend
-from minlp.kernels import Cube, IntVector, Matrix, Record, Vector, kernel
-from minlp.kernels.arrays import assign
 from minlp.slot.cost import loads_of
 from minlp.slot.data import SlotData
+from satedge.kernels import Cube, IntVector, Matrix, Record, Vector, kernel
+from satedge.kernels.arrays import assign
 
 #: Newton steps a node's convex problem may take.
 STEPS = 60

@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
-from minlp.kernels.arrays import assign
 from minlp.slot.cost import loads_of
 from minlp.slot.data import NOT_SENT, SlotData, option_with
+from satedge.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
+from satedge.kernels.arrays import assign
 
 #: Rounding of the sums, relative to the absolute terms: they have some hundred of them.
 MARGIN = 1e-13

@@ -19,8 +19,6 @@ from minlp.branch_and_bound.core_bound import (
 from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
-from minlp.kernels import IntVector, Matrix, Vector, kernel
-from minlp.kernels.arrays import assign
 from minlp.slot.cost import (
     chosen_receivers,
     device_costs,
@@ -31,6 +29,8 @@ from minlp.slot.cost import (
 )
 from minlp.slot.data import Array, IntArray, SlotData
 from minlp.slot.region import apart, common_point, discs_of, repair, start_reach
+from satedge.kernels import IntVector, Matrix, Vector, kernel
+from satedge.kernels.arrays import assign
 
 DEVICE, UAV, NOTHING = 0, 1, 2
 

@@ -7,12 +7,12 @@ import numpy as np
 from minlp.branch_and_bound.loads import counted
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.relaxation import gain_tables
-from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
-from minlp.kernels.arrays import holds, least_at
 from minlp.slot.cost import no_loads, option_terms
 from minlp.slot.data import NOT_SENT, Array, SlotData
 from minlp.slot.geometry import RADIUS_SLACK, shrink_to_disc, squared_distances
 from minlp.slot.region import common_point, discs_of, start_reach
+from satedge.kernels import Cube, IntMatrix, IntVector, Matrix, Record, Vector, kernel
+from satedge.kernels.arrays import holds, least_at
 
 #: Rounding of the sums outside the convex kernel, relative to their absolute values.
 MARGIN = 1e-13

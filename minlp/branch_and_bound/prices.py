@@ -32,8 +32,8 @@ from minlp.branch_and_bound.copies import (
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.upload import MARGIN, limits_of
 from minlp.convex.problem import ConvexProblem, Point
-from minlp.kernels import Cube, IntMatrix, IntVector, Matrix, Vector, kernel
 from minlp.slot.data import NOT_SENT, SlotData
+from satedge.kernels import Cube, IntMatrix, IntVector, Matrix, Vector, kernel
 
 
 @kernel

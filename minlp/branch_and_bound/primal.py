@@ -8,8 +8,6 @@ from minlp.branch_and_bound.core_bound import priced
 from minlp.branch_and_bound.loads import cheapest_choice, full_spans, move_price, swap_price
 from minlp.branch_and_bound.presolve import Region
 from minlp.improvement.neighbourhood import improve, move_index, swap_index, sweep
-from minlp.kernels import IntVector, Matrix, Vector, kernel
-from minlp.kernels.arrays import holds
 from minlp.slot.cost import chosen_receivers, device_costs, loads_of
 from minlp.slot.data import Array, IntArray, SlotData
 from minlp.slot.region import (
@@ -23,6 +21,8 @@ from minlp.slot.region import (
     start_reach,
 )
 from minlp.slot.value import Point, copied, copy_point, new_point
+from satedge.kernels import IntVector, Matrix, Vector, kernel
+from satedge.kernels.arrays import holds
 
 #: Prices of moves count UAVs within this share of their reach, and powers within e^SPAN below.
 SHARE, SPAN = 0.5, 2.5

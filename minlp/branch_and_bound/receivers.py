@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.slot.data import NOT_SENT, SlotData
+from satedge.kernels import IntVector, Matrix, Vector, kernel
 
 MIXED = -2
 """Receiver of a device whose allowed options have several."""

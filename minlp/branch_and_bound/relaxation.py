@@ -24,12 +24,12 @@ import numpy as np
 from minlp.branch_and_bound.receivers import may_refuse, receivers
 from minlp.branch_and_bound.rows import affine_row, interval_row
 from minlp.convex.problem import ConvexProblem
-from minlp.kernels import IntVector, Matrix, Vector, kernel
-from minlp.kernels.arrays import assign
 from minlp.slot.cost import option_terms
 from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import RADIUS_SLACK, gain_interval, room, squared_distances
 from minlp.slot.region import discs_of, start_reach
+from satedge.kernels import IntVector, Matrix, Vector, kernel
+from satedge.kernels.arrays import assign
 
 #: Logs of gains carry errors of some 1e-14, and noise counts the powers that vanish (1e-13);
 #: rounding them outward by this keeps bounds valid.

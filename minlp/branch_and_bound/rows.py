@@ -6,9 +6,9 @@ import numpy as np
 
 from minlp.branch_and_bound.receivers import surely_interferes
 from minlp.convex.problem import ConvexProblem
-from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.slot.data import SlotData
 from minlp.slot.geometry import gain_above, gain_below
+from satedge.kernels import IntVector, Matrix, Vector, kernel
 
 
 @kernel

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minlp.branch_and_bound.search import Limits, Search
-from minlp.kernels import warm_up
+from satedge.kernels import warm_up
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import idle_decision, rollout
@@ -67,7 +67,7 @@ def rolling(
     gap: float = 1e-4,
     slot_budget_s: float = 1.0,
 ) -> Outcome:
-    """Each slot to its own optimum, knowing nothing of later ones: the exact causal policy.
+    """Each slot to its own optimum as if none followed: exact, causal and myopic.
 
     Bounds hold for each slot from where its UAVs then are, not for the horizon, so the outcome
     has none; `info["slot_gaps"]` holds the certified gap of every slot.

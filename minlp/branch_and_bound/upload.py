@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from minlp.convex.problem import upload_time
-from minlp.kernels import Matrix, Record, Vector, kernel
 from minlp.slot.data import NOT_SENT
+from satedge.kernels import Matrix, Record, Vector, kernel
 
 #: Rounding, relative to the sum of absolute terms; each carries a relative error below 1e-13
 #: (exponents stay below 100, and so few operations follow that the count of

@@ -25,7 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.convex.problem import ConvexProblem, Point
-from minlp.kernels import Vector, kernel
+from satedge.kernels import Vector, kernel
 
 UNIT_ROUNDOFF = 2.0**-53
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from minlp.convex.linear_algebra import back_substitute, cholesky, longest_step
 from minlp.convex.problem import ConvexProblem, Point, evaluate, hessian_of
 from minlp.convex.start import State
-from minlp.kernels import Vector, kernel
+from satedge.kernels import Vector, kernel
 
 
 @kernel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from minlp.kernels import Matrix, Vector, kernel
+from satedge.kernels import Matrix, Vector, kernel
 
 Array = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from minlp.kernels import Cube, IntVector, Matrix, Record, Vector, kernel
+from satedge.kernels import Cube, IntVector, Matrix, Record, Vector, kernel
 
 Array = NDArray[np.float64]
 

@@ -23,8 +23,8 @@ from minlp.convex.problem import (
     new_point,
 )
 from minlp.convex.start import new_state, start
-from minlp.kernels import Vector, kernel
-from minlp.kernels.arrays import assign
+from satedge.kernels import Vector, kernel
+from satedge.kernels.arrays import assign
 
 CONVERGED, CUT_OFF, STOPPED = 0, 1, 2
 

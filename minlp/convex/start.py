@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.convex.problem import ConvexProblem, Point, evaluate, gradients
-from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
+from satedge.kernels import IntVector, Matrix, Record, Vector, kernel
 
 
 class State(Record):

@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minlp import kernels
 from minlp.enumeration.box import Box, evaluate, root_box, split
 from minlp.enumeration.point import Combination
 from minlp.p1.data import SlotTerms, slot_terms
 from minlp.p1.start import start_plan
+from satedge import kernels
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Progress, Report, ignore

@@ -110,7 +110,7 @@ def _solve_slot(
     )
     plan, changes = project(slot, tidy(slot, raw))
     if changes.server.any():
-        devices = ", ".join(str(k + 1) for k in np.flatnonzero(changes.server[0]))
+        devices = ", ".join(str(k) for k in np.flatnonzero(changes.server[0]))
         raise SolverFailed(f"slot {t}: its plan has no admissible server for device {devices}")
     judged = float(judge(slot, plan).cost)
     return plan, record | {"judged": judged, "wrong": _wrong(record, judged)}

@@ -11,12 +11,12 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from minlp import kernels
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import greedy_decision
 from minlp.slot.data import slot_data
 from minlp.slot.interference_free import server_costs
 from minlp.slot.value import plan_at, point_of, settle_powers
+from satedge import kernels
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, ignore

@@ -171,7 +171,15 @@ def greedy_decision(slot: Instance) -> Plan:
 
 
 def towards_requests(slot: Instance, server: Servers) -> Array:
-    """UAV positions (1, M, 2): as near to the centroid of their requests as coverage allows.
+    """UAV positions (1, M, 2): as near to the centroid of their requests as coverage allows."""
+    goals_m = slot.uav_xy_m.copy()
+    for m in np.unique(server[(server >= 0) & (server < slot.scenario.n_uavs)]):
+        goals_m[m] = slot.device_xy_m[0, server[0] == m].mean(axis=0)
+    return towards(slot, server, goals_m)
+
+
+def towards(slot: Instance, server: Servers, goals_m: Array) -> Array:
+    """UAV positions (1, M, 2): as near to goals (M, 2) as coverage of their requests allows.
 
     The way there is cut at the reach, then halved until no request that had a UAV within its
     coverage loses it.
@@ -180,13 +188,11 @@ def towards_requests(slot: Instance, server: Servers) -> Array:
     uav_xy_m = slot.uav_xy_m.copy()
     for m in range(s.n_uavs):
         own_xy_m = slot.device_xy_m[0, server[0] == m]
-        if not len(own_xy_m):
-            continue
-        step = own_xy_m.mean(axis=0) - uav_xy_m[m]
+        step = goals_m[m] - uav_xy_m[m]
         step *= min(1.0, s.uav_reach_m / max(float(np.hypot(*step)), 1e-12))
         for share in (1.0, 0.5, 0.25, 0.125):
             reached = uav_xy_m[m] + share * step
-            if np.hypot(*(own_xy_m - reached).T).max() <= s.uav_coverage_m:
+            if np.hypot(*(own_xy_m - reached).T).max(initial=0.0) <= s.uav_coverage_m:
                 uav_xy_m[m] = reached
                 break
     return uav_xy_m[None]

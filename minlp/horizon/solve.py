@@ -1,10 +1,11 @@
 """Plans of many slots that know what comes: in hindsight, and rolling with a look-ahead.
 
-- hindsight: the whole episode is known. From the causal plan of `alternate`, moves of `episode` in
-  turn until none pays: the cheapest route of one UAV at a time (dynamic programming, `uav_routes`),
-  servers and positions of single slots between their neighbours, bending the path towards places
-  where a slot would be much cheaper, and successive convex steps of all positions (`trajectory`).
-  No learner or policy that decides slot by slot can count on reaching it.
+- hindsight: the whole episode is known. From the causal plan of `alternate`, or the same with UAVs
+  that drift towards the devices, whichever is cheaper, moves of `episode` in turn until none pays:
+  the cheapest route of one UAV at a time (dynamic programming, `uav_routes`), servers and positions
+  of single slots between their neighbours, bending the path towards places where a slot would be
+  much cheaper, and successive convex steps of all positions (`trajectory`). No learner or policy
+  that decides slot by slot can count on reaching it.
 - rolling: at every slot the same moves on the next `lookahead` slots, of which the first is kept.
   With lookahead = 0 nothing of the future is used, and the plan is causal.
 
@@ -22,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from minlp import kernels
 from minlp.alternating.assignment import Assignment
 from minlp.alternating.solve import Search, Settings
 from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import solve_slot
+from minlp.foresight.drift import device_centres, glided
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import greedy
 from minlp.horizon.episode import Tour, free_point, tour_of, widened
@@ -35,6 +36,7 @@ from minlp.horizon.windows import window_bounds
 from minlp.slot.data import Array
 from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
+from satedge import kernels
 from satedge.problem import clock
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
@@ -43,7 +45,7 @@ from satedge.problem.referee import judge
 from satedge.problem.rollout import rollout
 from satedge.problem.scenario import preset
 
-#: Shares of the budget after which the first plan and the improvements end; bounds get the rest.
+#: Shares of the budget after which the first plans and the improvements end; bounds get the rest.
 FIRST_SHARE, PLAN_SHARE = 0.25, 0.6
 
 #: A slot this much above what its UAVs could reach alone is worth bending the path for.
@@ -134,15 +136,24 @@ def warm_up() -> None:
 
 
 def first_plan(
-    instance: Instance, programme: Assignment, seed: int, kicks: int, stop_at: float
+    instance: Instance,
+    programme: Assignment,
+    seed: int,
+    kicks: int,
+    stop_at: float,
+    gliding: bool = False,
 ) -> Plan:
-    """The causal plan of `alternate`'s search; slots that come after `stop_at` get greedy's."""
+    """The causal plan of `alternate`'s search; slots that come after `stop_at` get greedy's.
+
+    `gliding` UAVs then drift towards the devices.
+    """
 
     def act(slot: Instance, t: int) -> Plan:
         rng = np.random.default_rng([seed, t])
         left_s = (stop_at - clock.now()) / (instance.n_slots - t)
         until = clock.now() + left_s
-        return Search(slot, programme, Settings(kicks=kicks), rng, until).run()
+        plan = Search(slot, programme, Settings(kicks=kicks), rng, until).run()
+        return glided(slot, plan, device_centres(slot, seed)) if gliding else plan
 
     found = rollout(instance, act, seed=seed).plan
     assert found is not None
@@ -157,10 +168,15 @@ def best_tour(
     ends: tuple[float, float],
     report: Report,
 ) -> Tour:
-    """The causal plan, found until the first end, and improved until none pays or the second."""
-    plan = first_plan(instance, Assignment(instance.scenario), seed, kicks, ends[0])
+    """The cheaper causal plan, found until the first end, and improved until none pays or the
+    second."""
+    programme, half = Assignment(instance.scenario), 0.5 * (clock.now() + ends[0])
+    plan = first_plan(instance, programme, seed, kicks, half)
     report(Progress(plan))
-    tour = tour_of(instance, plan)
+    other = first_plan(instance, programme, seed, kicks, ends[0], gliding=True)
+    tours = (tour_of(instance, p) for p in (plan, other))
+    tour = min(tours, key=lambda found: float(found.values.sum()))
+    report(Progress(tour.plan()))
     rng = np.random.default_rng([seed, instance.n_slots])
     for _ in improvements(tour, rng, passes, kicks, ends[1]):
         report(Progress(tour.plan()))

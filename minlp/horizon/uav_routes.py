@@ -12,13 +12,13 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.improvement.prices import best_power, disturbance_prices, option_costs, upload_cost
-from minlp.kernels import IntVector, Matrix, Vector, kernel
-from minlp.kernels.arrays import assign, assign_rows, least_at
 from minlp.slot.cost import LN2, interferes, log_gains
 from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import log_gain
 from minlp.slot.region import covers
 from minlp.slot.value import Point
+from satedge.kernels import IntVector, Matrix, Vector, kernel
+from satedge.kernels.arrays import assign, assign_rows, least_at
 
 
 @kernel

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.improvement.positions import polish
-from minlp.kernels import Cube, IntVector, Vector, kernel
 from minlp.slot.cost import chosen_receivers
 from minlp.slot.data import Array, SlotData, option_with
 from minlp.slot.region import repair
 from minlp.slot.value import Point, copy_point, new_point, settle_powers
+from satedge.kernels import Cube, IntVector, Vector, kernel
 
 #: A change of server counts as an improvement from this relative gain on.
 GAIN = 1e-9

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.convex.problem import upload_time
-from minlp.kernels import Cube, Matrix, kernel
-from minlp.kernels.arrays import assign_rows, dot
 from minlp.slot.cost import LN2, chosen_receivers, interferes, log_gains
 from minlp.slot.data import SlotData
 from minlp.slot.region import area_box, discs_of, nearest_position, repair
 from minlp.slot.value import Point, copy_point, settle_powers
+from satedge.kernels import Cube, Matrix, kernel
+from satedge.kernels.arrays import assign_rows, dot
 
 
 @kernel

@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from minlp.convex.problem import upload_time
-from minlp.kernels import BoolCube, Matrix, Vector, kernel
 from minlp.slot.cost import download_s, interferes, log_gains
 from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.region import area_box, nearest_position
 from minlp.slot.value import Point
+from satedge.kernels import BoolCube, Matrix, Vector, kernel
 
 #: Halvings of the bracket of ln P; a price needs no more than a few digits.
 HALVINGS = 30

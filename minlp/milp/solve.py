@@ -22,7 +22,6 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
-from minlp import kernels
 from minlp.milp.duals import LinearProgram, LpAnswer, Solver, milp_claim
 from minlp.milp.model import build_relaxation
 from minlp.milp.refine import refine
@@ -30,6 +29,7 @@ from minlp.milp.rounding import rounded
 from minlp.p1.data import SlotTerms, slot_terms
 from minlp.p1.start import start_plan
 from minlp.slot.interference_free import independent_bound
+from satedge import kernels
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Progress, Report, ignore

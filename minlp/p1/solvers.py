@@ -19,6 +19,8 @@ from typing import Any
 import pyomo.environ as pyo
 from pyomo.contrib.solver.common.factory import SolverFactory as NewFactory
 
+from satedge.nearest import did_you_mean
+
 #: Short names of the solvers that most people mean.
 ALIASES = {"scip": "scip_direct", "gurobi": "gurobi_direct_minlp"}
 
@@ -58,6 +60,18 @@ def resolve(solver: str) -> tuple[str, bool]:
     if name in pyo.SolverFactory:
         return name, False
     raise SolverMissing(f"solver {solver!r}: Pyomo knows no solver of that name")
+
+
+def refusal(solver: str = "", **_: Any) -> str:
+    """What is wrong with the settings of `general`: a solver of a name that nobody knows.
+
+    One that is known but not here is no mistake: elsewhere it may be.
+    """
+    known = {*ALIASES, *CONTINUOUS, *PLUGINS, *NewFactory, *pyo.SolverFactory}
+    if not solver or solver in known:
+        return ""
+    hint = did_you_mean(solver, [name for name in known if not name.startswith("_")])
+    return f"solver {solver!r}{hint}: allowed is a solver that Pyomo knows by name"
 
 
 def availability(solver: str) -> str:

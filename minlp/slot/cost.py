@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.kernels import IntVector, Matrix, Vector, kernel
 from minlp.slot.data import NOT_SENT, SlotData
 from minlp.slot.geometry import log_gain
+from satedge.kernels import IntVector, Matrix, Vector, kernel
 
 LN2 = float(np.log(2.0))
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minlp.kernels import IntMatrix, IntVector, Matrix, Record, Vector, kernel
+from satedge.kernels import IntMatrix, IntVector, Matrix, Record, Vector, kernel
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Plan
 from satedge.problem.projector import reachable

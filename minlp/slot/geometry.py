@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.kernels import Matrix, Vector, kernel
 from minlp.slot.data import SlotData
+from satedge.kernels import Matrix, Vector, kernel
 
 #: Admissible positions may exceed a disc by the referee's rounding slack; bounds allow for it.
 RADIUS_SLACK = 1 + 4e-9

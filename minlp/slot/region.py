@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.kernels import Cube, IntVector, Matrix, Vector, kernel
-from minlp.kernels.arrays import assign_rows
 from minlp.slot.data import SlotData
+from satedge.kernels import Cube, IntVector, Matrix, Vector, kernel
+from satedge.kernels.arrays import assign_rows
 
 #: A disc is shrunk by this much before projecting, so that rounding stays inside it.
 INNER = 1 - 1e-12

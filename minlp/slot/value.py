@@ -11,10 +11,10 @@ import numpy as np
 
 from minlp.convex.problem import ConvexProblem
 from minlp.convex.solve import minimise_kernel
-from minlp.kernels import IntVector, Matrix, Record, Vector, kernel
-from minlp.kernels.arrays import assign, assign_indices, assign_rows
 from minlp.slot.cost import interferes, loads_of, log_gains, option_terms
 from minlp.slot.data import NOT_SENT, SlotData, plan_of
+from satedge.kernels import IntVector, Matrix, Record, Vector, kernel
+from satedge.kernels.arrays import assign, assign_indices, assign_rows
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import shlex
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from satedge import preparation
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from satedge.bench.report.tables import Table
-    from satedge.bench.run.local import Backend
+    from satedge.bench.run.local import Backend, Begin, Take
     from satedge.bench.run.runner import Work
     from satedge.bench.run.store import Store
     from satedge.bench.study.study import Study
@@ -28,17 +27,26 @@ RUNS = Path("results/runs")
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(benchmark)
+    app.command()(demo)
     app.command()(report)
 
 
-StudyName = Annotated[str, typer.Argument(help="A study's name, or a .toml file.")]
+StudyName = Annotated[
+    str,
+    typer.Argument(help="A study's name, or a .toml file.", autocompletion=completion.studies),
+]
 Jobs = Annotated[int, common.whole("--jobs", "-j", low=1, high=1024, help="Worker processes.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
 ]
 Methods = Annotated[
     list[str] | None,
-    typer.Option("--method", "-m", help="Add a method, or module:function; repeatable."),
+    typer.Option(
+        "--method",
+        "-m",
+        help="Add a method, or module:function; repeatable.",
+        autocompletion=completion.methods,
+    ),
 ]
 Only = Annotated[
     list[str] | None,
@@ -57,6 +65,11 @@ Again = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="List what would run, how long, and what is missing.")
 ]
+RulesFile = Annotated[
+    Path | None,
+    typer.Option("--rules", help="Committed rules of a final analysis: opens held-out suites."),
+]
+RulesHash = Annotated[str, typer.Option("--rules-sha256", help="Hash of that file.")]
 WithReport = Annotated[bool, typer.Option(help="Write tables, figures and report.html.")]
 
 
@@ -72,20 +85,26 @@ def benchmark(
     dry_run: DryRun = False,
     report: WithReport = True,
     as_json: common.AsJson = False,
+    rules: RulesFile = None,
+    rules_sha256: RulesHash = "",
+    wide: common.Wide = False,
 ) -> None:
     """Run a study; finished runs are not repeated.
 
     Stop it at any moment, even by force: the same command resumes it. The exit code is 1 if a
     certified bound lies above a judged cost.
     """
-    from satedge.bench.run.runner import sort_out
+    from satedge.bench.run.local import ignore
+    from satedge.bench.run.runner import check_again, sort_out
     from satedge.bench.run.store import Store
     from satedge.bench.study.study_file import load_study
-    from satedge.problem.io.folder import only_one
+    from satedge.commands.progress import StudyProgress
+    from satedge.problem.io.folder import only_one, write_atomically
 
+    opened = _opened(rules, rules_sha256)
     chosen = load_study(study).with_methods(method or [])
-    chosen.require(only or [])
-    labels = frozenset(only or [])
+    labels = chosen.labels(only or [])
+    check_again(again or [])
     store = Store(out or RUNS / chosen.name)
     if dry_run:
         existing = store if store.cells.is_dir() else None
@@ -94,26 +113,49 @@ def benchmark(
         if not as_json:
             _say_missing(work, study)
         return
-    backend = _backend(jobs, cluster, scheduler_file)
+    progress = None if as_json else StudyProgress()
+    backend = _backend(jobs, cluster, scheduler_file, progress.begin if progress else ignore)
     with only_one(store.make().root):
+        if opened is not None:
+            write_atomically(store.root / "rules.json", f"{json.dumps(opened)}\n".encode())
         work = sort_out(chosen, store, frozenset(again or []), labels)
-        if not as_json:
+        if progress is None:
+            _run(chosen, work, store, backend, ignore)
+        else:
             _say_missing(work, study)
-        _run(chosen, work, store, backend, quiet=as_json)
-    _finish(store, work, report, as_json)
+            with progress.of(len(work.todo) + len(work.done), len(work.done)):
+                _run(chosen, work, store, backend, progress.end)
+    _finish(store, report, as_json, wide)
 
 
-def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None) -> Backend:
+def demo(jobs: Jobs = 1, out: Out = None) -> None:
+    """Run the core of the quick study, in about a minute, and write its page.
+
+    It needs no clone, and no package beyond the core: methods that need more are skipped.
+    """
+    folder = out or RUNS / "demo"
+    benchmark("demo", jobs=jobs, out=folder)
+    print(f"open {folder / 'report.html'}; more instances and methods: satedge benchmark quick")
+
+
+def _opened(rules: Path | None, sha256: str) -> dict[str, str] | None:
+    """The rules under which held-out suites are opened, as they are kept with the results."""
+    from satedge.bench.study.held_out import open_with
+
+    return None if rules is None else dataclasses.asdict(open_with(rules, sha256))
+
+
+def _backend(jobs: int, cluster: str | None, scheduler_file: Path | None, begin: Begin) -> Backend:
     from satedge.bench.run.local import local
 
     if cluster is None and scheduler_file is None:
-        return local(jobs)
+        return local(jobs, begin)
     from satedge.bench.run.dask import on_cluster
 
     return on_cluster(cluster, scheduler_file)
 
 
-def _run(study: Study, work: Work, store: Store, backend: Backend, quiet: bool) -> None:
+def _run(study: Study, work: Work, store: Store, backend: Backend, take: Take) -> None:
     """Carry the work out; whoever stops it is told how to go on."""
     import signal
 
@@ -122,48 +164,11 @@ def _run(study: Study, work: Work, store: Store, backend: Backend, quiet: bool) 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with closing(carry_out(study, work, store, backend)) as records:  # type: ignore[type-var]
-            for _ in records if quiet else _progress(records, work):
-                pass
+            for record in records:
+                take(record)
     except KeyboardInterrupt:
         _say_how_to_go_on(work, store)
         raise typer.Exit(130) from None
-
-
-def _progress(records: Iterator[dict[str, Any]], work: Work) -> Iterator[dict[str, Any]]:
-    """Pass records on under a progress bar; failures are said as they come."""
-    from rich.markup import escape
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from satedge.commands.terminal import printable
-
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=common.console(), transient=True) as bar:
-        total = len(work.todo) + len(work.done)
-        task = bar.add_task("starting", total=total, completed=len(work.done))
-        preparation.listen(
-            lambda text: bar.update(task, description=escape(printable(text)) or "starting")
-        )
-        for record in records:
-            row = record["row"]
-            name = escape(f"{row['method']} on {row['instance']}")
-            if row["status"] not in ("done", "timeout"):
-                bar.print(f"[red]{row['status']}[/] {name}: {escape(row['reason'])}")
-            bar.update(task, advance=1, description=printable(name))
-            yield record
 
 
 def _say_missing(work: Work, study: str) -> None:
@@ -255,15 +260,17 @@ def _work_table(work: Work) -> Table:
     return Table(columns, [(*key, *found) for key, found in counts.items()])
 
 
-def _finish(store: Store, work: Work, with_report: bool, as_json: bool) -> None:
+def _finish(store: Store, with_report: bool, as_json: bool, wide: bool) -> None:
     """Tables, figures, report, and the gate."""
     from satedge.bench.report.write_up import show, write
+    from satedge.commands.progress import steps
 
-    written = write(store, report=with_report)
+    with steps(quiet=as_json):
+        written = write(store, report=with_report)
     if as_json:
         common.print_json(written.as_json())
     else:
-        show(written, common.console())
+        show(written, common.console(), wide)
     if written.broken:
         raise typer.Exit(1)
 
@@ -273,6 +280,7 @@ def report(
         Path, typer.Argument(help="Folder of a study's results, as under results/runs.")
     ],
     as_json: common.AsJson = False,
+    wide: common.Wide = False,
 ) -> None:
     """Judge every stored plan again; write tables (csv, md, tex), figures and report.html."""
     from satedge.bench.run.store import Store, StoreError
@@ -280,4 +288,4 @@ def report(
     store = Store(folder)
     if not store.cells.is_dir():
         raise StoreError(f"{folder}: no results are there (it has no folder cells)")
-    _finish(store, None, True, as_json)  # type: ignore[arg-type]
+    _finish(store, True, as_json, wide)

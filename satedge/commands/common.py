@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from satedge.commands import completion
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -51,9 +53,15 @@ def _number(kind: type[int | float], low: float, high: float) -> Callable[[Any],
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Every column, however wide the table.")]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a scenario field; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a scenario field; repeatable.",
+        autocompletion=completion.fields,
+    ),
 ]
 InstanceFile = Annotated[Path, typer.Argument(help="Instance, a .json or .json.gz file.")]
 OneSlot = Annotated[int | None, whole("--slot", help="Only this slot, counted from 0.")]
@@ -70,11 +78,11 @@ def console() -> Console:
     return Terminal()
 
 
-def show(table: Table) -> None:
-    """Print a table on the terminal."""
-    from satedge.bench.report.tables import terminal
+def show(table: Table, wide: bool = False) -> None:
+    """Print a table on the terminal, with the columns that fit it; `wide`: with all."""
+    from satedge.bench.report.tables import show as shown
 
-    console().print(terminal(table))
+    shown(table, console(), wide)
 
 
 def print_json(value: Any) -> None:
@@ -135,11 +143,3 @@ def read(file: Path, slot: int | None) -> Instance:
             f"{slot}: allowed is 0..{instance.n_slots - 1} in {file}", param_hint="--slot"
         )
     return instance.window(slot, slot + 1)
-
-
-def server_name(instance: Instance, server: int) -> str:
-    """'uav 1', 'satellite 2', counted from 1; '-' for none."""
-    n_uavs = instance.scenario.n_uavs
-    if server < 0:
-        return "-"
-    return f"uav {server + 1}" if server < n_uavs else f"satellite {server - n_uavs + 1}"

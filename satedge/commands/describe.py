@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from satedge.bench.score.features import Feature
@@ -23,7 +23,13 @@ def register(app: typer.Typer) -> None:
 
 
 def describe(
-    world: Annotated[str, typer.Argument(help="A suite, a preset, a file or folder of instances.")],
+    world: Annotated[
+        str,
+        typer.Argument(
+            help="A suite, a preset, a file or folder of instances.",
+            autocompletion=completion.worlds,
+        ),
+    ],
     slots: Annotated[
         int, common.whole("--slots", low=1, high=100_000, help="Look at so many slots at most.")
     ] = 50,
@@ -35,20 +41,30 @@ def describe(
             "the records, and greedy's where there are none.",
         ),
     ] = "best-known",
+    episodes: Annotated[
+        int,
+        common.whole(
+            "--episodes",
+            high=1000,
+            help="Play so many whole episodes too: what foresight is worth there.",
+        ),
+    ] = 0,
     changes: common.Changes = None,
     as_json: common.AsJson = False,
 ) -> None:
     """Describe a world: requests, servers, contention, what planning can decide about, and what
     fixed rules lose.
 
-    Slots are taken one by one. A name that is a suite and a preset is the suite, unless --set
-    changes the preset.
+    Slots are taken one by one; --episodes adds what foresight is worth. A name that is a suite and
+    a preset is the suite, unless --set changes the preset.
     """
-    from satedge.bench.score.features import features, sample
+    from satedge.bench.score.features import features, of_episodes, sample
 
     kind, instances = _found(world, common.pairs(changes, "--set"))
     looked_at = sample(instances, slots)
     found, whose = features(looked_at, reference)
+    whole = [instance for instance in instances if instance.n_slots > 1][:episodes]
+    found += of_episodes(whole) if whole else []
     of = sum(instance.n_slots for instance in instances)
     if as_json:
         rows = [{"name": f.name, "value": f.value, "how": f.how} for f in found]
@@ -70,19 +86,21 @@ def _show(found: list[Feature], title: str) -> None:
 
 def _found(world: str, changes: dict[str, str]) -> tuple[str, list[Instance]]:
     """What the name means, and its instances."""
-    from satedge.bench.study.suites import SUITES, SuiteError, load_suite
+    from satedge.bench.study.suites import HELD_OUT, SUITES, SuiteError, load_suite
+    from satedge.nearest import did_you_mean
     from satedge.problem.generation.generate import generate
     from satedge.problem.scenario import PRESETS, preset
 
-    if world in SUITES and not changes:
+    if world in (*SUITES, *HELD_OUT) and not changes:
         return "suite", load_suite(world)
     if world in PRESETS or changes:
         scenario = preset(world, **changes)
         return "preset", [generate(scenario, SEED + i) for i in range(EPISODES)]
     if not Path(world).exists():
         suites, presets = ", ".join(SUITES), ", ".join(PRESETS)
+        hint = did_you_mean(world, (*SUITES, *PRESETS))
         raise SuiteError(
-            f"{world!r}: allowed is a suite ({suites}), a preset ({presets}), or a folder or file "
-            "of instances"
+            f"{world!r}{hint}: allowed is a suite ({suites}), a preset ({presets}), or a folder or "
+            "file of instances"
         )
     return "instances", load_suite(world)

@@ -21,6 +21,7 @@ def judge(
     plan_file: Annotated[Path, typer.Argument(metavar="PLAN", help="File of the plan.")],
     slot: common.OneSlot = None,
     as_json: common.AsJson = False,
+    wide: common.Wide = False,
 ) -> None:
     """Score a plan: cost, latency, energy, and every constraint it breaks.
 
@@ -36,17 +37,18 @@ def judge(
         head = {"instance": instance.name, "instance_sha256": instance.content_sha256}
         common.print_json({**head, "slot": slot, **row, "floor": floor(instance)})
     else:
-        from satedge.commands.verdicts import device_table, slot_table
+        from satedge.bench.report.verdicts import device_table, slot_table
 
         out = common.console()
         table = device_table if instance.n_slots == 1 else slot_table
-        common.show(table(instance, plan))
+        common.show(table(instance, plan), wide)
         for name, amount in row["violations"].items():
             out.print(f"[red]breaks {name} by {amount:g}[/]")
         out.print(
             f"cost {row['cost']:.6f}  admissible {'yes' if row['admissible'] else 'no'}  "
-            f"feasible {'yes' if row['feasible'] else 'no'}  latency {row['latency_s']:.4f} s  "
-            f"energy {row['energy_J']:.3f} J  deadline misses {row['deadline_misses']}  "
+            f"feasible {'yes' if row['feasible'] else 'no'}\n"
+            f"latency {row['latency_s']:.4f} s  energy {row['energy_J']:.3f} J\n"
+            f"deadline misses {row['deadline_misses']}  "
             f"refused {row['refused']}  outages {row['outages']}"
         )
     if not row["admissible"]:

@@ -1,12 +1,12 @@
-"""`satedge methods`, `scenario` and `suites`: list what is available."""
+"""`satedge methods`, `scenario`, `suites` and `studies`: list what is available."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 
 def register(app: typer.Typer) -> None:
@@ -14,50 +14,42 @@ def register(app: typer.Typer) -> None:
     app.command()(methods)
     app.command()(scenario)
     app.command()(suites)
+    app.command()(studies)
 
 
-def methods(as_json: common.AsJson = False) -> None:
+def methods(as_json: common.AsJson = False, wide: common.Wide = False) -> None:
     """List the methods: what they do, their settings, and what is missing here."""
-    from satedge.bench.methods.table import missing, parameters
-    from satedge.bench.methods.table import table as known
+    from satedge.bench.methods.table import listing
 
-    rows = [(m, missing(m)) for m in known().values()]
+    found = listing()
     if as_json:
-        common.print_json([_method(m, reason) for m, reason in rows])
+        common.print_json(found)
         return
     from satedge.bench.report.tables import Cell, Column, Table
 
-    heads = ("method", "kind", "what it does", "settings", "here")
-    listed = []
-    for m, reason in rows:
-        settings = "" if reason else ", ".join(parameters(m)[0])
-        here = Cell(f"missing: {reason}", mark="warning") if reason else Cell("ready", mark="good")
-        listed.append((m.name, m.family, m.doc, settings, here))
-    common.show(Table([Column(head) for head in heads], listed))
+    heads = ("method", "kind", "what it does", "here", *["settings"] * wide)
+    rows = []
+    for m in found:
+        missing = Cell(f"missing: {m['missing']}", mark="warning")
+        here = Cell("ready", mark="good") if m["available"] else missing
+        settings = [", ".join(m["settings"])] * wide
+        rows.append((m["name"], m["family"], m["doc"], here, *settings))
+    common.show(Table([Column(head) for head in heads], rows), wide)
     print("Your own: --method module:function, or the entry-point group satedge.methods.")
-
-
-def _method(m, reason: str) -> dict[str, object]:  # type: ignore[no-untyped-def]
-    from satedge.bench.methods.table import parameters
-
-    return {
-        "name": m.name,
-        "entry": m.entry,
-        "family": m.family,
-        "doc": m.doc,
-        "needs": m.needs,
-        "settings": {} if reason else dict.fromkeys(parameters(m)[0]) | dict(m.settings),
-        "hindsight": m.hindsight,
-        "available": not reason,
-        "missing": reason,
-    }
 
 
 def scenario(
     preset: Annotated[
-        str, typer.Option("--preset", "-p", help="Show the values of this preset.")
+        str,
+        typer.Option(
+            "--preset",
+            "-p",
+            help="Show the values of this preset.",
+            autocompletion=completion.presets,
+        ),
     ] = "paper",
     as_json: common.AsJson = False,
+    wide: common.Wide = False,
 ) -> None:
     """List the fields of a scenario (value, unit, allowed range, source) and the presets."""
     import dataclasses
@@ -82,19 +74,17 @@ def scenario(
     if as_json:
         common.print_json({"preset": preset, "presets": PRESETS, "fields": fields})
         return
-    from rich.markup import escape
-
     from satedge.bench.report.tables import Cell, Column, Table
 
-    heads = ("field", "value", "unit", "allowed", "source", "what it is")
+    heads = {"field": 0, "value": 0, "unit": 0, "allowed": 2, "source": 1, "what it is": 0}
     rows: list[list[str | Cell]] = []
     for f in fields:
         value = Cell(_shown(f["value"]), mark="strong" if f["value"] != f["default"] else "")
         words = (str(f[key]) for key in ("unit", "allowed", "source", "doc"))
         rows.append([str(f["name"]), value, *words])
-    common.show(Table([Column(head) for head in heads], rows, f"preset {preset}"))
-    for name, doc in PRESETS.items():
-        common.console().print(f"[bold]{name:<20}[/]{escape(doc)}")
+    columns = [Column(head, spare=spare) for head, spare in heads.items()]
+    common.show(Table(columns, rows, f"preset {preset}"), wide)
+    common.show(Table([Column("preset"), Column("what it is")], list(PRESETS.items())), wide)
 
 
 def _shown(value: object) -> str:
@@ -104,19 +94,72 @@ def _shown(value: object) -> str:
 
 
 def suites(
+    check: Annotated[
+        bool, typer.Option("--check", help="Make all suites again, and compare with the manifest.")
+    ] = False,
     write: Annotated[
         bool, typer.Option("--write", help="Rewrite all suites and their manifest.")
     ] = False,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Rewrite their description, croissant.json.")
+    ] = False,
+    as_json: common.AsJson = False,
+    wide: common.Wide = False,
 ) -> None:
-    """Check all suites against their manifest; those not committed are generated."""
-    from satedge.bench.study.suites import check_suites, write_suites
+    """List the suites of instances, or check them against their manifest."""
+    if write or describe or check:
+        _check(write, describe)
+        return
+    from satedge.bench.study.suite_data import SUITES
 
-    if write:
-        for path in write_suites():
-            print(path)
+    found: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "instances": len(suite.recipes),
+            "doc": suite.title,
+            "presets": sorted({recipe.preset for recipe in suite.recipes}),
+            "committed": suite.committed,
+        }
+        for name, suite in SUITES.items()
+    ]
+    if as_json:
+        common.print_json(found)
+        return
+    from satedge.bench.report.tables import Column, Table
+
+    columns = [Column("suite"), Column("instances", form="d"), Column("content"), Column("stored")]
+    stored = {True: "files", False: "generated"}
+    rows = [(s["name"], s["instances"], s["doc"], stored[s["committed"]]) for s in found]
+    common.show(Table(columns, rows), wide)
+
+
+def _check(write: bool, describe: bool) -> None:
+    from satedge.bench.study.suites import check_suites, write_description, write_suites
+
+    for path in write_suites() if write else write_description() if describe else ():
+        print(path)
     problems = check_suites()
     for problem in problems:
         print(problem)
     if problems:
         raise typer.Exit(1)
     print("all suites are those of their manifest")
+
+
+def studies(as_json: common.AsJson = False, wide: common.Wide = False) -> None:
+    """List the studies that come with the package, for `satedge benchmark`."""
+    from satedge.bench.study.study_file import builtin, load_study
+
+    told = {name: load_study(name) for name in builtin()}
+    found = [
+        {"name": name, "doc": study.title, "parts": [part.name for part in study.parts]}
+        for name, study in told.items()
+    ]
+    if as_json:
+        common.print_json(found)
+        return
+    from satedge.bench.report.tables import Column, Table
+
+    columns = [Column("study"), Column("content"), Column("parts")]
+    rows = [(name, study.title, f"{len(study.parts)}") for name, study in told.items()]
+    common.show(Table(columns, rows), wide)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from satedge.problem.instance import Instance
@@ -25,7 +25,12 @@ def register(app: typer.Typer) -> None:
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")]
-Preset = Annotated[str, typer.Option("--preset", "-p", help="A preset of `satedge scenario`.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset", "-p", help="A preset of `satedge scenario`.", autocompletion=completion.presets
+    ),
+]
 Episodes = Annotated[
     int, common.whole("--episodes", "-n", low=1, high=1_000_000, help="Number of instances.")
 ]
@@ -79,6 +84,7 @@ def generate(
 ) -> None:
     """Generate instances; the same preset, changes and seed give the same bytes everywhere."""
     from satedge.problem.generation.generate import generate as generated
+    from satedge.problem.io.folder import make_folder
 
     scenario = common.scenario(preset, changes)
     if slots is not None:
@@ -86,7 +92,7 @@ def generate(
     passes = None
     if elements is not None:
         scenario, passes = _from_elements(scenario, elements, epoch, latitude, longitude, height)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     _require_disk(out, scenario, episodes)
     written = []
     for number in range(seed, seed + episodes):
@@ -180,14 +186,15 @@ def export(
     file: common.InstanceFile,
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
     slot: Annotated[int, common.whole("--slot", help="The slot, counted from 0.")] = 0,
-    form: Annotated[str, typer.Option("--format", help="nl, gms, mps or lp.")] = "nl",
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="nl, gms, mps or lp; as the file ends by default."),
+    ] = None,
 ) -> None:
     """Write P1 of one slot for other solvers (mps and lp: its MILP relaxation)."""
     from satedge.bench.methods.table import MethodError, load_entry
 
-    formats = ("nl", "gms", "mps", "lp")
-    if form not in formats:
-        raise typer.BadParameter(f"{form}: allowed is one of {', '.join(formats)}")
+    form = _format(form, out)
     instance = common.read(file, None)
     if slot >= instance.n_slots:
         raise typer.BadParameter(f"{slot}: allowed is 0..{instance.n_slots - 1}")
@@ -196,6 +203,22 @@ def export(
     except NotImplementedError as error:
         raise MethodError(f"export: {error}") from error
     print(out)
+
+
+FORMATS = ("nl", "gms", "mps", "lp")
+
+
+def _format(asked: str | None, out: Path) -> str:
+    """The format asked for, or the one that the file's name ends with; never two."""
+    ending = out.suffix.removeprefix(".").lower()
+    form = asked or ending
+    allowed = f"allowed is one of {', '.join(FORMATS)}"
+    if form not in FORMATS:
+        said = f"{form}: {allowed}" if asked else f"{out}: {allowed}, or a file with such an ending"
+        raise typer.BadParameter(said, param_hint="--format")
+    if ending in FORMATS and ending != form:
+        raise typer.BadParameter(f"{form}: {out} ends with .{ending}", param_hint="--format")
+    return form
 
 
 def read_solution(

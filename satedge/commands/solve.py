@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
+    from satedge.api import Result
     from satedge.problem.instance import Instance
-    from satedge.problem.plan import Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +20,13 @@ def register(app: typer.Typer) -> None:
 
 
 Method = Annotated[
-    str, typer.Option("--method", "-m", help="A name of `satedge methods`, or module:function.")
+    str,
+    typer.Option(
+        "--method",
+        "-m",
+        help="A name of `satedge methods`, or module:function.",
+        autocompletion=completion.methods,
+    ),
 ]
 Budget = Annotated[
     float, common.real("--budget", low=0.001, high=1e9, help="Time limit in seconds.")
@@ -55,6 +60,7 @@ def solve(
     map_out: MapOut = None,
     log: Log = False,
     proof: ProofOut = None,
+    wide: common.Wide = False,
 ) -> None:
     """Solve an instance, or one slot of it, and judge the plan.
 
@@ -70,29 +76,56 @@ def solve(
         _prove(file, proof, slot, budget, common.settings(setting))
         return
     instance = common.read(file, slot)
-    record = _run(instance, method, budget, seed, common.settings(setting), memory)
-    plan = _plan(record)
+    result = _run(instance, method, budget, seed, memory, common.settings(setting), as_json)
+    _save(result, plan_out, map_out)
+    if as_json:
+        common.print_json({**result.to_dict(), "slot": slot})
+    else:
+        _show(result, log, wide)
+    failed = result.status in ("failed", "crashed", "killed-memory")
+    if failed or (result.status == "timeout" and result.plan is None):
+        raise typer.Exit(1)
+
+
+def _run(
+    instance: Instance,
+    method: str,
+    budget_s: float,
+    seed: int,
+    memory_MB: float,
+    given: dict[str, Any],
+    quiet: bool,
+) -> Result:
+    """The result, its progress shown on standard error unless somebody wants JSON alone."""
+    from satedge import preparation
+    from satedge.api import solve as solved
+    from satedge.bench.run.progress import on_standard_error
+
+    listener = None if quiet else on_standard_error(instance, budget_s)
+    limits: dict[str, Any] = {"budget_s": budget_s, "seed": seed, "memory_MB": memory_MB}
+    try:
+        return solved(instance, method, **limits, listener=listener, settings=given)
+    finally:
+        preparation.say("")
+
+
+def _save(result: Result, plan_out: Path | None, map_out: Path | None) -> None:
+    """The plan and its picture, where they are wanted and there is a plan."""
+    plan = result.plan
     if plan is not None and plan_out is not None:
         from satedge.problem.io.files import write_plan
 
-        write_plan(plan, plan_out, instance)
+        write_plan(plan, plan_out, result.instance)
     if plan is not None and map_out is not None:
         from satedge.drawing.animation import save_picture
 
-        save_picture(instance, plan, map_out)
-    if as_json:
-        common.print_json(_summary(record, slot))
-    else:
-        _show(instance, record, plan, log)
-    failed = record["row"]["status"] in ("failed", "crashed", "killed-memory")
-    if failed or (record["row"]["status"] == "timeout" and plan is None):
-        raise typer.Exit(1)
+        save_picture(result.instance, plan, map_out)
 
 
 def _prove(file: Path, out: Path, slot: int | None, budget_s: float, given: dict[str, Any]) -> None:
     from minlp.branch_and_bound.proof import prove_slot
     from minlp.branch_and_bound.search import Limits
-    from minlp.kernels import warm_up
+    from satedge.kernels import warm_up
     from satedge.verify.proof import write_proof
 
     instance = common.read(file, None)
@@ -110,121 +143,23 @@ def _prove(file: Path, out: Path, slot: int | None, budget_s: float, given: dict
     write_proof(out, proof)
     cost, bound = proof["cost"], proof["bound"]
     scale = 1.0 / instance.scenario.n_devices
-    print(f"cost {cost * scale:.9g}, bound {bound * scale:.9g}, gap {_gap(cost, bound):.6g}")
+    gap = (cost - bound) / abs(cost) if cost else 0.0
+    print(f"cost {cost * scale:.9g}, bound {bound * scale:.9g}, gap {gap:.6g}")
     print(f"proof {out}: {len(proof['nodes'])} nodes, {out.stat().st_size} bytes")
     print(f"time {times['solve_s']:.3f} s to solve, {times['write_s']:.3f} s to write")
 
 
-def _run(
-    instance: Instance, name: str, budget_s: float, seed: int, given: dict[str, Any], memory: float
-) -> dict[str, Any]:
-    from satedge.bench.methods.table import MethodError, find, missing
-    from satedge.bench.run.local import execute
-    from satedge.bench.run.worker_process import WorkerProcess
-    from satedge.bench.study.cell import Cell
-    from satedge.bench.study.limits import Limits
-
-    method = find(name)
-    reason = missing(method.with_settings(**given))
-    if reason:
-        raise MethodError(f"method {name} cannot run here: {reason}")
-    limits = Limits(memory_MB=memory)
-    cell = Cell(method.with_settings(**given), instance, seed, budget_s, limits=limits)
-    with WorkerProcess() as worker:
-        return execute(worker, cell)
-
-
-def _plan(record: dict[str, Any]) -> Plan | None:
-    from satedge.bench.run.record import plan_of
-
-    return plan_of(record)
-
-
-def _summary(record: dict[str, Any], slot: int | None) -> dict[str, Any]:
-    """The published fields of `solve --json`."""
-    import json
-
-    row = record["row"]
-    cost, bound = row.get("cost"), row.get("lower_bound")
-    admissible = row.get("admissible", False)
-    return {
-        "instance": row["instance"],
-        "instance_sha256": row["instance_sha256"],
-        "slot": slot,
-        "method": row["method"],
-        "settings": json.loads(row["settings"]),
-        "seed": row["seed"],
-        "budget_s": row["budget_s"],
-        "status": row["status"],
-        "reason": row["reason"],
-        "method_status": row["method_status"],
-        "cost": cost if admissible else None,
-        "lower_bound": bound,
-        "gap": _gap(cost, bound) if admissible else None,
-        "feasible": row.get("feasible"),
-        "admissible": admissible,
-        "violations": json.loads(row["violations"]),
-        "latency_s": row.get("latency_s"),
-        "energy_J": row.get("energy_J"),
-        "deadline_misses": row.get("deadline_misses"),
-        "refused": row.get("refused"),
-        "outages": row.get("outages"),
-        "wall_s": row["wall_s"],
-        "certificate": record["certificate"],
-        "info": record["info"],
-        "versions": record["versions"],
-    }
-
-
-def _gap(cost: float | None, bound: float | None) -> float | None:
-    """(cost - bound) / |cost|."""
-    if cost is None or bound is None or cost == 0:
-        return None if cost or bound is None else 0.0
-    return (cost - bound) / abs(cost)
-
-
-def _show(instance: Instance, record: dict[str, Any], plan: Plan | None, log: bool) -> None:
-    from satedge.commands.verdicts import device_table, slot_table
-
-    out = common.console()
-    row = record["row"]
-    if plan is not None:
-        table = device_table if instance.n_slots == 1 else slot_table
-        common.show(table(instance, plan))
-    if record["log"] and (log or row["status"] in ("failed", "crashed")):
-        out.print(record["log"].rstrip(), style="dim", markup=False)
-    for name, text in _lines(row):
-        out.print(f"[bold]{name:<12}[/]", text, markup=True)
-
-
-def _lines(row: dict[str, Any]) -> list[tuple[str, str]]:
+def _show(result: Result, log: bool, wide: bool) -> None:
     from rich.markup import escape
 
-    status = row["status"] + (f" ({row['method_status']})" if row["method_status"] else "")
-    lines = [
-        ("method", escape(f"{row['method']} on {row['instance']}, seed {row['seed']}")),
-        ("status", escape(status + (f": {row['reason']}" if row["reason"] else ""))),
-    ]
-    cost, bound = row.get("cost"), row.get("lower_bound")
-    if cost is not None:
-        lines.append(("cost", f"{cost:.6f} per device and slot"))
-    if bound is not None:
-        gap = _gap(cost, bound)
-        shown = f", gap {_percent(gap)}" if gap is not None and row.get("admissible") else ""
-        lines.append(("lower bound", f"{bound:.6f}{shown}"))
-    if cost is not None:
-        hard = "yes" if row["feasible"] else "no"
-        counts = f"{row['deadline_misses']} deadline misses, {row['refused']} refused"
-        counts += f", {row['outages']} outages"
-        lines.append(("feasible", f"{hard}: {counts} of {row['requests']} requests"))
-        # None in a record: not finite, where nobody hears a request.
-        spent = [math.inf if row[n] is None else row[n] for n in ("latency_s", "energy_J")]
-        lines.append(("latency", f"{spent[0]:.4f} s, mean over requests"))
-        lines.append(("energy", f"{spent[1]:.3f} J per slot, all devices"))
-    lines.append(("time", f"{row['wall_s']:.3f} s of {row['budget_s']:g} s"))
-    return lines
+    from satedge.bench.report.verdicts import device_table, slot_table
 
-
-def _percent(value: float) -> str:
-    digits = 4 if abs(value) < 1e-3 else 2
-    return f"{100 * value:.{digits}f} %" if math.isfinite(value) else "-"
+    out = common.console()
+    if result.plan is not None:
+        table = device_table if result.instance.n_slots == 1 else slot_table
+        common.show(table(result.instance, result.plan), wide)
+    printed = result.record["log"]
+    if printed and (log or result.status in ("failed", "crashed")):
+        out.print(printed.rstrip(), style="dim", markup=False)
+    for name, text in result.lines():
+        out.print(f"[bold]{name:<12}[/]", escape(text), markup=True)

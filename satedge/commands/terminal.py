@@ -8,6 +8,7 @@ import os
 import select
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.segment import Segment
@@ -24,9 +25,14 @@ class Terminal(Console):
     """A console that shows control characters, and takes no name for a picture."""
 
     def __init__(self) -> None:
-        width = None if sys.stdout.isatty() else 160
-        super().__init__(width=width, highlight=False, emoji=False)
+        super().__init__(highlight=False, emoji=False)
         self.push_render_hook(_Printable())
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Tables fit the width; sentences are left to the terminal, which breaks no path in two."""
+        if all(isinstance(shown, str) for shown in objects):
+            options.setdefault("soft_wrap", True)
+        super().print(*objects, **options)
 
     def on_broken_pipe(self) -> None:
         """Nobody reads any more: for the command line to end as it does."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from satedge.commands import common
+from satedge.commands import common, completion
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +21,25 @@ def register(app: typer.Typer) -> None:
 
 
 Method = Annotated[
-    str | None, typer.Argument(help="A learner of `satedge methods`, such as adsac.")
+    str | None,
+    typer.Argument(
+        help="A learner of `satedge methods`, such as adsac.", autocompletion=completion.learners
+    ),
 ]
 OfStudy = Annotated[
-    str | None, typer.Option("--study", help="Train every policy that this study lacks.")
+    str | None,
+    typer.Option(
+        "--study",
+        help="Train every policy that this study lacks.",
+        autocompletion=completion.studies,
+    ),
 ]
-Preset = Annotated[str, typer.Option("--preset", "-p", help="Preset of the scenario.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset", "-p", help="Preset of the scenario.", autocompletion=completion.presets
+    ),
+]
 Seed = Annotated[int, common.whole("--seed", help="First seed.")]
 Runs = Annotated[int, common.whole("--runs", low=1, high=1000, help="Seeds trained together.")]
 Epochs = Annotated[
@@ -76,6 +89,7 @@ def train(
     tensorboard: Tensorboard = False,
     fresh: Fresh = False,
     dry_run: DryRun = False,
+    as_json: common.AsJson = False,
 ) -> None:
     """Train a learner; a stopped training resumes from its checkpoint.
 
@@ -92,8 +106,10 @@ def train(
     given = {"epochs": epochs, "updates_per_epoch": updates, "together": together}
     length = {key: value for key, value in given.items() if value is not None}
     _check_kind(method, study, together, dry_run)
+    if as_json and not dry_run:
+        raise typer.BadParameter("it goes with --dry-run", param_hint="--json")
     if study is not None:
-        _train_study(study, length, dry_run)
+        _train_study(study, length, dry_run, as_json)
         return
     out = out or Path("results/runs/train") / preset / str(method)
     scenario, seeds = common.scenario(preset, changes), range(seed, seed + runs)
@@ -120,7 +136,7 @@ def _check_kind(method: str | None, study: str | None, together: int | None, dry
         raise typer.BadParameter("it goes with --study", param_hint="--dry-run")
 
 
-def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
+def _train_study(name: str, options: dict[str, Any], dry_run: bool, as_json: bool) -> None:
     """Train the policies a study lacks; one that diverges does not stop the others."""
     from dataclasses import replace
 
@@ -136,6 +152,9 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
         )
         found.append(replace(job, plan=plan))
     todo = [c for c in found if c.missing]
+    if as_json:
+        common.print_json([_told(job) for job in found])
+        return
     if dry_run or not todo:
         _show(found)
         return
@@ -153,6 +172,21 @@ def _train_study(name: str, options: dict[str, Any], dry_run: bool) -> None:
             raise
     if failed:
         raise typer.Exit(1)
+
+
+def _told(job: TrainingJob) -> dict[str, Any]:
+    from satedge.bench.training_jobs import expected_s
+
+    return {
+        "policies": f"{job.place}/{job.name}",
+        "learner": job.method,
+        "seeds": job.seeds,
+        "missing": job.missing,
+        "epochs": job.plan.epochs,
+        "updates": job.plan.updates,
+        "expected_s": expected_s(job) if job.missing else 0.0,
+        "commands": [job.command(folder, seeds) for folder, seeds in job.trainings()],
+    }
 
 
 def _show(found: list[TrainingJob]) -> None:

@@ -6,9 +6,11 @@ import io
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from satedge.drawing import style
 from satedge.drawing.figure import draw_map, pixels, save_map
@@ -18,8 +20,9 @@ from satedge.problem.io.folder import write_atomically
 from satedge.problem.plan import Plan
 from satedge.problem.referee import judge
 
-#: Dots per inch of a frame: 6.4 x 7.6 inches, divisible by two as video wants it.
-DPI = 80
+#: Dots per inch of a frame, alone or beside others: 6.4 x 7.6 inches, divisible by two as video
+#: wants it.
+DPI, DPI_BESIDE = 80, 65
 
 
 class AnimationError(ValueError):
@@ -37,23 +40,33 @@ def save_picture(
 
 def save_animation(instance: Instance, plan: Plan, path: Path, frames_per_s: float = 4.0) -> Path:
     """Write an episode under a plan as .gif or .mp4, one frame a slot. Raises AnimationError."""
+    return save_comparison(instance, {instance.name: plan}, path, frames_per_s)
+
+
+def save_comparison(
+    instance: Instance, plans: Mapping[str, Plan], path: Path, frames_per_s: float = 4.0
+) -> Path:
+    """The same of several plans of one episode, by title, side by side. Raises AnimationError."""
     writers = {".gif": _gif, ".mp4": _mp4}
     if path.suffix not in writers:
         raise AnimationError(f"{path}: allowed is a name that ends in .gif or .mp4")
     if path.suffix == ".mp4" and shutil.which("ffmpeg") is None:
         raise AnimationError(f"{path}: needs the program ffmpeg; a .gif does not")
     path.parent.mkdir(parents=True, exist_ok=True)
-    writers[path.suffix](_frames(instance, plan), path, frames_per_s)
+    dpi = DPI if len(plans) == 1 else DPI_BESIDE
+    films = (_frames(instance, plan, title, dpi) for title, plan in plans.items())
+    frames = (np.hstack(pictures) for pictures in zip(*films, strict=True))
+    writers[path.suffix](frames, path, frames_per_s)
     return path
 
 
-def _frames(instance: Instance, plan: Plan) -> Iterator[Any]:
+def _frames(instance: Instance, plan: Plan, title: str, dpi: int) -> Iterator[Any]:
     """RGB arrays (height, width, 3), slot by slot."""
     verdict = judge(instance, plan)
     with style.house():
         for slot in range(instance.n_slots):
             shown = slot_map(instance, plan, slot, verdict)
-            yield pixels(draw_map(shown, f"{instance.name}, slot {slot}"), DPI)
+            yield pixels(draw_map(shown, f"{title}, slot {slot}"), dpi)
 
 
 def _gif(frames: Iterator[Any], path: Path, frames_per_s: float) -> None:

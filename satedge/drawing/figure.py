@@ -26,9 +26,13 @@ def save_map(instance: Instance, plan: Plan, slot: int, path: Path) -> Path:
     """Draw one slot into a file (.svg, .pdf, .png)."""
     if path.suffix not in (".svg", ".pdf", ".png"):
         raise OSError(f"{path}: allowed is a name that ends in .svg, .pdf or .png")
-    title = f"{instance.name}, slot {slot}" * (instance.n_slots > 1) or instance.name
     with style.house():
-        return style.save(draw_map(slot_map(instance, plan, slot), title), path)
+        return style.save(draw_map(slot_map(instance, plan, slot), title_of(instance, slot)), path)
+
+
+def title_of(instance: Instance, slot: int) -> str:
+    """What is shown: the instance, and which of its slots."""
+    return f"{instance.name}, slot {slot}"
 
 
 def draw_map(shown: SlotMap, title: str) -> Figure:

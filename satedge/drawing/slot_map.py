@@ -170,18 +170,18 @@ def _device(
     strength = float(np.clip(np.log10(max(power_W, 1e-6)) + 3, 0, 3))
     missed = verdict is not None and bool(verdict.missed[slot, k])
     at = _place(instance.device_xy_m[slot, k])
-    return Device(str(k + 1), at, state, server, power_W, strength, missed)
+    return Device(str(k), at, state, server, power_W, strength, missed)
 
 
 def _uav(instance: Instance, plan: Plan | None, slot: int, m: int) -> Uav:
     trail = [_place(instance.uav_xy_m[m])]
     if plan is None:
-        return Uav(f"UAV {m + 1}", trail[0], trail[0], False, False, ())
+        return Uav(f"UAV {m}", trail[0], trail[0], False, False, ())
     trail += [_place(at) for at in plan.uav_xy_m[: slot + 1, m]]
     before, now = trail[-2:]
     moved = float(np.hypot(now[0] - before[0], now[1] - before[1])) > RESTING_M
     serves = bool((plan.server[slot] == m).any())
-    return Uav(f"UAV {m + 1}", before, now, moved, serves, tuple(trail) if slot else ())
+    return Uav(f"UAV {m}", before, now, moved, serves, tuple(trail) if slot else ())
 
 
 def _servers(instance: Instance, plan: Plan | None, slot: int) -> Any:
@@ -213,7 +213,7 @@ def _satellite(instance: Instance, server: Any, slot: int, n: int, place: float)
         note = "by relay"
     if load:
         note += f" · {load} request{'s' * (load != 1)}"
-    name = f"SAT {n + 1}" + " · access" * access
+    name = f"SAT {n}" + " · access" * access
     return Satellite(index, place, float(np.sin(np.pi * place)), name, note, load, access)
 
 

@@ -18,6 +18,27 @@ BLACK, ORANGE, SKY, GREEN = "#222222", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, RED, PINK = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY, PALE, FAINT = "#777777", "#C8CCD0", "#ECEEF0"
 
+#: What takes the place of papers, inks and greys where the reader's screen is dark.
+DARK = {
+    "#ffffff": "#15191d",
+    "#fbfbf8": "#1a1f24",
+    BLACK: "#e6e9ec",
+    GREY: "#a3adb7",
+    PALE.lower(): "#5d6771",
+    FAINT.lower(): "#2a3138",
+}
+
+
+def _dark_rules() -> str:
+    """CSS for SVG files: viewers that do not know it show the light figure."""
+    rules = (
+        f'[style*="{part}: {light}"] {{ {part}: {dark} !important; }}'
+        for light, dark in DARK.items()
+        for part in ("fill", "stroke")
+    )
+    return f"@media screen and (prefers-color-scheme: dark) {{ {' '.join(rules)} }}"
+
+
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -25,6 +46,8 @@ _RC: dict[Any, Any] = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.labelsize": 9.0,
+    "axes.labelcolor": BLACK,
+    "text.color": BLACK,
     "axes.edgecolor": GREY,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
@@ -60,11 +83,12 @@ def house() -> Iterator[None]:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """A figure that belongs to no window."""
+    """A figure that belongs to no window; a notebook shows it as a picture."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width_in, height_in))
+    from satedge.drawing.notebook import Shown
+
+    figure = Shown(figsize=(width_in, height_in))
     FigureCanvasAgg(figure)
     return figure
 
@@ -76,7 +100,10 @@ def save(figure: Figure, path: Path) -> Path:
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     drawn = io.BytesIO()
     figure.savefig(drawn, format=kind, metadata=metadata)
-    write_atomically(path, drawn.getvalue())
+    data = drawn.getvalue()
+    if kind == "svg":
+        data = data.replace(b"</style>", f"{_dark_rules()}</style>".encode(), 1)
+    write_atomically(path, data)
     return path
 
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ __all__ = ["GENERATOR_VERSION", "Instance", "InstanceError", "array_fields", "jo
 GENERATOR_VERSION = 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Instance(Arrays):
     """P1 over T slots. Validated where it is made (raises InstanceError)."""
 
@@ -62,6 +63,22 @@ class Instance(Arrays):
             digest.update(f"{declared.name}{value.shape}".encode())
             digest.update(little.tobytes())
         return digest.hexdigest()
+
+    def __repr__(self) -> str:
+        slots = f"{self.n_slots} slot{'s' * (self.n_slots != 1)}"
+        s = self.scenario
+        servers = f"{s.n_uavs} UAVs, {s.n_satellites} satellites"
+        return f"<Instance {self.name}: {slots}, {s.n_devices} devices, {servers}>"
+
+    def _repr_html_(self) -> str:
+        s = self.scenario
+        told = {
+            "instance": self.name, "slots": self.n_slots, "devices": s.n_devices,
+            "UAVs": s.n_uavs, "satellites": s.n_satellites, "seed": self.seed,
+            "requests": int(self.active.sum()), "sha256": f"{self.content_sha256[:12]}…",
+        }  # fmt: skip
+        cells = "".join(f"<tr><th>{k}</th><td>{escape(str(v))}</td></tr>" for k, v in told.items())
+        return f"<table>{cells}</table>"
 
     def with_scenario(self, scenario: Scenario) -> Instance:
         """The same arrays in another scenario of the same sizes, checked and tabulated anew."""

@@ -20,7 +20,7 @@ class PlanError(ValueError):
     """A plan does not fit its instance in shape or kind."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """Decisions of T slots, or stacks of them: every array may have leading axes."""
 
@@ -30,6 +30,14 @@ class Plan:
     """(..., T, K) transmit powers, 0 where no server is used."""
     uav_xy_m: NDArray[np.float64]
     """(..., T, M, 2) UAV positions, reached at the start of the slot."""
+
+    def __repr__(self) -> str:
+        slots, uavs = np.shape(self.server), np.shape(self.uav_xy_m)
+        if len(slots) < 2 or len(uavs) < 3:
+            return f"<Plan of shape {slots}>"
+        stack = f"{slots[:-2]} of " if slots[:-2] else ""
+        many = f"{slots[-2]} slot{'s' * (slots[-2] != 1)}"
+        return f"<Plan {stack}{many}, {slots[-1]} devices, {uavs[-2]} UAVs>"
 
     def slots(self, start: int, stop: int) -> Plan:
         """The part for slots start..stop-1."""
@@ -100,10 +108,10 @@ class Outcome:
     status: Status = "feasible"
     lower_bound: float | None = None
     """Valid for the elastic cost of the whole instance, per slot and device."""
-    certificate: dict[str, Any] = field(default_factory=dict)
+    certificate: dict[str, Any] = field(default_factory=dict, repr=False)
     """How the bound (or infeasibility) can be checked: JSON values."""
-    trace: tuple[TracePoint, ...] = ()
-    info: dict[str, Any] = field(default_factory=dict)
+    trace: tuple[TracePoint, ...] = field(default=(), repr=False)
+    info: dict[str, Any] = field(default_factory=dict, repr=False)
     """Anything else worth keeping with the run: JSON values."""
 
 

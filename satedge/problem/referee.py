@@ -27,6 +27,7 @@ __all__ = [
     "TOLERANCE",
     "Verdict",
     "available",
+    "fitted",
     "judge",
     "previous_positions",
     "uav_downlink_sinr",
@@ -40,7 +41,7 @@ COST_VERSION = 2
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Verdict:
     """What a plan does. Arrays have the plan's leading axes, written '...'."""
 
@@ -70,6 +71,16 @@ class Verdict:
     """(..., T, K) Sent, but the elastic cost exceeds C_out, which is what they cost instead."""
     violations: dict[str, Array]
     """Name of a constraint -> (..., T) greatest amount by which the slot breaks it, 0 if kept."""
+
+    def __repr__(self) -> str:
+        if self.cost.ndim:
+            return f"<Verdict on plans {self.cost.shape}>"
+        told = [f"cost {self.cost:.6g}"]
+        counts = {"deadline misses": self.missed, "refused": self.refused, "outages": self.outage}
+        told += [f"{int(found.sum())} {name}" for name, found in counts.items()]
+        worst = {name: float(amount.max()) for name, amount in self.violations.items()}
+        told += [f"breaks {name} by {amount:g}" for name, amount in worst.items() if amount > 0]
+        return f"<Verdict {', '.join(told)}>"
 
     @property
     def latency_s(self) -> Array:
@@ -123,7 +134,7 @@ def judge(instance: Instance, plan: Plan, previous_xy_m: Array | None = None) ->
     each slot come. Raises PlanError when shapes do not fit. Non-finite numbers are violations,
     never a crash.
     """
-    server, power_W, uav_xy_m = _fitted(instance, plan)
+    server, power_W, uav_xy_m = fitted(instance, plan)
     scenario = instance.scenario
     sends = (server >= 0) & (server < scenario.n_servers) & instance.active
     served = np.where(sends, server, NO_SERVER)
@@ -185,7 +196,8 @@ def uav_downlink_sinr(instance: Instance, gains: Array) -> Array:
     return gains * s.uav_power_W / (disturbance_W + s.noise_W)
 
 
-def _fitted(instance: Instance, plan: Plan) -> tuple[NDArray[np.int64], Array, Array]:
+def fitted(instance: Instance, plan: Plan) -> tuple[NDArray[np.int64], Array, Array]:
+    """The arrays of a plan. Raises PlanError when shapes do not fit."""
     s = instance.scenario
     t, k, m = instance.n_slots, s.n_devices, s.n_uavs
     server, power_W, uav_xy_m = plan.server, plan.power_W, plan.uav_xy_m

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
+from satedge.nearest import did_you_mean
 from satedge.problem.catalogue import Catalogue, CatalogueName, build_catalogue
 from satedge.problem.fields import Declared, Distinct, declared, param, parsed
 
@@ -289,6 +290,16 @@ _CONTENDED: dict[str, Any] = {
     "satellite_TFLOPS": 6.66,
 }
 
+#: Short episodes in which places of UAVs decide: satellites fail now and then and cost twice the
+#: energy, UAVs are slow and cover little. Calibrated, see docs/foresight.md.
+_FORESIGHT: dict[str, Any] = _BALANCED | {
+    "n_slots": 30,
+    "uav_coverage_m": 120.0,
+    "uav_speed_max_mps": 5.0,
+    "satellite_compute_W": 100.0,
+    "accuracy_max": 0.5,
+}
+
 _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper": ("Table 1 with servable requests and leakage 0.05.", {}),
     "paper-figures": (
@@ -298,6 +309,14 @@ _PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "balanced": ("Weights per typical latency (1.5 s) and energy (40 J).", _BALANCED),
     "contended": ("Requests share their server, twice as fast as in Table 1.", _CONTENDED),
     "contended-balanced": ("The same with the weights of balanced.", _BALANCED | _CONTENDED),
+    "foresight": (
+        "Satellites in heavy shadow, slow UAVs that cover 120 m: where they wait decides.",
+        _FORESIGHT | {"shadowing": "heavy"},
+    ),
+    "foresight-faint": (
+        "The same with satellite links 12 dB fainter in the place of heavy shadow.",
+        _FORESIGHT | {"antenna_gain_dB": 28.0},
+    ),
     "as-printed": (
         "Leakage 1 and requests as printed; scored with soft deadlines.",
         {"requests": "as-printed", "interference_leakage": 1.0, "reward_scale": 200.0},
@@ -318,5 +337,6 @@ PRESETS: dict[str, str] = {name: doc for name, (doc, _) in _PRESETS.items()}
 def preset(name: str, **changes: Any) -> Scenario:
     """A named scenario with some fields changed. Raises ScenarioError for an unknown name."""
     if name not in _PRESETS:
-        raise ScenarioError(f"preset {name!r}: allowed is one of {', '.join(PRESETS)}")
+        hint = did_you_mean(name, PRESETS)
+        raise ScenarioError(f"preset {name!r}{hint}: allowed is one of {', '.join(PRESETS)}")
     return Scenario().replace(**{**_PRESETS[name][1], **changes})

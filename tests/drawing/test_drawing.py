@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from satedge.drawing import style
-from satedge.drawing.animation import AnimationError, save_animation
+from satedge.drawing.animation import AnimationError, save_animation, save_comparison
 from satedge.drawing.figure import draw_map, save_map
 from satedge.drawing.slot_map import (
     ALL_SATELLITES,
@@ -134,9 +134,9 @@ def test_map_names_every_device_and_server(slot: Instance) -> None:
     with style.house():
         figure = draw_map(slot_map(slot, toys.plan_of(slot), 0), "a slot")
     texts = {t.get_text() for ax in figure.axes for t in ax.texts}
-    assert {str(k + 1) for k in np.flatnonzero(slot.active[0])} <= texts
-    assert "UAV 1" in texts
-    assert any(t.startswith("SAT 1") for t in texts)
+    assert {str(k) for k in np.flatnonzero(slot.active[0])} <= texts
+    assert "UAV 0" in texts
+    assert any(t.startswith("SAT 0") for t in texts)
 
 
 @pytest.mark.parametrize(
@@ -168,3 +168,13 @@ def test_an_animation_has_a_frame_per_slot(episode: Instance, tmp_path: Path) ->
         assert getattr(moving, "n_frames", 1) == episode.n_slots
     with pytest.raises(AnimationError, match=r".gif or .mp4"):
         save_animation(episode, toys.plan_of(episode), tmp_path / "episode.avi")
+
+
+def test_plans_of_an_episode_move_side_by_side(episode: Instance, tmp_path: Path) -> None:
+    """Two plans make a picture of two maps, a frame a slot."""
+    plan = toys.plan_of(episode)
+    path = save_comparison(episode, {"one": plan, "other": plan}, tmp_path / "both.gif")
+    with Image.open(path) as film:
+        assert film.n_frames == episode.n_slots
+        width, height = film.size
+        assert width > 1.5 * height

@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from satedge.bench.run import progress as solving
 from satedge.bench.run.store import Store
 from satedge.bench.score.verify import findings
 from satedge.bench.study.suite_data import WALKER
 from satedge.cli import main
+from satedge.commands import progress
 from satedge.problem.io.files import read_instance, write_plan
 from satedge.problem.satellites.elements import read_elements
 from satedge.problem.satellites.walker import write_walker_tle
@@ -78,6 +80,13 @@ COMMANDS = {
     "benchmark": Command("benchmark {here}/s.toml -o {out} --no-report", rows, is_whole_run),
     "train": Command("train ppo -p tiny --set n_slots=5 --epochs 2 -o {out}", policies, str),
 }
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_kept_informed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine gets no lines on what is going on: standard error holds errors alone."""
+    monkeypatch.setattr(progress, "EACH_S", 1e6)
+    monkeypatch.setattr(solving, "EACH_LOGGED_S", 1e6)
 
 
 def call(words: str) -> tuple[int, str]:

@@ -35,6 +35,14 @@ from satedge.problem.fields import NUMBER
 from satedge.problem.io.curve import HEADER, read_curve
 from satedge.problem.io.files import FileError, write_instance
 from satedge.problem.io.jsonfile import read_text
+from satedge.problem.io.submission import (
+    HEAD,
+    Claim,
+    Submission,
+    SubmissionError,
+    read_submission,
+    write_submission,
+)
 from support.kinds import COUNT, Kind, as_read, hold, under_hash
 from support.mutants import of_bytes
 from support.randomised import SEED
@@ -96,6 +104,24 @@ def best_of(path: Path) -> Any:
 
 def manifest_of(path: Path) -> Any:
     return json.dumps(manifest(path), sort_keys=True)
+
+
+# --- submissions of strangers
+
+
+def submission_of(path: Path) -> Any:
+    return repr(read_submission(path.parent))
+
+
+def submitted(folder: Path) -> str:
+    """A head in which no field has a value that damage might put there, too."""
+    claim = Claim(INSTANCE.content_sha256, 24.125, 0.75, 23.875)
+    about = {"versions": {"numpy": "2.4"}, "hardware": {"cpu": "x"}, "settings": {"gap": 0.01}}
+    texts = {"date": "2026-11-28", "commit": "abc", "about": "a test", "method": "greedy"}
+    told = {"name": "A", "kind": "exact", "suite": "tiny", "clock": "cpu", "budget_s": 2.5}
+    numbers: dict[str, Any] = {"cost_version": 7, "seed": 11}
+    head = Submission(**about, **texts, **told, **numbers, instances={"tiny-3000": claim})
+    return write_submission(head, folder).read_text()
 
 
 # --- other programs
@@ -212,6 +238,8 @@ def kinds(folder: Path) -> dict[str, Kind]:
         Kind("curve", "curve.csv", curve, curve_of, (FileError,), curve_says, False),
         Kind("manifest", "x.json", entries, manifest_of, (SuiteError,), as_read),
         Kind("best known", "records/x.json", best, best_of, (RecordError,), as_read),
+        Kind("submission", HEAD, submitted(folder), submission_of, (SubmissionError,), sealed_says,
+             mend=under_hash),
         *of_a_run(folder),
         *of_other_programs(folder),
     ]  # fmt: skip
@@ -219,9 +247,9 @@ def kinds(folder: Path) -> dict[str, Kind]:
 
 
 NAMES = (
-    "policy", "reported policy", "curve", "manifest", "best known", "run", "run under its hash",
-    "keys.json", "skipped.json", "index.json", "names", "AMPL solution", "solution in lines",
-    "solution in JSON", "scheduler",
+    "policy", "reported policy", "curve", "manifest", "best known", "submission", "run",
+    "run under its hash", "keys.json", "skipped.json", "index.json", "names", "AMPL solution",
+    "solution in lines", "solution in JSON", "scheduler",
 )  # fmt: skip
 
 

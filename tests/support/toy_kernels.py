@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from minlp.kernels import Record, Vector, kernel
-from minlp.kernels.compilation import compilation
+from satedge.kernels import Record, Vector, kernel
+from satedge.kernels.compilation import compilation
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome
 from support.toys import plan_of

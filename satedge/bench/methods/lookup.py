@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import ast
 import importlib.machinery
+import importlib.metadata
 import inspect
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from satedge.paths import PACKAGE
+from satedge.paths import IN_PLACE, PACKAGE
 
 #: Packages that are installed beside this one, and reached by name only.
 SIBLINGS = ("minlp", "drl")
@@ -34,6 +37,40 @@ class Definition:
     """It takes any keyword arguments."""
     kinds: Mapping[str, str] = field(default_factory=dict)
     """Annotations of its keyword arguments, as they are written."""
+
+
+#: Packages that come with another, which is what to ask for.
+_COMES_WITH = {"llvmlite": "numba"}
+
+#: Extras that nobody needs who only uses this package.
+_FOR_DEVELOPERS = ("dev", "docs")
+
+
+def lacking(module: str) -> str:
+    """What is said where a package is not installed: its name, and the command that installs it."""
+    top = module.partition(".")[0]
+    extra = _extras().get(_COMES_WITH.get(top, top), "")
+    hint = f" (pip install 'satedge[{extra}]')" if extra else ""
+    return f"needs the module {top}{hint}"
+
+
+@lru_cache(maxsize=1)
+def _extras() -> dict[str, str]:
+    """Name of a package, in small letters -> the extra of this one that brings it.
+
+    Of several, `minlp`: the smallest, without torch.
+    """
+    found: dict[str, str] = {}
+    try:
+        wanted = importlib.metadata.requires("satedge") or []
+    except importlib.metadata.PackageNotFoundError:
+        return found
+    for line in wanted:
+        name, extra = re.match(r"[\w-]*", line), re.search(r"extra == ['\"](\w+)['\"]", line)
+        if name and extra and extra[1] not in _FOR_DEVELOPERS:
+            package = name[0].lower()
+            found[package] = extra[1] if extra[1] == "minlp" else found.get(package, extra[1])
+    return found
 
 
 def importable(module: str) -> bool:
@@ -61,9 +98,34 @@ def stranger(module: str) -> str:
 
 
 def folder_of(entry: str) -> str:
-    """The current folder, if it alone has the module of an entry; else nothing."""
+    """The current folder, if it has the module of an entry and nobody before it; else nothing."""
     here, top = str(Path.cwd()), entry.partition(":")[0].partition(".")[0]
     return here if _spec(top) is None and _spec(top, here) is not None else ""
+
+
+def let_in(folder: str) -> None:
+    """Have modules imported from a user's folder, too: everybody else's come before it.
+
+    But for what lies beside this package: a clone that is installed in place is on the search path
+    for the sake of our packages, and no file that somebody keeps there is everybody's module.
+    """
+    if _Siblings not in sys.meta_path:
+        sys.meta_path.insert(0, _Siblings)
+    beside = str(PACKAGE.parent)
+    rest = [place for place in sys.path if place not in (beside, folder)]
+    sys.path[:] = [*rest, folder, beside]
+
+
+class _Siblings:
+    """Finds our own packages where they are."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in SIBLINGS:
+            return None
+        return importlib.machinery.PathFinder.find_spec(name, [str(PACKAGE.parent)])
 
 
 def definition(entry: str, folder: str = "") -> Definition:
@@ -95,7 +157,10 @@ def inspected(function: Callable[..., Any]) -> Definition:
 
 
 def _spec(module: str, folder: str = "") -> importlib.machinery.ModuleSpec | None:
-    """Where a module lies, on the search path or in a folder; not even its parents are imported."""
+    """Where a module lies, on the search path or in a folder; not even its parents are imported.
+
+    A clone's root is on the search path for our own packages alone, see `let_in`.
+    """
     places = [folder] if folder else None
     name, spec = "", None
     for part in module.split("."):
@@ -103,10 +168,21 @@ def _spec(module: str, folder: str = "") -> importlib.machinery.ModuleSpec | Non
         finders = [importlib.machinery.PathFinder] if folder else sys.meta_path
         found = (finder.find_spec(name, places) for finder in finders)
         spec = next((s for s in found if s is not None), None)
-        if spec is None:
+        if spec is None or (name == module.partition(".")[0] and _is_kept_beside(spec, folder)):
             return None
         places = list(spec.submodule_search_locations or ())
     return spec
+
+
+def _is_kept_beside(spec: importlib.machinery.ModuleSpec, folder: str) -> bool:
+    """A top module lies in the clone's root and is none of ours; there, folders are asked for."""
+    if folder or not IN_PLACE or spec.name in ("satedge", *SIBLINGS):
+        return False
+    places = [spec.origin or "", *(spec.submodule_search_locations or ())]
+    roots = {
+        Path(p).parent.parent if p.endswith("__init__.py") else Path(p).parent for p in places if p
+    }
+    return PACKAGE.parent in roots
 
 
 @lru_cache(maxsize=256)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -18,6 +17,7 @@ from typing import Any, Literal, cast
 
 from satedge import paths
 from satedge.bench.methods import lookup
+from satedge.nearest import did_you_mean
 
 Family = Literal["heuristic", "classical", "exact", "bound", "learned", "user"]
 
@@ -54,12 +54,18 @@ class Method:
     """Decides a slot knowing later ones: compared with causal methods only as a bound on them."""
     folder: str = ""
     """Where a user's module lies that is not on the search path."""
+    refusal: str = ""
+    """'module:function' that says of settings what it has against them, if anything."""
 
     def with_settings(self, **changes: Any) -> Method:
         """The same method with some settings changed. Raises MethodError for unknown ones."""
         if not changes:
             return self
         check_settings(self, changes)
+        if self.refusal and all(map(lookup.importable, self.needs)):
+            reason = load_entry(self.refusal)(**changes)
+            if reason:
+                raise MethodError(f"{self.name}: {reason}")
         return replace(self, settings={**self.settings, **changes})
 
 
@@ -71,9 +77,10 @@ def _row(
     doc: str,
     *,
     hindsight: bool = False,
+    refusal: str = "",
     **kw: Any,
 ) -> Method:
-    return Method(name, entry, family, doc, tuple(needs.split()), kw, hindsight)
+    return Method(name, entry, family, doc, tuple(needs.split()), kw, hindsight, refusal=refusal)
 
 
 def _learner(name: str, doc: str) -> Method:
@@ -130,11 +137,25 @@ TABLE: tuple[Method, ...] = (
         "Certified optimum over servers, powers and positions.",
     ),
     _row(
-        "exact-rolling",
+        "myopic-exact",
         "minlp.branch_and_bound.solve:rolling",
         "exact",
         "numba",
-        "Branch and bound on each slot in turn: the causal reference.",
+        "Branch and bound on each slot in turn, as if none followed.",
+    ),
+    _row(
+        "drift",
+        "minlp.foresight.drift:drift",
+        "heuristic",
+        "numba",
+        "myopic-exact, then UAVs glide towards the devices, keeping whom they serve.",
+    ),
+    _row(
+        "rolling-horizon",
+        "minlp.foresight.rolling_horizon:rolling_horizon",
+        "classical",
+        "numba",
+        "Each slot planned with sampled futures, never the true one.",
     ),
     _row(
         "general",
@@ -142,6 +163,7 @@ TABLE: tuple[Method, ...] = (
         "exact",
         "pyomo pyscipopt",
         "P1 handed whole to a general solver.",
+        refusal="minlp.p1.solvers:refusal",
         solver="scip",
     ),
     _row(
@@ -191,6 +213,10 @@ TABLE: tuple[Method, ...] = (
 )
 
 
+#: Names that methods once had, in studies and commands of then.
+FORMER_NAMES = {"exact-rolling": "myopic-exact"}
+
+
 @cache
 def table() -> dict[str, Method]:
     """All rows by name: the built-in ones, then those of installed packages."""
@@ -203,23 +229,40 @@ def table() -> dict[str, Method]:
 
 
 def find(name: str) -> Method:
-    """A row by name, or a user's method by 'module:function', its module perhaps of the current
-    folder. Raises MethodError."""
-    if name in table():
-        return table()[name]
+    """A row by its name or a former one, or a user's method by 'module:function', its module
+    perhaps of the current folder. Raises MethodError."""
+    row = table().get(FORMER_NAMES.get(name, name))
+    if row is not None:
+        return row
     if ":" in name:
         folder = lookup.folder_of(name)
         return Method(name, name, "user", "Named on the command line.", folder=folder)
+    hint = did_you_mean(name, table())
     raise MethodError(
-        f"method {name!r}: allowed is one of {', '.join(table())}, or module:function"
+        f"method {name!r}{hint}: allowed is one of {', '.join(table())}, or module:function"
     )
+
+
+#: Names in print of methods that have more than their first letter capital.
+_IN_PRINT = {
+    "adsac": "AD-SAC", "adsac+": "AD-SAC+", "adsac-d": "AD-SAC-D", "adsac-c": "AD-SAC-C",
+    "ppo": "PPO", "d3qn": "D3QN", "ddpg": "DDPG", "hybrid-ppo": "Hybrid-PPO",
+}  # fmt: skip
+
+
+def proper_name(label: str) -> str:
+    """A method's name as papers print it; a label may go on after a comma. Others stay."""
+    name, comma, rest = label.partition(",")
+    if name not in table():
+        return label
+    return f"{_IN_PRINT.get(name, name.replace('-', ' ').capitalize())}{comma}{rest}"
 
 
 def missing(method: Method) -> str:
     """Why a method cannot run here, in words; empty when it can. Imports nothing of it."""
     for need in method.needs:
         if not lookup.importable(need):
-            return f"needs the module {need}"
+            return lookup.lacking(need)
     reason = lookup.definition(method.entry, method.folder).missing
     return reason or _missing_policy(method)
 
@@ -229,7 +272,8 @@ def _missing_policy(method: Method) -> str:
     if method.family != "learned" or not isinstance(policy, str) or policy_files(method):
         return ""
     preset = method.settings.get("preset", "paper")
-    return f"{UNTRAINED} {policy!r} under results/policies/{preset}"
+    hint = "" if paths.POLICIES.is_dir() else " (a clone has it: export SATEDGE_HOME=CLONE)"
+    return f"{UNTRAINED} {policy!r} under results/policies/{preset}{hint}"
 
 
 def policy_files(method: Method) -> list[Path]:
@@ -265,6 +309,26 @@ def parameters(
     return tuple(n for n in found.parameters or () if n not in GIVEN), found.open
 
 
+def listing() -> list[dict[str, Any]]:
+    """What is known of every method, as JSON values."""
+    return [_told(method, missing(method)) for method in table().values()]
+
+
+def _told(method: Method, reason: str) -> dict[str, Any]:
+    settings = {} if reason else dict.fromkeys(parameters(method)[0]) | dict(method.settings)
+    return {
+        "name": method.name,
+        "family": method.family,
+        "doc": method.doc,
+        "needs": list(method.needs),
+        "available": not reason,
+        "missing": reason,
+        "entry": method.entry,
+        "settings": settings,
+        "hindsight": method.hindsight,
+    }
+
+
 def wants_report(function: Callable[..., Any]) -> bool:
     """The callable takes `report`."""
     found = lookup.inspected(function)
@@ -291,7 +355,8 @@ def check_settings(
             raise MethodError(f"{method.name}: {name} is given by the bench, it is no setting")
         if name not in names and not anything:
             allowed = ", ".join(names) or "none"
-            raise MethodError(f"{method.name}: unknown setting {name!r}; allowed: {allowed}")
+            hint = did_you_mean(name, names)
+            raise MethodError(f"{method.name}: unknown setting {name!r}{hint}; allowed: {allowed}")
         types, allowed = _KINDS.get(kinds.get(name, ""), ((object,), ""))
         value = settings[name]
         if not isinstance(value, types) or (isinstance(value, bool) and int in types):
@@ -303,8 +368,8 @@ def load(method: Method) -> Callable[..., Any]:
 
     A user's module may come from its folder, which everything else comes before.
     """
-    if method.folder and method.folder not in sys.path:
-        sys.path.append(method.folder)
+    if method.folder:
+        lookup.let_in(method.folder)
     function = load_entry(method.entry)
     found = lookup.inspected(function)
     lacking = [n for n in ("budget_s", "seed") if n not in (found.parameters or ())]
@@ -321,6 +386,8 @@ def load_entry(entry: str) -> Callable[..., Any]:
         raise MethodError(f"{entry}: {reason}")
     try:
         function = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise MethodError(f"{entry}: {lookup.lacking(error.name or module)}") from error
     except (ImportError, AttributeError) as error:
         raise MethodError(f"{entry}: {error}") from error
     if not callable(function):

@@ -37,6 +37,15 @@ PAGE = (
     "primal_s", "time_s", "time_per_slot_s", "peak_MB",
 )  # fmt: skip
 
+#: Columns of the page that fit a screen of 1400 pixels; the others show on demand.
+SCREEN = (
+    "cost", "excess", "interval", "over_hindsight", "controllable_excess", "gap", "own_gap",
+    "deadline_misses", "refused", "time_s",
+)  # fmt: skip
+
+#: What a narrow terminal leaves out, the greatest first.
+SPARE = {"cost_median": 5, "cost_worst": 4, "own_gap": 3, "over_hindsight": 2, "deadline_misses": 1}
+
 #: Columns in which the greatest value is the best.
 MORE_IS_BETTER = ("reward", "feasible", "bound")
 
@@ -66,28 +75,35 @@ def _group(
     )
     measures = [c for n in names if (c := _measure(n, lines)) is not None]
     columns += [column for _, column in measures]
-    columns += [Column("remarks")] * with_remarks
+    columns += [Column("remarks", page="fold")] * with_remarks
     rows = []
     for line in lines:
         row: list[Value] = [label(line, lines)]
         row += [Cell(line.family, line.family, f"kind {line.family}")] * with_kind
-        row.append(Cell(f"{line.plans}/{line.runs}", line.plans))
+        row.append(_plans(line))
         row += [_value(name, line) for name, _ in measures]
         row += [_remarks(line, lines)] * with_remarks
         rows.append(row)
     return Table(columns, rows, _title(group, lines), name=group)
 
 
+def _plans(line: Line) -> Cell:
+    """Of how many runs there is a plan; nothing of methods that only give bounds."""
+    bound_only = line.family == "bound" and not line.plans
+    return Cell(NONE) if bound_only else Cell(f"{line.plans}/{line.runs}", line.plans)
+
+
 def _measure(name: str, lines: list[Line]) -> tuple[str, Column] | None:
     """A column with its best value marked; None where no line has anything to say."""
-    page = "" if name in README else "more"
+    page = " ".join(["more"] * (name not in PAPER) + ["extra"] * (name not in SCREEN))
     if name == "interval":
         column = Column("interval of excess %", form="s", doc=DEFINITIONS["interval"], page=page)
     else:
         meta = COLUMNS[name]
-        doc = DEFINITIONS[meta["doc"]]
-        column = Column(meta["head"], meta["unit"], meta["form"], doc, page=page)
-        column = replace(column, best=_best(name, column, lines))
+        here = name == "excess" and lines[0].reference == "study"
+        head, doc = ["over best here"] * 2 if here else (meta["head"], meta["doc"])
+        column = Column(head, meta["unit"], meta["form"], DEFINITIONS[doc], page=page)
+        column = replace(column, best=_best(name, column, lines), spare=SPARE.get(name, 0))
     if all(column.cell(_value(name, line)).text == NONE for line in lines):
         return None
     return name, column
@@ -98,10 +114,10 @@ def _value(name: str, line: Line) -> Value:
     if name != "interval":
         return float(getattr(line, name))
     found = line.excess_interval
-    if not math.isfinite(found.low):
+    low, high = (round(100 * v, 3) + 0.0 for v in (found.low, found.high))
+    if not math.isfinite(found.low) or low == high == 0:
         return math.nan
-    low, high = (f"{round(100 * v, 3):.4g}" for v in (found.low, found.high))
-    return Cell(f"[{low}, {high}]", found.low)
+    return Cell(f"[{low:.4g}, {high:.4g}]", found.low)
 
 
 def _best(name: str, column: Column, lines: Sequence[Line]) -> str:
@@ -125,14 +141,15 @@ def _title(group: str, lines: Sequence[Line]) -> str:
 
 
 def _remarks(line: Line, lines: Sequence[Line]) -> str:
-    """Statuses other than done, what it ran on if not on all, whether it sees the future."""
+    """Statuses other than done, what it ran on if not on all, whether it sees the future, and
+    whether it waited for a core."""
     whole = max(v.instances for v in lines)
     parts = [f"{line.instances} of {whole} instances"] if line.instances < whole else []
     parts += [f"{n} {status}" for status, n in line.troubles.items()]
     if line.hindsight:
         parts.append("hindsight")
     if line.contended > 0:
-        parts.append("waited for a core")
+        parts.append("waited")
     return ", ".join(parts)
 
 

@@ -31,18 +31,13 @@ def write_report(
     more: list[Table],
 ) -> Path:
     """Write report.html into the study's folder."""
-    from jinja2 import Environment, StrictUndefined
-
-    folder = resources.files("satedge.bench.report") / "page"
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        (folder / "page.html.j2").read_text("utf-8")
-    )
     groups = [{"name": t.name, **page(t)} for t in comparison(lines, PAGE, kind=True)]
-    text = template.render(
+    text = render(
+        "page.html.j2",
         title=_title(store),
         study=_study_text(store),
-        css=(folder / "page.css").read_text("utf-8"),
-        js=(folder / "page.js").read_text("utf-8"),
+        css=asset("page.css"),
+        js=asset("tables.js", "map.js", "page.js"),
         data=embed(page_data(store, scored)),
         sentences=sentences(lines, broken, _versions(scored)),
         headlines=[(group, facts) for group, facts in headlines(lines) if facts],
@@ -58,6 +53,21 @@ def write_report(
         definitions=DEFINITIONS,
     )
     return store.write_text("report.html", text)
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from a template of the folder `page`; all texts in it are escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("satedge.bench.report", "page")
+    pages = Environment(autoescape=True, undefined=StrictUndefined, loader=loader)
+    return pages.get_template(template).render(values)
+
+
+def asset(*names: str) -> str:
+    """Files of the folder `page`, one after the other."""
+    folder = resources.files("satedge.bench.report") / "page"
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
 
 
 def _title(store: Store) -> str:

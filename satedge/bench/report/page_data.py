@@ -99,7 +99,7 @@ class _Page:
             "bound": plain(first["best_bound"]),
             "best": plain(first["best_cost"]),
             "floor": plain(first["floor"]),
-            "world": _world(world),
+            "world": world_data(world),
             "runs": [self._run(row, world) for row in rows],
         }
 
@@ -119,10 +119,10 @@ class _Page:
             self.plans_left_out += 1
             return run
         self.drawn[row["method"], row["budget_s"]] = world.n_slots
-        return run | {"plan": _plan(world, plan)}
+        return run | {"plan": plan_data(world, plan)}
 
 
-def _world(instance: Instance) -> dict[str, Any]:
+def world_data(instance: Instance) -> dict[str, Any]:
     """What maps and tables of an instance's slots share."""
     s = instance.scenario
     return {
@@ -136,7 +136,7 @@ def _world(instance: Instance) -> dict[str, Any]:
     }
 
 
-def _plan(instance: Instance, plan: Plan) -> dict[str, Any]:
+def plan_data(instance: Instance, plan: Plan) -> dict[str, Any]:
     """The maps of a plan's slots, and what the referee says of every device and slot."""
     v = judge(instance, plan)
     served = np.clip(plan.server, 0, instance.scenario.n_servers - 1)[..., None]

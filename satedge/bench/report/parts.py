@@ -13,7 +13,7 @@ LEAST_PARTS, LEAST_METHODS = 3, 3
 
 #: What is put side by side.
 MEASURES = {
-    "excess": "Excess over the best causal plan of the part, %",
+    "excess": "Excess over the best known plans, or else over the best of the part, %",
     "deadline_misses": "Requests that miss their deadline, %",
     "gap": "Certified gap, %",
 }

@@ -6,18 +6,19 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from satedge.bench.score.summary import Line, by_comparison, label
+from satedge.bench.score.summary import REFERENCES, Line, by_comparison, label
 
 
 def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -> list[str]:
     """A few sentences on every group, then on the gate and on what the rows were made with."""
     said = [_group(group, part) for group, part in by_comparison(lines)]
-    ran = sum(v.runs - v.statuses.get("skipped", 0) for v in lines)
-    plans = sum(v.plans for v in lines)
+    planning = [v for v in lines if v.family != "bound"]
+    ran = sum(v.runs - v.statuses.get("skipped", 0) for v in planning)
+    plans = sum(v.plans for v in planning)
     failed = sum(n for v in lines for k, n in v.statuses.items() if k not in ("done", "skipped"))
     said.append(
-        f"Of {ran} runs, {plans} left an admissible plan; {failed} did not end by "
-        "themselves in time or failed, and are rows of their own."
+        f"Of {ran} runs of methods that plan, {plans} left an admissible plan; {failed} of all "
+        "runs did not end by themselves in time or failed, and are rows of their own."
     )
     if broken:
         said.append(f"The gate does not hold: {len(broken)} findings, listed under failures.")
@@ -119,7 +120,8 @@ def _against(causal: list[Line], lines: list[Line]) -> str:
     told = [v for v in causal if v.method in ("greedy", "random") and v is not causal[0]]
     if not told:
         return ""
-    return "; " + " and ".join(f"{label(v, lines)} costs {percent(v.excess)} more" for v in told)
+    more = " and ".join(f"{label(v, lines)} costs {percent(v.excess)} more" for v in told)
+    return f"; {more} than {REFERENCES[told[0].reference]}"
 
 
 def _foresight(complete: list[Line], lines: list[Line]) -> str:
@@ -131,7 +133,7 @@ def _foresight(complete: list[Line], lines: list[Line]) -> str:
     side = "below" if change < 0 else "above"
     return (
         f" With all slots known, {label(best, lines)} reaches {best.cost:.6g}, "
-        f"{percent(abs(change))} {side} the best causal plans."
+        f"{percent(abs(change))} {side} {REFERENCES[best.reference]}."
     )
 
 
@@ -159,8 +161,9 @@ def _learners(complete: list[Line], lines: list[Line]) -> str:
             f"{percent(known.low)} to {percent(known.high)})"
         )
     return (
-        f" The best learned method is {label(best, lines)}, {percent(best.excess)} above the best "
-        f"causal cost{spread}; {percent(best.deadline_misses)} of requests miss their deadline."
+        f" The best learned method is {label(best, lines)}, {percent(best.excess)} above "
+        f"{REFERENCES[best.reference]}{spread}; {percent(best.deadline_misses)} of requests miss "
+        "their deadline."
     )
 
 

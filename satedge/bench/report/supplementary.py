@@ -1,4 +1,4 @@
-"""Tables that supplement the comparison: parts side by side, hard deadlines, ranks, pairs."""
+"""Tables that supplement the comparison: parts, hard deadlines, ranks, pairs, behaviour."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from satedge.bench.report.behaviour import behaviour_tables
 from satedge.bench.report.hard_deadlines import hard_deadline_tables
 from satedge.bench.report.pairwise import pair_tables
 from satedge.bench.report.parts import part_tables
@@ -22,4 +23,5 @@ def supplementary(store: Store, scored: pd.DataFrame, lines: Sequence[Line]) -> 
         *hard_deadline_tables(store, scored),
         *reward_tables(lines),
         *pair_tables(scored, lines),
+        *behaviour_tables(store, scored, lines),
     ]

@@ -9,11 +9,17 @@ from __future__ import annotations
 import csv as csv_module
 import io
 import math
+import re
+import textwrap
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from html import escape as _html
 from typing import TYPE_CHECKING, Any
 
+from satedge.bench.methods.table import proper_name
+
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table as RichTable
 
 #: What stands where there is no number.
@@ -52,8 +58,11 @@ class Column:
     """Heading in CSV; that of the other forms by default."""
     best: str = ""
     """Numbers that read so are marked as the best."""
+    spare: int = 0
+    """Left out where a terminal is too narrow, the greatest first; 0: never."""
     page: str = ""
-    """Class on the page: more (no room on paper), side (nor on a phone), long (a sentence)."""
+    """Classes on the page: more (no room on paper), extra (on a screen on demand), side (not on a
+    phone), long (a sentence), fold (a few words)."""
 
     @property
     def heading(self) -> str:
@@ -122,23 +131,109 @@ def _no_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
-def terminal(table: Table) -> RichTable:
-    """For the terminal; words fold, marks have colours."""
+#: Characters between columns of a terminal; up to which width words do not fold, and are not cut.
+BETWEEN, WHOLE, LONGEST = 2, 14, 24
+
+
+def fitted(table: Table, width: int) -> Table:
+    """The table without the spare columns for which a terminal of `width` has no room."""
+    columns = list(table.columns)
+    while True:
+        places = [list(table.columns).index(c) for c in columns]
+        rows = [[row[i] for i in places] for row in table.rows]
+        narrow = replace(table, columns=columns, rows=rows)
+        spare = max(columns, key=lambda c: c.spare)
+        if (
+            not spare.spare
+            or _between(columns) + sum(least for least, _ in _sizes(narrow)) <= width
+        ):
+            return narrow
+        columns.remove(spare)
+
+
+def _between(columns: Sequence[Column]) -> int:
+    return BETWEEN * (len(columns) - 1)
+
+
+def _sizes(table: Table) -> list[tuple[int, int]]:
+    """Of every column the least and the natural width. Numbers are never cut; headings stand on
+    two lines, and words fold."""
+    found = []
+    for column, cells in zip(table.columns, zip(*table.texts(), strict=True), strict=False):
+        longest = max(map(len, cells))
+        head = min(n for n in range(1, 99) if len(textwrap.wrap(column.heading, n)) <= 2)
+        head = max(head, *map(len, column.heading.split()))
+        if column.form or longest <= WHOLE:
+            least = longest
+        else:
+            words = [word for text in cells for word in text.split()]
+            least = max(WHOLE, min(LONGEST, max(map(len, words), default=0)))
+        least = max(least, head)
+        found.append((least, max(least, longest, len(column.heading))))
+    return found or [(len(c.heading), len(c.heading)) for c in table.columns]
+
+
+def _widths(table: Table, width: int) -> list[int]:
+    """Every column's width: its natural one, or what there is room for beyond the least."""
+    sizes = _sizes(table)
+    widths = [least for least, _ in sizes]
+    room = width - _between(table.columns) - sum(widths)
+    while room > 0 and (wanting := [i for i, (_, n) in enumerate(sizes) if widths[i] < n]):
+        first = max(wanting, key=lambda i: (bool(table.columns[i].form), sizes[i][1] - widths[i]))
+        widths[first], room = widths[first] + 1, room - 1
+    return widths
+
+
+def terminal(table: Table, width: int) -> RichTable:
+    """For a terminal of some width, which the table is `fitted` to; marks have colours."""
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table as RichTable
 
-    title = escape(table.title) or None
-    shown = RichTable(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in table.columns:
+    look: dict[str, Any] = {"box": SIMPLE_HEAD, "show_edge": False, "pad_edge": False}
+    look |= {"collapse_padding": True, "title_justify": "left"}
+    shown = RichTable(title=escape(table.title) or None, **look)
+    for column, wide in zip(table.columns, _widths(table, width), strict=True):
         side: dict[str, Any] = {"justify": "right"} if column.form else {"overflow": "fold"}
-        shown.add_column(escape(column.heading), **side)
+        shown.add_column(escape(column.heading), width=wide, **side)
     for row in table.cells():
         styles = [STYLES.get(cell.mark, "") for cell in row]
         texts = [escape(cell.text) for cell in row]
         pairs = zip(texts, styles, strict=True)
         shown.add_row(*(f"[{style}]{text}[/]" if style else text for text, style in pairs))
     return shown
+
+
+def show(table: Table, out: Console, wide: bool = False) -> None:
+    """Print a table with the columns that fit the terminal; `wide`: with all, on long lines."""
+    from rich.markup import escape
+
+    if wide:
+        whole = _between(table.columns) + sum(natural for _, natural in _sizes(table))
+        before, out.width = out.width, max(out.width, whole)
+        out.print(terminal(table, whole))
+        out.width = before
+        return
+    narrow = fitted(table, out.width)
+    out.print(terminal(narrow, out.width))
+    left_out = [c.heading for c in table.columns if c not in narrow.columns]
+    if left_out:
+        out.print(f"[dim]with --wide: {escape(', '.join(left_out))}[/]\n")
+
+
+def html(table: Table) -> str:
+    """For notebooks: numbers at the right, marks in bold."""
+    head = "".join(f"<th>{_html(c.heading)}</th>" for c in table.columns)
+    body = "".join(f"<tr>{''.join(_html_cells(table, row))}</tr>" for row in table.cells())
+    caption = f"<caption>{_html(table.title)}</caption>" if table.title else ""
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_cells(table: Table, row: Sequence[Cell]) -> Iterable[str]:
+    for column, cell in zip(table.columns, row, strict=True):
+        text = _html(cell.text)
+        side = "right" if column.form else "left"
+        yield f"<td style='text-align:{side}'>{f'<b>{text}</b>' if cell.mark else text}</td>"
 
 
 def markdown(tables: Iterable[Table]) -> str:
@@ -172,12 +267,13 @@ def latex(tables: Iterable[Table]) -> str:
 
 def _latex(table: Table) -> str:
     sides = "".join("r" if c.form else "l" for c in table.columns)
-    body = [" & ".join(map(_latex_cell, row)) + r" \\" for row in table.cells()]
+    body = [_latex_row(table.columns, row) for row in table.cells()]
     return "\n".join(
         [
             r"\begin{table*}",
             r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}",
             rf"  \caption{{{tex(table.title)}}}",
+            rf"  \label{{tab:{re.sub('[^A-Za-z0-9]+', '-', table.name).strip('-')}}}",
             rf"  \begin{{tabular}}{{{sides}}}",
             r"    \toprule",
             f"    {' & '.join(_latex_head(c.heading) for c in table.columns)} \\\\",
@@ -191,9 +287,20 @@ def _latex(table: Table) -> str:
     )
 
 
-def _latex_cell(cell: Cell) -> str:
-    text = "--" if cell.text == NONE else tex(cell.text)
-    return rf"\textbf{{{text}}}" if cell.mark == "best" else text
+def _latex_row(columns: Sequence[Column], row: Sequence[Cell]) -> str:
+    """Methods by their names in print, numbers with true minus signs, the best bold."""
+    texts = []
+    for column, cell in zip(columns, row, strict=True):
+        shown = proper_name(cell.text) if column.head == "method" else cell.text
+        text = "--" if shown == NONE else tex(shown)
+        if column.form:
+            text = _MINUS.sub("$-$", text)
+        texts.append(rf"\textbf{{{text}}}" if cell.mark == "best" else text)
+    return " & ".join(texts) + r" \\"
+
+
+#: The hyphen before a number, but not that of an exponent.
+_MINUS = re.compile(r"(?<![\w.-])-(?=[\d.])")
 
 
 def _latex_head(text: str) -> str:

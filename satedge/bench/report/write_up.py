@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from satedge import preparation
 from satedge.bench.report import tables
 from satedge.bench.report.comparison import (
     PAPER,
@@ -56,8 +57,11 @@ class WriteUp:
 
 def write(store: Store, report: bool = True) -> WriteUp:
     """Gather, judge again, score, and write tables; with `report` figures and the page too."""
+    preparation.say("reading the runs")
     rows = store.gather()
+    preparation.say(f"judging the plans of {len(rows)} runs again")
     broken = findings(store, rows)
+    preparation.say("scores and tables")
     scored = score(rows)
     scored["primal_s"] = primal_integrals(store, scored)
     scored["slot_costs"] = slot_costs(store, scored)
@@ -72,6 +76,7 @@ def write(store: Store, report: bool = True) -> WriteUp:
 
         pictures = write_figures(store, scored, lines)
         files += [path for picture in pictures for path in picture.files]
+        preparation.say("report.html")
         files.append(write_report(store, scored, lines, pictures, stated, broken, more))
     return WriteUp(store.root, lines, stated, broken, files)
 
@@ -104,12 +109,12 @@ def _write_csv(store: Store, table: Table) -> Path:
     return store.write_text(f"tables/{slug(table.name)}.csv", tables.csv(table))
 
 
-def show(written: WriteUp, out: Console) -> None:
+def show(written: WriteUp, out: Console, wide: bool = False) -> None:
     """Print the comparison and where everything lies."""
     from rich.markup import escape
 
     for table in comparison(written.lines, TERMINAL):
-        out.print(tables.terminal(table))
+        tables.show(table, out, wide)
     for claim in written.claims:
         text = f"{claim.figure}, {claim.paper}: {claim.ours}"
         out.print(f"{escape(text)}  [bold]{claim.verdict}[/]")

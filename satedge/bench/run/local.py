@@ -8,30 +8,73 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from satedge.bench.methods.table import wants_report
 from satedge.bench.run.record import make_record
-from satedge.bench.run.supervisor import Interrupted
+from satedge.bench.run.supervisor import Interrupted, Listener, Point, Run, Timing
 from satedge.bench.run.worker import Job
 from satedge.bench.run.worker_process import WorkerProcess
 from satedge.bench.study.cell import Cell
+from satedge.problem.plan import Outcome, Progress
 
 Record = dict[str, Any]
 Backend = Callable[[Sequence[Cell]], Iterator[Record]]
+#: Are told of a run that starts, and of one that has ended.
+Begin = Callable[[Cell], None]
+Take = Callable[[Record], None]
 
 
-def execute(worker: WorkerProcess, cell: Cell, stop: threading.Event | None = None) -> Record:
+def ignore(_: Any) -> None:
+    """Keeps nothing of what it is told."""
+
+
+def execute(
+    worker: WorkerProcess,
+    cell: Cell,
+    stop: threading.Event | None = None,
+    listener: Listener | None = None,
+) -> Record:
     """Do one run in a worker process and judge what it leaves. Raises Interrupted."""
     job = Job(cell.method, cell.instance, cell.seed, cell.budget_s)
-    return make_record(cell, worker.run(job, cell.limits, stop))
+    return make_record(cell, worker.run(job, cell.limits, stop, listener))
 
 
-def local(jobs: int) -> Backend:
-    """Worker processes on this machine, `jobs` at a time."""
+def execute_here(
+    cell: Cell, function: Callable[..., Any], listener: Listener | None = None
+) -> Record:
+    """Do one run of a caller's function in this process: timed and judged alike, never killed."""
+    points: list[Point] = []
+    began, began_cpu = time.perf_counter(), time.process_time()
+
+    def report(progress: Progress) -> None:
+        elapsed_s = time.perf_counter() - began
+        points.append(Point(elapsed_s, progress.plan, progress.lower_bound))
+        if listener is not None:
+            listener(elapsed_s, progress)
+
+    given = {"report": report} if wants_report(function) else {}
+    run = Run("done", points=points)
+    try:
+        outcome = function(
+            cell.instance, budget_s=cell.budget_s, seed=cell.seed, **given, **cell.method.settings
+        )
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"returned {type(outcome).__name__}: allowed is an Outcome")
+        run.outcome = outcome
+    except Exception as error:
+        run.status, run.reason = "failed", f"{type(error).__name__}: {error}"
+    run.timing = Timing(time.perf_counter() - began, time.process_time() - began_cpu, None)
+    return make_record(cell, run)
+
+
+def local(jobs: int, begin: Begin = ignore) -> Backend:
+    """Worker processes on this machine, `jobs` at a time; `begin` is told of every start."""
 
     def run(cells: Sequence[Cell]) -> Iterator[Record]:
-        return _Local(cells, jobs).records()
+        return _Local(cells, jobs, begin).records()
 
     return run
 
@@ -39,7 +82,8 @@ def local(jobs: int) -> Backend:
 class _Local:
     """One thread per worker process; threads only wait, watch and judge."""
 
-    def __init__(self, cells: Sequence[Cell], jobs: int) -> None:
+    def __init__(self, cells: Sequence[Cell], jobs: int, begin: Begin) -> None:
+        self.begin = begin
         self.todo: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         for cell in cells:
             self.todo.put(cell)
@@ -70,7 +114,9 @@ class _Local:
         try:
             with WorkerProcess() as worker:
                 while not self.stop.is_set():
-                    self.made.put(execute(worker, self.todo.get_nowait(), self.stop))
+                    cell = self.todo.get_nowait()
+                    self.begin(cell)
+                    self.made.put(execute(worker, cell, self.stop))
         except (queue.Empty, Interrupted):
             pass
         except BaseException as error:

@@ -280,7 +280,7 @@ def _ending(cell: Cell, run: Run) -> dict[str, Any]:
         "wall_s": timing.wall_s,
         "cpu_s": timing.cpu_s,
         "wait_s": timing.wait_s,
-        "contended": _contended(cell, timing),
+        "contended": _contended(timing),
         "cpu_clock": cell.limits.clock == "cpu",
         "peak_MB": run.peak_MB,
         "started_unix": time.time() - timing.wall_s,
@@ -290,12 +290,11 @@ def _ending(cell: Cell, run: Run) -> dict[str, Any]:
     }
 
 
-def _contended(cell: Cell, timing: Timing) -> bool:
-    """Waiting for a core lengthened its times; processor time does not count waiting."""
-    waited = timing.wait_s
-    if waited is None or cell.limits.clock == "cpu":
-        return False
-    return waited > CONTENDED * max(timing.wall_s, 0.1)
+def _contended(timing: Timing) -> bool:
+    """It waited for a core, whatever the clock: waiting lengthens elapsed times, and who runs
+    meanwhile takes caches and clock frequency, which lengthens processor times."""
+    waited_s = timing.wait_s
+    return waited_s is not None and waited_s > CONTENDED * max(timing.wall_s, 0.1)
 
 
 def _resampled(info: dict[str, Any]) -> int:

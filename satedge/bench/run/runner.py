@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -15,6 +15,7 @@ from satedge.bench.run.store import Store
 from satedge.bench.run.supervisor import RunStatus
 from satedge.bench.study.cell import Cell
 from satedge.bench.study.study import Study, StudyError, cells
+from satedge.nearest import did_you_mean
 
 #: Endings whose runs can be repeated; skipped ones are tried anew anyway.
 AGAIN = (*(s for s in get_args(RunStatus) if s != "skipped"), "all")
@@ -66,9 +67,7 @@ def sort_out(
     folder must be held (`only_one`). Those whose file is not to be believed are to do. Raises
     StudyError for a status that there is not.
     """
-    for status in again:
-        if status not in AGAIN:
-            raise StudyError(f"status {status!r}: allowed is one of {', '.join(AGAIN)}")
+    check_again(again)
     statuses, damaged = store.endings() if store is not None else ({}, {})
     wanted = cells(study)
     if store is not None and again:
@@ -92,6 +91,14 @@ def sort_out(
         else:
             work.todo.append(cell)
     return work
+
+
+def check_again(again: Iterable[str]) -> None:
+    """Raise StudyError for a status that no run to be repeated can have."""
+    for status in again:
+        if status not in AGAIN:
+            hint = did_you_mean(status, AGAIN)
+            raise StudyError(f"status {status!r}{hint}: allowed is one of {', '.join(AGAIN)}")
 
 
 def carry_out(study: Study, work: Work, store: Store, backend: Backend) -> Iterator[Record]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Literal
 
@@ -23,6 +24,9 @@ from satedge.problem.plan import Outcome, Plan, Progress
 
 #: How a run ended. "skipped" is the bench's own, for runs that never started.
 RunStatus = Literal["done", "timeout", "killed-memory", "crashed", "failed", "skipped"]
+
+#: Statuses whose last incumbent counts as the method's answer.
+ANSWERED = ("done", "timeout", "killed-memory")
 
 #: Under the clock "cpu" a run may last so many times its budget, and so much more, in all.
 STALL, STALL_S = 20.0, 60.0
@@ -66,6 +70,10 @@ class Point:
     lower_bound: float | None
 
 
+#: Is told of a run at work: the seconds so far, and what it has just streamed, if anything.
+Listener = Callable[[float, Progress | None], None]
+
+
 @dataclass(eq=False)
 class Run:
     """What came of one job."""
@@ -98,8 +106,10 @@ class Watch:
         log: IO[bytes],
         limits: Limits,
         stop: threading.Event,
+        listener: Listener | None = None,
     ) -> None:
         self.process, self.link, self.log, self.limits, self.stop = process, link, log, limits, stop
+        self.listener = listener
         self.family = Family(process.pid)
         self.points: list[Point] = []
         self.peak_MB = 0.0
@@ -146,6 +156,7 @@ class Watch:
             raise MessageError(f"it sent {message.kind} out of turn")
         if message.progress is not None:
             self._keep(self._elapsed_s(frame.began), message.progress)
+            self._tell(message.progress)
             return None
         self.fit_for_more = True
         return self._ended("done", outcome=message.outcome, at=frame.began)
@@ -155,6 +166,10 @@ class Watch:
         preparation.say(text)
         if at - self.opened <= PREPARING * self.limits.startup_s:
             self.began = at
+
+    def _tell(self, progress: Progress | None = None) -> None:
+        if self.listener is not None and self.start is not None:
+            self.listener(self._elapsed_s(time.perf_counter()), progress)
 
     def _keep(self, wall_s: float, progress: Progress) -> None:
         plans = [p.plan for p in self.points if p.plan is not None]
@@ -167,6 +182,7 @@ class Watch:
         """The end of the job if it broke a limit."""
         if self.stop.is_set():
             raise Interrupted
+        self._tell()
         self.family.search()
         memory = self.family.memory_MB()
         self.peak_MB = max(self.peak_MB, memory)

@@ -26,7 +26,7 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Progress
 
 #: Budget of the run that warms a method up.
-WARM_S = 0.5
+WARM_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,17 @@ def _prepared(job: Job, warm: set[str]) -> Callable[..., Any]:
 
 
 def _warm_up(function: Callable[..., Any], job: Job) -> None:
-    """Compile before the clock starts: a fresh clone must not lose its budget to numba.
+    """Compile and import before the clock starts: no budget is lost to either.
 
     What the imported packages registered is prepared. Beyond that, a module may offer `warm_up()`;
-    methods that need numba without it run shortly on one slot, which imports what they import late.
+    methods without it that need packages (numba, Pyomo with a solver, torch) run shortly on one
+    slot, which imports what they import late.
     """
     preparation.prepare()
     module = sys.modules[job.method.entry.partition(":")[0]]
     if hasattr(module, "warm_up"):
         module.warm_up()
-    elif "numba" in job.method.needs:
+    elif job.method.needs:
         slot = job.instance.rows(slice(0, 1), name="warm-up")
         with suppress(Exception):
             function(slot, budget_s=WARM_S, seed=0, **job.method.settings)

@@ -18,7 +18,7 @@ import threading
 from satedge import isolated
 from satedge.bench.run import keeper, processes
 from satedge.bench.run.link import Link
-from satedge.bench.run.supervisor import Run, Watch
+from satedge.bench.run.supervisor import Listener, Run, Watch
 from satedge.bench.run.worker import Job
 from satedge.bench.study.limits import Limits
 from satedge.problem.clock import Clock
@@ -51,13 +51,19 @@ class WorkerProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def run(self, job: Job, limits: Limits, stop: threading.Event | None = None) -> Run:
+    def run(
+        self,
+        job: Job,
+        limits: Limits,
+        stop: threading.Event | None = None,
+        listener: Listener | None = None,
+    ) -> Run:
         """Run a job within its limits. Raises Interrupted when `stop` is set meanwhile."""
         stranger = job.method.family == "user"
         process = self._ready(limits, fresh=stranger)
         self._log.seek(0)
         self._log.truncate()
-        watch = Watch(process, self._link, self._log, limits, stop or threading.Event())
+        watch = Watch(process, self._link, self._log, limits, stop or threading.Event(), listener)
         try:
             result = watch.follow(job)
         except BaseException:

@@ -13,10 +13,13 @@ import datetime
 import importlib
 import json
 import math
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from satedge.paths import INSTANCES
+from satedge.bench.study.suites import SUITES as GENERATED
+from satedge.bench.study.suites import load_suite
+from satedge.paths import INSTANCES, RECORDS
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
@@ -25,8 +28,17 @@ from satedge.problem.io.jsonfile import FileError, check_keys, parsed, read_byte
 from satedge.problem.plan import Outcome, Plan, PlanError
 from satedge.problem.referee import judge
 
-#: Suites with records: folders of instance files.
-SUITES = ("tiny", "slots", "slots-balanced", "contended", "contended-balanced")
+#: Suites with records. Values of episodes are those of causal plans: nobody is compared with plans
+#: of methods that know later slots.
+SUITES = (
+    "tiny",
+    "slots",
+    "slots-balanced",
+    "contended",
+    "contended-balanced",
+    "paper",
+    "foresight",
+)
 
 #: Relative amount by which a bound may exceed a value before one of them must be wrong.
 CONTRADICTION = 1e-6
@@ -49,6 +61,16 @@ class Mark(Declared):
 
 
 @declared(RecordError)
+class Bettered(Declared):
+    """A value or bound that a better one replaced."""
+
+    kind: Literal["value", "bound"] = param(doc="What it was.")
+    value: float = param(doc="As in Mark.")
+    who: str = param(doc="As in Mark.")
+    when: str = param(doc="As in Mark.")
+
+
+@declared(RecordError)
 class Record(Declared):
     """What is known of one instance. Costs are means per slot and device."""
 
@@ -58,6 +80,7 @@ class Record(Declared):
     plan: dict[str, Any] | None = param(None, doc="That plan, JSON values.")
     bound: Mark | None = param(None, doc="The highest certified bound.")
     certificate: dict[str, Any] | None = param(None, doc="Its certificate: what kind it is.")
+    history: tuple[Bettered, ...] = param((), doc="What was known before, the oldest first.")
 
     @property
     def gap(self) -> float:
@@ -89,13 +112,19 @@ def improve(
         cost = float(verdict.cost)
         if bool(verdict.admissible) and (record.best is None or cost < record.best.value):
             better = dataclasses.replace(
-                better, best=Mark(cost, who, when), plan=outcome.plan.to_dict()
+                better,
+                best=Mark(cost, who, when),
+                plan=outcome.plan.to_dict(),
+                history=(*better.history, *_bettered("value", record.best)),
             )
     bound, kind = outcome.lower_bound, outcome.certificate.get("kind", "none")
     known = -math.inf if record.bound is None else record.bound.value
     if bound is not None and kind != "none" and known < bound < math.inf:
         mark = Mark(float(bound), who, when)
-        better = dataclasses.replace(better, bound=mark, certificate={"kind": kind})
+        history = (*better.history, *_bettered("bound", record.bound))
+        better = dataclasses.replace(
+            better, bound=mark, certificate={"kind": kind}, history=history
+        )
     if better.gap < -CONTRADICTION:
         assert better.best is not None
         assert better.bound is not None
@@ -104,6 +133,10 @@ def improve(
             f"cost {better.best.value!r} of a plan of {better.best.who}"
         )
     return better
+
+
+def _bettered(kind: Literal["value", "bound"], mark: Mark | None) -> tuple[Bettered, ...]:
+    return () if mark is None else (Bettered(kind, mark.value, mark.who, mark.when),)
 
 
 def _same(record: Record, instance: Instance) -> None:
@@ -139,13 +172,30 @@ def plan_of(record: Record) -> Plan:
 
 
 def instances_of(suite: str, root: Path = INSTANCES) -> dict[str, Instance]:
-    """The suite's instances by name, from their files."""
-    return {path.stem: read_instance(path) for path in sorted((root / suite).glob("*.json"))}
+    """The suite's instances by name: its files, or where it has none what it generates."""
+    files = {path.stem: read_instance(path) for path in sorted((root / suite).glob("*.json"))}
+    if files or suite not in GENERATED or GENERATED[suite].committed:
+        return files
+    return {instance.name: instance for instance in load_suite(suite, root)}
 
 
-def read_records(suite: str, root: Path = INSTANCES) -> dict[str, Record]:
-    """The suite's records by instance; empty where there is no file. Raises RecordError."""
-    path = root / "records" / f"{suite}.json"
+@cache
+def references() -> dict[str, Record]:
+    """Of every recorded instance, by its hash, what costs of any study are compared with."""
+    records = (r for suite in SUITES for r in read_records(suite).values())
+    return {r.sha256: r for r in records if r.best is not None}
+
+
+def _file(suite: str, root: Path | None) -> Path:
+    return (RECORDS if root is None else root / "records") / f"{suite}.json"
+
+
+def read_records(suite: str, root: Path | None = None) -> dict[str, Record]:
+    """The suite's records by instance; empty where there is no file. Raises RecordError.
+
+    `root` holds the folder `records`; default: the clone's instances, or the wheel's own records.
+    """
+    path = _file(suite, root)
     if not path.exists():
         return {}
     records: dict[str, Record] = {}
@@ -172,7 +222,10 @@ def _record(place: str, row: Any) -> Record:
         raise FileError(f"{place} = {shown(row)}: allowed is an object")
     try:
         marks = {n: Mark(**v) for n, v in row.items() if n in _MARKS and isinstance(v, dict)}
-        return Record(**{**row, **marks})
+        past = row.get("history", [])
+        if not isinstance(past, list) or not all(isinstance(mark, dict) for mark in past):
+            raise FileError(f"{place}.history = {shown(past)}: allowed is a list of objects")
+        return Record(**{**row, **marks, "history": tuple(Bettered(**mark) for mark in past)})
     except RecordError as error:
         raise RecordError(f"{place}: {error}") from None
 
@@ -180,13 +233,18 @@ def _record(place: str, row: Any) -> Record:
 _MARKS = ("best", "bound")
 
 
-def write_records(suite: str, records: dict[str, Record], root: Path = INSTANCES) -> None:
+def write_records(suite: str, records: dict[str, Record], root: Path | None = None) -> None:
     """Write the suite's file, a record a line, whole or not at all."""
-    path = root / "records" / f"{suite}.json"
+    path = _file(suite, root)
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [json.dumps(dataclasses.asdict(records[name])) for name in sorted(records)]
+    rows = [json.dumps(_row(records[name])) for name in sorted(records)]
     text = '{"records": [\n' + ",\n".join(rows) + "\n]}\n"
     write_atomically(path, text.encode())
+
+
+def _row(record: Record) -> dict[str, Any]:
+    row = dataclasses.asdict(record)
+    return row if record.history else {k: v for k, v in row.items() if k != "history"}
 
 
 def verify_records(suites: tuple[str, ...] = SUITES, root: Path = INSTANCES) -> dict[str, int]:
@@ -203,11 +261,17 @@ def verify_records(suites: tuple[str, ...] = SUITES, root: Path = INSTANCES) -> 
 
 
 def improve_suite(
-    suite: str, entry: str, budget_s: float, root: Path = INSTANCES, **settings: Any
+    suite: str,
+    entry: str,
+    budget_s: float,
+    root: Path = INSTANCES,
+    bound_only: bool = False,
+    **settings: Any,
 ) -> dict[str, Record]:
     """Run the method `module:function` on every instance of a suite and keep what is better.
 
-    The file is written after each instance, so that a stopped run loses nothing.
+    `bound_only` leaves its plans aside, for methods that know later slots. The file is written
+    after each instance, so that a stopped run loses nothing.
     """
     module, function = entry.split(":")
     solve = getattr(importlib.import_module(module), function)
@@ -218,6 +282,8 @@ def improve_suite(
         if known.optimal:
             continue
         outcome = solve(instance, budget_s=budget_s, seed=0, **settings)
+        if bound_only:
+            outcome = dataclasses.replace(outcome, plan=None)
         records[name] = improve(known, instance, outcome, who)
         write_records(suite, records, root)
     return records

@@ -1,8 +1,8 @@
 """Features of a world: what its slots hold, and what may be won there.
 
-Slots are taken one by one, as one-slot instances: nothing here says what foresight is worth. The
-UAVs of a later slot of an episode are where a random admissible motion has brought them, as in the
-suites.
+Slots are taken one by one, as one-slot instances; the UAVs of a later slot of an episode are where
+a random admissible motion has brought them, as in the suites. What foresight is worth is said of
+whole episodes (`of_episodes`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from satedge.bench.methods.table import find, load
-from satedge.bench.score.best_known import SUITES, Record, plan_of, read_records
+from satedge.bench.score.best_known import plan_of, references
 from satedge.bench.score.played import FIXED_RULES, Played, play, summed
 from satedge.bench.study.suites import wander
 from satedge.problem.instance import Instance
@@ -100,7 +100,7 @@ def referred(slots: Sequence[Instance], reference: str = BEST_KNOWN) -> tuple[Pl
     """What the reference's plans amount to, and whose they are, in words."""
     if reference != BEST_KNOWN:
         return play(reference, slots), f"{reference}'s plans"
-    known = _recorded()
+    known = {sha: r for sha, r in references().items() if r.plan is not None}
     decide = load(find("greedy"))
     plans: list[Plan] = []
     for slot in slots:
@@ -120,10 +120,24 @@ def referred(slots: Sequence[Instance], reference: str = BEST_KNOWN) -> tuple[Pl
     return summed(slots, plans), whose
 
 
-def _recorded() -> dict[str, Record]:
-    """Records that have a plan, by the hash of their instance."""
-    records = (record for suite in SUITES for record in read_records(suite).values())
-    return {record.sha256: record for record in records if record.plan is not None}
+def of_episodes(episodes: Sequence[Instance]) -> list[Feature]:
+    """What it is worth to know later slots, and how much of that a simple causal rule reaches."""
+    myopic, glided = (play(name, episodes) for name in ("myopic-exact", "drift"))
+    known = play("horizon", episodes, slot_bound_s=0.0, window_s=0.0)
+    saved = myopic.cost - known.cost
+    reached = (myopic.cost - glided.cost) / saved if saved > 0 else np.nan
+    count = f"{len(episodes)} episodes"
+    return [
+        Feature("cost in hindsight", known.cost, f"horizon's plans of {count}, all slots known"),
+        Feature("by UAVs in hindsight", known.by_uavs, "requests, in these plans", True),
+        Feature(
+            "value of hindsight",
+            saved / myopic.cost if myopic.cost else np.nan,
+            "how much cheaper they are than myopic-exact's, who solves every slot by itself",
+            True,
+        ),
+        Feature("closed by drift", reached, "share of that difference, causally", True),
+    ]
 
 
 def _of_reference(slots: Sequence[Instance], played: Played) -> list[Feature]:

@@ -64,7 +64,7 @@ def _verdict(holds: Sequence[bool]) -> str:
 
 
 def _rewards(lines: Sequence[Line]) -> Iterator[Claim]:
-    """Figure 3, on the test episodes of whichever group has the most learners."""
+    """Figure 3, on the development episodes of whichever group has the most learners."""
     group = learners(lines)
     if "adsac" not in group:
         return

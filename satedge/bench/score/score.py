@@ -6,17 +6,18 @@ method holds for every plan of the same instance.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from satedge.bench.run.rows import FLAG, NUMBER, TEXT, Column
+from satedge.bench.run.supervisor import ANSWERED
+from satedge.bench.score.best_known import Record, references
+
 #: How far a certified bound may exceed a judged cost, relative: rounding, not error.
 GATE = 1e-6
-
-#: Statuses whose last incumbent counts as the method's answer.
-ANSWERED = ("done", "timeout", "killed-memory")
 
 #: The method whose cost is 1 on the normalised scale.
 RANDOM = "minlp.heuristics.simple:random"
@@ -28,8 +29,8 @@ DEFINITIONS: dict[str, str] = {
         "the plan alone."
     ),
     "lower bound": (
-        "A certified value below which no admissible plan can cost; the best one that any method "
-        "of the study proved for the instance."
+        "A certified value below which no admissible plan can cost: the best one that any method "
+        "of the study proved for the instance, or that is stored with its suite."
     ),
     "gap": "(cost - lower bound) / |cost|: how far the plan can be from the optimum at most.",
     "own gap": (
@@ -42,18 +43,26 @@ DEFINITIONS: dict[str, str] = {
         "can avoid."
     ),
     "excess": (
-        "cost / best causal cost of the instance - 1: against the best plan of the study by a "
-        "method that does not know later slots. Of several instances the ratio of the means, as "
-        "of the two scores that follow."
+        "cost / reference - 1, against the best known causal plan of the instance, which is stored "
+        "with its suite and the same for every study. Of several instances the ratio of the "
+        "means, as of the scores that follow."
+    ),
+    "over best here": (
+        "The same where a comparison has instances of which no best known plan is stored: against "
+        "the best plan of this study by a method that does not know later slots. Another study may "
+        "have another."
     ),
     "over hindsight": (
         "The same against the best plan by a method that knows the whole episode, which no causal "
         "method can count on reaching."
     ),
     "controllable excess": (
-        "(cost - floor) / (best causal cost - floor) - 1: the excess of the controllable cost."
+        "(cost - floor) / (reference - floor) - 1: the excess of the controllable cost."
     ),
-    "normalised": "(cost - best known) / (cost of random - best known): 0 best, 1 random.",
+    "normalised": (
+        "(cost - best known) / (cost of random - best known): 0 best, 1 random. Best known is the "
+        "lowest cost in the study or stored with the suite."
+    ),
     "latency": (
         "Mean over requests sent, outages included, of upload, execution, relay and download."
     ),
@@ -97,14 +106,30 @@ DEFINITIONS: dict[str, str] = {
 }
 
 
-def score(rows: pd.DataFrame) -> pd.DataFrame:
+#: What `score` adds to the rows, with unit and meaning; shares are fractions.
+SCORES: tuple[Column, ...] = (
+    Column("usable", FLAG, "", "there is an admissible plan, and the run's status counts"),
+    Column("best_bound", NUMBER, "", "best certified bound of the instance, here or in its record"),
+    Column("best_cost", NUMBER, "", "lowest cost of the instance, here or in its record"),
+    Column("reference", NUMBER, "", "what excess is measured against"),
+    Column("reference_of", TEXT, "", "suite: the best known causal plan; study: the best here"),
+    Column("best_hindsight", NUMBER, "", "lowest cost here of methods that know later slots"),
+    Column("gap", NUMBER, "", DEFINITIONS["gap"]),
+    Column("own_gap", NUMBER, "", DEFINITIONS["own gap"]),
+    Column("controllable_gap", NUMBER, "", DEFINITIONS["controllable gap"]),
+    Column("excess", NUMBER, "", DEFINITIONS["excess"]),
+    Column("over_hindsight", NUMBER, "", DEFINITIONS["over hindsight"]),
+    Column("controllable_excess", NUMBER, "", DEFINITIONS["controllable excess"]),
+    Column("normalised", NUMBER, "", DEFINITIONS["normalised"]),
+)
+
+
+def score(rows: pd.DataFrame, known: Mapping[str, Record] | None = None) -> pd.DataFrame:
     """The rows with their scores; NaN where there is no admissible plan or no bound.
 
-    Columns beside those of the rows: `usable` (there is an admissible plan and a status that
-    counts); of the instance `best_bound`, `best_cost`, `best_causal` and `best_hindsight`; of the
-    plan `gap`, `own_gap`,
-    `controllable_gap`, `excess`, `over_hindsight`, `controllable_excess` and `normalised`, see
-    DEFINITIONS. `excess` is below 0 for a plan that knows later slots and uses that.
+    `known` are the best known values by the hash of their instance, those of the suites by default.
+    Columns beside those of the rows are SCORES. `excess` is below 0 for a plan that knows later
+    slots and uses that.
     """
     instance = rows.groupby("instance_sha256").ngroup()
 
@@ -115,26 +140,40 @@ def score(rows: pd.DataFrame) -> pd.DataFrame:
     usable = rows["status"].isin(ANSWERED) & rows["admissible"] & np.isfinite(rows["cost"])
     cost, floor = rows["cost"].where(usable), rows["floor"]
     bound = _believed(rows, of_instance)
-    best_bound, best_cost = of_instance(bound, "max"), of_instance(cost, "min")
+    value, proved = _recorded(rows, references() if known is None else known)
+    best_bound = of_instance(bound.fillna(proved).clip(lower=proved), "max")
+    best_cost = of_instance(cost, "min").clip(upper=value).fillna(value)
     causal = of_instance(cost.mask(rows["hindsight"]), "min")
+    stored = value.notna().groupby(rows["group"]).transform("all")
+    reference = value.where(stored, causal)
     hindsight = of_instance(cost.where(rows["hindsight"]), "min")
     random = of_instance(cost.where(rows["entry"] == RANDOM), "mean")
     return rows.assign(
         usable=usable,
         best_bound=best_bound,
         best_cost=best_cost,
-        best_causal=causal,
+        reference=reference,
+        reference_of=np.where(stored, "suite", "study"),
         best_hindsight=hindsight,
         gap=_gap(cost, best_bound),
         own_gap=_gap(cost.where(usable, best_cost), bound),
         controllable_gap=((cost - best_bound) / (cost - floor)).where(cost > floor, 0 * cost),
-        excess=_relative(cost, causal),
+        excess=_relative(cost, reference),
         over_hindsight=_relative(cost, hindsight),
-        controllable_excess=_relative(cost - floor, causal - floor),
+        controllable_excess=_relative(cost - floor, reference - floor),
         normalised=((cost - best_cost) / (random - best_cost)).where(
             random > best_cost, 0 * (cost + random)
         ),
     )
+
+
+def _recorded(rows: pd.DataFrame, known: Mapping[str, Record]) -> tuple[pd.Series, pd.Series]:
+    """Value and bound of every row's instance in the records; NaN where there is none."""
+    marks = {sha: (r.best, r.bound) for sha, r in known.items()}
+    value = {sha: best.value for sha, (best, _) in marks.items() if best is not None}
+    bound = {sha: bound.value for sha, (_, bound) in marks.items() if bound is not None}
+    sha = rows["instance_sha256"]
+    return sha.map(value).astype(float), sha.map(bound).astype(float)
 
 
 def _believed(rows: pd.DataFrame, of_instance: Callable[..., pd.Series]) -> pd.Series:

@@ -116,6 +116,31 @@ def mean_interval(values: ArrayLike) -> Interval:
     return _stretched(mean, means, float(v.std(ddof=1) / np.sqrt(v.size)), v.size - 1)[0]
 
 
+def median_interval(values: ArrayLike) -> Interval:
+    """Median of what is finite or infinite, between the order statistics that hold it at 95 %.
+
+    Of five values or fewer none do: the ends are then the least and the greatest. Free of
+    assumptions on the distribution; David and Nagaraja 2003, 7.1.
+    """
+    from scipy.special import bdtr
+
+    v = np.sort(np.asarray(values, float))
+    v = v[~np.isnan(v)]
+    if v.size == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    below = bdtr(np.arange(v.size), v.size, 0.5)
+    cut = max(int(np.searchsorted(below, (1 - CONFIDENCE) / 2, side="right")) - 1, 0)
+    return Interval(float(np.median(v)), float(v[cut]), float(v[v.size - 1 - cut]))
+
+
+def share_interval(share: ArrayLike, n: int) -> tuple[Array, Array]:
+    """Ends of the 95 % interval of a share of n. Wilson 1927."""
+    p, z = np.asarray(share, float), 1.959964
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return middle - half, middle + half
+
+
 def difference_of_means(ours: ArrayLike, theirs: ArrayLike) -> Interval:
     """mean(ours) - mean(theirs) of two independent samples of two values or more. Welch 1947."""
     from scipy.stats import t

@@ -45,6 +45,8 @@ class Line:
     statuses: dict[str, int]
     reasons: tuple[str, ...]
     excess_interval: Interval
+    reference: str = "suite"
+    """What the excess is measured against: best known plans of the suite, or the study's best."""
     earlier_cost: bool = False
     """Judged by an earlier version of the cost, at least some of it."""
 
@@ -86,6 +88,10 @@ class Line:
 
 #: Declared columns by name.
 COLUMNS = {f.name: f.metadata for f in fields(Line) if "head" in f.metadata}
+
+
+#: What the excess of a line is measured against, in words.
+REFERENCES = {"suite": "the best known plans", "study": "the best causal plans of this study"}
 
 
 def summarise(scored: pd.DataFrame) -> list[Line]:
@@ -134,6 +140,7 @@ def _line(part: pd.DataFrame) -> Line:
         hindsight=bool(part["hindsight"].any()),
         cpu_clock=bool(part["cpu_clock"].any()),
         earlier_cost=bool((part["cost_version"] != COST_VERSION).any()),
+        reference=str(part["reference_of"].iloc[0]),
         seeds=part["seed"].nunique(),
         instances=part["instance_sha256"].nunique(),
         runs=len(part),
@@ -159,16 +166,16 @@ def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
         "feasible",
     )  # fmt: skip
     means = {n: _mean(plans[n]) for n in names}
-    cost, causal, floor = plans["cost"], plans["best_causal"], plans["floor"]
+    cost, reference, floor = plans["cost"], plans["reference"], plans["floor"]
     slots = _slot_costs(plans)
     requests = plans["requests"].sum()
     gap = plans["gap"][np.isfinite(plans["gap"])]
     return means | {
         "cost_median": float(np.median(slots)) if slots.size else NAN,
         "cost_worst": stats.conditional_value_at_risk(slots),
-        "excess": _excess(cost, causal),
+        "excess": _excess(cost, reference),
         "over_hindsight": _excess(cost, plans["best_hindsight"]),
-        "controllable_excess": _excess(cost - floor, causal - floor),
+        "controllable_excess": _excess(cost - floor, reference - floor),
         "gap_median": float(gap.median()),
         "gap_max": float(gap.max()),
         "deadline_misses": _share(plans["deadline_misses"], requests),
@@ -194,7 +201,7 @@ def by_seed(part: pd.DataFrame, column: str = "cost") -> pd.DataFrame:
 def _interval(plans: pd.DataFrame) -> Interval:
     """Of the excess, on the instances on which every seed has a plan."""
     cost = by_seed(plans)
-    best = plans.groupby("instance_sha256")["best_causal"].first()[cost.columns].dropna()
+    best = plans.groupby("instance_sha256")["reference"].first()[cost.columns].dropna()
     if best.empty:
         return Interval(NAN, NAN, NAN)
     drawn = (plans["family"].iloc[0] == LEARNED, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from satedge.bench.score.stats import mean_interval
 from satedge.bench.study.suites import SUITES, SWEEPS
 
 Array = NDArray[np.float64]
@@ -34,6 +35,10 @@ class Sweep:
     """Method -> (values,) energy per slot."""
     miss_share: Mapping[str, Array]
     """Method -> (values,) share of requests that miss their deadline."""
+    intervals: Mapping[str, Mapping[str, tuple[Array, Array]]] = field(default_factory=dict)
+    """Of "latency_s" and "energy_J": method -> ends of the 95 % interval over episodes."""
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Method -> plans at every value."""
 
 
 @cache
@@ -58,7 +63,28 @@ def sweeps(scored: pd.DataFrame) -> list[Sweep]:
     for axis, (_, values) in SWEEPS.items():
         points = rows[rows["axis"] == axis].groupby(["method", "value"], sort=False)
         if len(points):
-            found.append(Sweep(axis, values, *(_means(points[n], values) for n in MEASURES)))
+            latency, energy, missed = (_means(points[n], values) for n in MEASURES)
+            ends = {n: _ends(rows[rows["axis"] == axis], n, values) for n in MEASURES[:2]}
+            sizes = points.size().unstack(fill_value=0).reindex(columns=values, fill_value=0)
+            counts = {str(m): tuple(int(n) for n in row) for m, row in sizes.iterrows()}
+            found.append(Sweep(axis, values, latency, energy, missed, ends, counts))
+    return found
+
+
+def _ends(
+    rows: pd.DataFrame, name: str, values: tuple[float, ...]
+) -> dict[str, tuple[Array, Array]]:
+    """By method the ends of the interval of a mean at every value; seeds of an episode count once.
+
+    NaN where there are less than two episodes.
+    """
+    each = rows.groupby(["method", "value", "instance"], sort=False)[name].mean()
+    found = {}
+    for method, mine in each.groupby("method", sort=False):
+        at = {value: mean_interval(v) for value, v in mine.groupby("value")}
+        pairs = [(at[v].low, at[v].high) if v in at else (np.nan, np.nan) for v in values]
+        low, high = np.array(pairs).T
+        found[str(method)] = (low, high)
     return found
 
 

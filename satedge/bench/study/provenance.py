@@ -37,6 +37,15 @@ def commit() -> str:
     return f"{head}+" if head and changed else head
 
 
+def commit_of(file: Path) -> str:
+    """The commit in which a file stands as it is; empty where it is not committed so."""
+    folder, name = file.resolve().parent, file.name
+    tracked = _git(folder, "ls-files", "--error-unmatch", "--", name)
+    if not tracked or _git(folder, "status", "--porcelain", "--", name):
+        return ""
+    return _git(folder, "log", "-1", "--format=%H", "--", name)
+
+
 def _git(folder: Path, *words: str) -> str:
     try:
         done = subprocess.run(

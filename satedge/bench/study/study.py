@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, TypeVar
 
-from satedge.bench.methods.table import Method, find
+from satedge.bench.methods.table import FORMER_NAMES, Method, find
 from satedge.bench.study.cell import Cell
 from satedge.bench.study.limits import Limits
 from satedge.bench.study.suites import Recipe, build, load_suite
+from satedge.nearest import did_you_mean
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.instance import Instance
 
@@ -77,19 +78,24 @@ class Study:
         for part in self.parts:
             seeds = tuple(sorted({s for e in part.entries for s in e.seeds}))[:1]
             budgets = tuple(sorted({b for e in part.entries for b in e.budgets_s}))[-1:]
-            added = tuple(Entry(find(n), n, seeds, budgets) for n in extra)
+            added = tuple(Entry(m, m.name, seeds, budgets) for m in map(find, extra))
             parts.append(replace(part, entries=part.entries + added))
         return replace(self, parts=tuple(parts))
 
-    def require(self, labels: list[str]) -> None:
-        """Raise StudyError when a label is no method of the study."""
+    def labels(self, asked: list[str]) -> frozenset[str]:
+        """Labels of the study, asked for as such or by a former name of a method.
+
+        Raises StudyError where one is no method of the study.
+        """
         known = {e.label for p in self.parts for e in p.entries}
-        for label in labels:
+        found = [n if n in known else FORMER_NAMES.get(n, n) for n in asked]
+        for label in found:
             if label not in known:
                 raise StudyError(
-                    f"method {label!r} is not in study {self.name}: allowed is one of "
-                    f"{', '.join(sorted(known))}"
+                    f"method {label!r} is not in study {self.name}"
+                    f"{did_you_mean(label, known)}: allowed is one of {', '.join(sorted(known))}"
                 )
+        return frozenset(found)
 
 
 def cells(study: Study) -> list[Cell]:

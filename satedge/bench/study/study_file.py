@@ -29,7 +29,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections import Counter
@@ -45,6 +44,7 @@ from satedge.bench.methods.table import MethodError, find
 from satedge.bench.study.limits import Limits
 from satedge.bench.study.study import Entry, Part, Study, StudyError, TrainingPlan
 from satedge.bench.study.suites import Recipe
+from satedge.nearest import did_you_mean
 from satedge.problem.fields import Declared, Wording, as_tuple, declared, param
 from satedge.problem.generation.generate import numbers
 from satedge.problem.io.jsonfile import FileError, read_text, reason
@@ -176,10 +176,9 @@ def load_study(name: str) -> Study:
         return parse_study(known[name], name)
     path = Path(name)
     if path.suffix != ".toml" or not path.is_file():
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
         raise StudyError(
-            f"study {name!r}{hint}: allowed is one of {', '.join(known)}, or a .toml file"
+            f"study {name!r}{did_you_mean(name, known)}: allowed is one of {', '.join(known)}, or "
+            "a .toml file"
         )
     try:
         text = read_text(path)

@@ -1,7 +1,8 @@
 """The suites as declared data: how each of their instances is made.
 
-Seeds are split once for all: what is scored comes from TEST_SEEDS, what is tuned or fitted on
-from VALIDATION_SEEDS, what learners train on from TRAIN_SEEDS; the three never overlap.
+Seeds are split once for all: methods are developed and scored on DEVELOPMENT_SEEDS, tuned and
+fitted on VALIDATION_SEEDS, learners train on TRAIN_SEEDS, and the suites of a final analysis have
+HELD_OUT_SEEDS; the four never overlap.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from satedge.problem.generation.generate import HELD_OUT_SEEDS
 from satedge.problem.scenario import Scenario, preset
 
-TEST_SEEDS = range(10_000)
+DEVELOPMENT_SEEDS = range(10_000)
 VALIDATION_SEEDS = range(10_000, 20_000)
 TRAIN_SEEDS = range(1_000_000, 1_000_000_000)
 
@@ -27,6 +29,8 @@ _TINY = range(3000, 3030)
 _TLE = range(4000, 4005)
 _CONTENDED = range(5000, 5010)
 _CONTENDED_VALIDATION = range(15_000, 15_005)
+_FORESIGHT = range(6000, 6030)
+_FORESIGHT_VALIDATION = range(15_100, 15_105)
 
 #: The sweeps of figures 5 to 7: axis -> (fields of the scenario set to the value, values).
 SWEEPS: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
@@ -140,6 +144,21 @@ _SWEEP_SUITES = {
     for axis in SWEEPS
 }
 
+#: Worlds in which the future matters.
+FORESIGHT_WORLDS = ("foresight", "foresight-faint")
+
+_FORESIGHT_SUITES = {
+    f"{world}{ending}": Suite(
+        f"{kind} episodes of 30 slots, preset {world}",
+        _episodes(f"{world}{ending}", world, seeds),
+    )
+    for world in FORESIGHT_WORLDS
+    for ending, kind, seeds in (
+        ("", "Development", _FORESIGHT),
+        ("-validation", "Validation", _FORESIGHT_VALIDATION),
+    )
+}
+
 SUITES: dict[str, Suite] = {
     "tiny": Suite("K=3, M=1, N=2, one slot", _tiny(), committed=True),
     "slots": Suite("Slots cut from paper episodes", _slots("slots", "paper"), committed=True),
@@ -160,19 +179,20 @@ SUITES: dict[str, Suite] = {
         "Thirty of these slots with leakage 1 and requests as printed",
         _slots("as-printed", "as-printed", n_episodes=6),
     ),
-    "paper": Suite("Test episodes of 100 slots", _episodes("paper", "paper", _PAPER)),
+    "paper": Suite("Development episodes of 100 slots", _episodes("paper", "paper", _PAPER)),
     "paper-validation": Suite(
         "Validation episodes of 100 slots",
         _episodes("paper-validation", "paper", _PAPER_VALIDATION),
     ),
     "contended-episodes": Suite(
-        "Contended test episodes of 100 slots",
+        "Contended development episodes of 100 slots",
         _episodes("contended-episodes", "contended", _CONTENDED),
     ),
     "contended-validation": Suite(
         "Contended validation episodes of 100 slots",
         _episodes("contended-validation", "contended", _CONTENDED_VALIDATION),
     ),
+    **_FORESIGHT_SUITES,
     "figures": Suite(
         "The sweeps of figures 5 to 7: 3 episodes of 20 slots at every point",
         tuple(r for suite in _SWEEP_SUITES.values() for r in suite.recipes),
@@ -183,4 +203,18 @@ SUITES: dict[str, Suite] = {
         _sweep("figures-calibration", "accuracy", _FIGURES_CALIBRATION),
     ),
     "tle": Suite("Episodes under a Walker constellation, through SGP4", _tle()),
+}
+
+#: Worlds of a final analysis, each with its share of the held-out seeds.
+_HELD_OUT_EPISODES, _HELD_OUT_STEP = 300, 10_000
+HELD_OUT: dict[str, Suite] = {
+    f"held-out-{world}": Suite(
+        f"Held out: {_HELD_OUT_EPISODES} episodes of {world}",
+        _episodes(f"held-out-{world}", world, HELD_OUT_SEEDS[first : first + _HELD_OUT_EPISODES]),
+    )
+    for first, world in zip(
+        range(0, len(HELD_OUT_SEEDS), _HELD_OUT_STEP),
+        ("paper", "contended", "foresight"),
+        strict=False,
+    )
 }

@@ -7,7 +7,6 @@ generated when asked for, to the same bytes.
 
 from __future__ import annotations
 
-import difflib
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -21,17 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from satedge.bench.study import croissant, held_out
 from satedge.bench.study.suite_data import (
+    DEVELOPMENT_SEEDS,
+    HELD_OUT,
     SITE,
     SUITES,
     SWEEPS,
-    TEST_SEEDS,
     TRAIN_SEEDS,
     VALIDATION_SEEDS,
     WALKER,
     Recipe,
     Suite,
 )
+from satedge.nearest import did_you_mean
 from satedge.paths import INSTANCES
 from satedge.problem.fields import Declared, Wording, declared, param
 from satedge.problem.generation.generate import generate, slot_times_s, stream
@@ -44,9 +46,10 @@ from satedge.problem.satellites.orbit import Passes
 from satedge.problem.scenario import Scenario
 
 __all__ = [
+    "DEVELOPMENT_SEEDS",
+    "HELD_OUT",
     "SUITES",
     "SWEEPS",
-    "TEST_SEEDS",
     "TRAIN_SEEDS",
     "VALIDATION_SEEDS",
     "Recipe",
@@ -56,6 +59,7 @@ __all__ = [
     "check_suites",
     "load_suite",
     "manifest",
+    "write_description",
     "write_suites",
 ]
 
@@ -73,8 +77,13 @@ def load_suite(name: str | Path, root: str | Path | None = None) -> list[Instanc
     """The instances of a suite, of a folder of instance files, or of one such file.
 
     `root` is the folder that holds committed suites (default: the repository's instances/, if
-    there is one). Raises SuiteError, or FileError for a damaged file.
+    there is one). Raises SuiteError, FileError for a damaged file, or HeldOutError.
     """
+    if str(name) in HELD_OUT:
+        held_out.require_open(str(name))
+        instances = list(build(HELD_OUT[str(name)].recipes, opened=True))
+        held_out.check_digest(str(name), instances)
+        return instances
     if str(name) not in SUITES:
         return _load_path(Path(name))
     suite, folder = SUITES[str(name)], _root(root) / name
@@ -129,14 +138,20 @@ def _check_entry(name: str, entry: Any) -> None:
         raise SuiteError(f"{shown(name)}: {error}") from None
 
 
-def build(recipes: Iterable[Recipe]) -> Iterator[Instance]:
-    """Make instances, in order. Slots of one episode that follow each other share its making."""
+def build(recipes: Iterable[Recipe], opened: bool = False) -> Iterator[Instance]:
+    """Make instances, in order. Slots of one episode that follow each other share its making.
+
+    `opened`: of held-out suites too.
+    """
     made: tuple[Scenario, int, float | None] | None = None
     for recipe in recipes:
         key = (recipe.scenario(), recipe.seed, recipe.hours)
         if key != made:
             passes = None if recipe.hours is None else walker_passes(key[0], recipe.hours)
-            episode, made = generate(key[0], recipe.seed, passes=passes, name=recipe.name), key
+            episode = generate(
+                key[0], recipe.seed, passes=passes, name=recipe.name, held_out=opened
+            )
+            made = key
             before_m = wander(episode)
         t = recipe.slot
         yield episode if t is None else episode.window(t, t + 1, before_m[t], recipe.name)
@@ -180,10 +195,10 @@ def wander(episode: Instance) -> NDArray[np.float64]:
 def check_suites(root: str | Path | None = None) -> list[str]:
     """Regenerate everything and compare; one line for each difference, none when all is well.
 
-    Compared: the manifest, the constellation, and the files under `root` (see `load_suite`),
-    which may be missing as a whole.
+    Compared: the manifest, the constellation, and the files under `root` (see `load_suite`) with
+    their description, which may be missing as a whole.
     """
-    problems = _check_walker()
+    problems = _check_walker() + held_out.check()
     known = manifest()
     declared = {}
     for name, recipe in _unique_recipes():
@@ -195,11 +210,11 @@ def check_suites(root: str | Path | None = None) -> list[str]:
     recipes = [recipe for _, recipe in _unique_recipes()]
     for recipe, instance in zip(recipes, build(recipes), strict=True):
         problems += filter(None, [_compare(recipe, instance, known)])
-    return problems + _check_files(_root(root), known)
+    return problems + _check_files(_root(root), known) + _check_description(_root(root))
 
 
 def write_suites(root: str | Path | None = None) -> list[Path]:
-    """Write the manifest, the constellation and the committed suites; return the paths.
+    """Write manifest, constellation, committed suites and their description; return the paths.
 
     For use in a checkout: manifest and constellation are files of the package.
     """
@@ -219,7 +234,16 @@ def write_suites(root: str | Path | None = None) -> list[Path]:
             written.append(path)
     lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in entries.items()]
     write_atomically(written[1], ("{\n" + ",\n".join(lines) + "\n}\n").encode())
-    return written
+    return [*written, *write_description(root)]
+
+
+def write_description(root: str | Path | None = None) -> list[Path]:
+    """Write the description of a clone's suites; return its path, if there is a clone."""
+    folder = _root(root)
+    if not (folder / "records").is_dir():
+        return []
+    write_atomically(folder / croissant.NAME, croissant.text(folder).encode())
+    return [folder / croissant.NAME]
 
 
 def _unique_recipes() -> Iterator[tuple[str, Recipe]]:
@@ -276,16 +300,24 @@ def _check_files(root: Path, known: dict[str, dict[str, Any]]) -> list[str]:
     return problems
 
 
+def _check_description(root: Path) -> list[str]:
+    """What is wrong with a clone's description of the suites; nothing where there are no files."""
+    path = root / croissant.NAME
+    if not (root / "records").is_dir():
+        return []
+    same = path.is_file() and path.read_text("utf-8") == croissant.text(root)
+    return [] if same else [f"{path}: differs from what `satedge suites --describe` makes"]
+
+
 def _load_path(path: Path) -> list[Instance]:
     """The instances of a file, or of a folder's files in order of their names."""
     if path.is_file():
         return [read_instance(path)]
     if not path.is_dir():
-        near = difflib.get_close_matches(str(path), SUITES, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(str(path), SUITES)
         raise SuiteError(
-            f"suite {str(path)!r}: allowed is one of {', '.join(SUITES)}, or a folder or file of "
-            f"instances{hint}"
+            f"suite {str(path)!r}{hint}: allowed is one of {', '.join(SUITES)}, or a folder or "
+            "file of instances"
         )
     paths = sorted(_instance_files(path))
     if not paths:

@@ -30,6 +30,10 @@ MAX_ROUNDS = 100_000
 MAX_NUMBERS = 60_000_000
 
 
+#: Seeds of the suites that are held out for a final analysis (`satedge.bench.study.held_out`).
+HELD_OUT_SEEDS = range(900_000, 1_000_000)
+
+
 @dataclass(frozen=True)
 class Requests:
     """Requests in order of service: row k holds those of device k. All (K, T)."""
@@ -47,15 +51,26 @@ def stream(seed: int, purpose: str, index: int = 0) -> np.random.Generator:
 
 
 def generate(
-    scenario: Scenario, seed: int, *, passes: orbit.Passes | None = None, name: str = ""
+    scenario: Scenario,
+    seed: int,
+    *,
+    passes: orbit.Passes | None = None,
+    name: str = "",
+    held_out: bool = False,
 ) -> Instance:
     """An episode of `scenario.n_slots` slots. Raises ScenarioError where no draw can succeed.
 
     The same scenario and seed give the same arrays on any machine. `passes` (T slots, N satellites)
-    replaces the circular orbit, for example by satellites propagated with SGP4.
+    replaces the circular orbit, for example by satellites propagated with SGP4. HELD_OUT_SEEDS are
+    refused, unless they are asked for as such.
     """
     if seed < 0:
         raise ScenarioError(f"seed = {seed}: allowed is an integer >= 0")
+    if seed in HELD_OUT_SEEDS and not held_out:
+        raise ScenarioError(
+            f"seed = {seed}: allowed is one outside {HELD_OUT_SEEDS.start}-"
+            f"{HELD_OUT_SEEDS.stop - 1}, which are held out for a final analysis"
+        )
     s = scenario
     require_room(s)
     seen = passes if passes is not None else circular(scenario, seed)
@@ -112,10 +127,9 @@ def slot_times_s(scenario: Scenario) -> Array:
     return times_s
 
 
-def circular(scenario: Scenario, seed: int) -> orbit.Passes:
-    """The scenario's circular planes, with the episode's own phase."""
-    s = scenario
-    geometry: dict[str, Any] = {
+def orbit_design(s: Scenario) -> dict[str, Any]:
+    """The scenario's circular planes, as the functions of `orbit` take them."""
+    return {
         "n_satellites": s.n_satellites,
         "planes": s.satellite_planes,
         "altitude_m": s.satellite_altitude_m,
@@ -124,6 +138,12 @@ def circular(scenario: Scenario, seed: int) -> orbit.Passes:
         "plane_spacing_deg": s.plane_spacing_deg,
         "cross_track_m": s.cross_track_m,
     }
+
+
+def circular(scenario: Scenario, seed: int) -> orbit.Passes:
+    """The scenario's circular planes, with the episode's own phase."""
+    s = scenario
+    geometry = orbit_design(s)
     phase_deg = 0.0
     if s.n_satellites:
         low, high = orbit.phase_interval_deg(horizon_s=s.n_slots * s.slot_s, **geometry)

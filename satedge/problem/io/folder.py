@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +20,24 @@ SEAL = "file_sha256"
 _PART = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 
 
+class FolderError(ValueError):
+    """Nothing can be written into a folder: one line."""
+
+
 class BusyError(ValueError):
     """A folder is in use: one line."""
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made where it is not there yet. Raises FolderError unless it can be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        raise FolderError(
+            f"{path}: cannot be written ({error.strerror}): allowed is a writable folder"
+        ) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -153,6 +153,33 @@ def phase_interval_deg(
     return float(low - 360.0 * turns), float(high - 360.0 * turns)
 
 
+def seen_phase_deg(
+    window_s: npt.ArrayLike,
+    *,
+    n_satellites: int,
+    planes: int,
+    altitude_m: float,
+    min_elevation_deg: float,
+    spacing_deg: float,
+    plane_spacing_deg: float,
+    cross_track_m: float,
+) -> float:
+    """The phase of `circular_passes` at a time whose remaining windows (N,) are seen.
+
+    It follows from the longest of them; NaN where no satellite is visible.
+    """
+    _check_design(n_satellites, planes, altitude_m, min_elevation_deg)
+    window = np.asarray(window_s, dtype=np.float64)
+    if not (window > 0).any():
+        return float("nan")
+    n, per_plane = int(window.argmax()), n_satellites // planes
+    across_rad = np.deg2rad(plane_spacing_deg) * (n // per_plane) - cross_track_m / EARTH_RADIUS_M
+    half_rad, far = _half_pass(altitude_m, min_elevation_deg, np.array([across_rad]))
+    past_rad = float(half_rad[0] - window[n] * 2 * np.pi / period_s(altitude_m))
+    past_deg = np.rad2deg(past_rad) + (180.0 if far[0] else 0.0)
+    return float(past_deg + spacing_deg * (n % per_plane))
+
+
 def _check_design(
     n_satellites: int, planes: int, altitude_m: float, min_elevation_deg: float
 ) -> None:

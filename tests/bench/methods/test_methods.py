@@ -35,6 +35,12 @@ def test_missing_package_is_a_reason() -> None:
     assert methods.missing(method) == "needs the module no_such_package"
 
 
+def test_a_former_name_is_the_method_of_today() -> None:
+    """Studies and commands that say exact-rolling run myopic-exact."""
+    assert methods.find("exact-rolling") is methods.find("myopic-exact")
+    assert "exact-rolling" not in methods.table()
+
+
 @pytest.mark.parametrize(
     ("entry", "reason"),
     [
@@ -80,6 +86,33 @@ def test_another_package_of_our_name_is_told(file: str, tmp_path: Path) -> None:
     reasons = {m["name"]: m["missing"] for m in json.loads(done.stdout)}
     assert reasons["ppo"].startswith(told)
     assert reasons["greedy"] == ""
+
+
+def test_a_module_in_a_clones_root_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone that is installed in place is on the search path for its own packages alone."""
+    clone, here = tmp_path / "clone", tmp_path / "here"
+    for folder, told in ((clone, "theirs"), (here, "ours")):
+        folder.mkdir()
+        text = f"def solve(instance, *, budget_s, seed, {told}=1):\n    import helper\n"
+        (folder / "own_method.py").write_text(text + "    return helper.NAME\n")
+        (folder / "helper.py").write_text(f"NAME = {told!r}\n")
+    (here / "minlp.py").write_text("raise ImportError('a trap')\n")
+    monkeypatch.setattr(lookup, "IN_PLACE", True)
+    monkeypatch.setattr(lookup, "PACKAGE", clone / "satedge")
+    monkeypatch.setattr(sys, "path", [str(clone), *sys.path])
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    assert "is not there" in methods.missing(methods.find("own_method:solve"))
+    monkeypatch.chdir(here)
+    method = methods.find("own_method:solve")
+    assert methods.missing(method) == ""
+    assert methods.parameters(method) == (("ours",), False)
+    for name in ("own_method", "helper"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    assert methods.load(method)(None, budget_s=1, seed=0) == "ours"
+    for name in ("own_method", "helper"):
+        monkeypatch.delitem(sys.modules, name)
 
 
 def test_our_own_packages_are_no_strangers() -> None:

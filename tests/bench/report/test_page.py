@@ -157,6 +157,46 @@ def test_phone(file: Path) -> None:
         assert page.run("document.querySelector('.scroll').scrollWidth") > 390
 
 
+#: Numbers of methods with names of the usual length; hostile ones are longer than any.
+SHORTEN = """document.querySelectorAll('.comparison tbody th').forEach(
+    (head) => { head.textContent = 'independent-bound'; })"""
+
+
+def test_tables_are_whole_on_a_screen(file: Path) -> None:
+    """At 1400 pixels nothing of the comparison has to be scrolled; all columns show on demand."""
+    with chromium.Page(1400, 900) as page:
+        page.open(file)
+        page.run(SHORTEN)
+        over = (
+            "[...document.querySelectorAll('.comparison .scroll')]"
+            ".map((box) => box.scrollWidth - box.clientWidth)"
+        )
+        assert page.run(over) == [0, 0]
+        shown = f"[...{TABLE}.tHead.rows[0].cells].filter((head) => head.offsetWidth > 0).length"
+        few = page.run(shown)
+        page.run("document.getElementById('all').click()")
+        assert page.run(shown) > few
+        assert page.run(shown) == page.run(f"{TABLE}.tHead.rows[0].cells.length")
+
+
+def test_figures_are_dark_where_the_screen_is(file: Path) -> None:
+    """Paper and ink of figures and maps follow the reader's setting, on paper they do not."""
+    paper = (
+        "getComputedStyle(document.querySelector('.drawing svg [style*=\"fill: #ffffff\"]')).fill"
+    )
+    frame = "getComputedStyle(document.querySelector('#drill .detail svg rect')).fill"
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    with chromium.Page() as page:
+        page.open(file)
+        light = [page.run(paper), page.run(frame)]
+        assert light[0] == "rgb(255, 255, 255)"
+        page.call("Emulation.setEmulatedMedia", media="screen", features=dark)
+        assert page.run(paper) == "rgb(21, 25, 29)"
+        assert page.run(frame) != light[1]
+        page.call("Emulation.setEmulatedMedia", media="print", features=dark)
+        assert page.run(paper) == light[0]
+
+
 def test_print(file: Path) -> None:
     """On paper the controls are gone and the tables are whole."""
     with chromium.Page() as page:

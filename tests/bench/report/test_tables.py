@@ -69,12 +69,27 @@ def test_markdown_and_latex_show_the_same_texts() -> None:
     assert r"b & -- & 2e+06 & ready \\" in text
 
 
+def test_latex_is_ready_for_a_paper() -> None:
+    """A label to refer to, true minus signs, and methods by their proper names."""
+    columns = [Column("method"), Column("value", form=".4g"), Column("interval", form="s")]
+    rows = [
+        ("adsac+, slow", -0.25, Cell("[-1.5, 2e-06]")),
+        ("branch-and-bound", math.nan, Cell("-")),
+        ("my-own", 1.0, Cell("[0, 1]")),
+    ]
+    text = latex([Table(columns, rows, "T", name="episode of 10 slots")])
+    assert r"\label{tab:episode-of-10-slots}" in text
+    assert r"AD-SAC+, slow & $-$0.25 & [$-$1.5, 2e-06] \\" in text
+    assert r"Branch and bound & -- & -- \\" in text
+    assert r"my-own & 1 & [0, 1] \\" in text
+
+
 def test_terminal_colours_marks() -> None:
     """The best is bold and what is missing yellow; without colours the texts remain."""
     plain, coloured = io.StringIO(), io.StringIO()
-    Console(file=plain, width=80).print(terminal(TABLE))
+    Console(file=plain, width=80).print(terminal(TABLE, 80))
     Console(file=coloured, width=80, force_terminal=True, color_system="standard").print(
-        terminal(TABLE)
+        terminal(TABLE, 80)
     )
     assert "12.50" in plain.getvalue()
     assert "\x1b[1m12.50" in coloured.getvalue()
@@ -103,5 +118,5 @@ def test_names_stay_names(name: str) -> None:
     assert text.count(r"\\") == 3
     assert "_" not in text.replace(r"\_", "").split(r"\midrule")[1].split(r"\bottomrule")[0]
     out = io.StringIO()
-    Console(file=out, width=80).print(terminal(table))
+    Console(file=out, width=80).print(terminal(table, 80))
     assert name in out.getvalue()

@@ -5,11 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from satedge.bench.methods.table import find
 from satedge.bench.run import rows as rows_module
+from satedge.bench.run.record import make_record
 from satedge.bench.run.rows import SCHEMA, from_records, ordered, read_parquet, write_parquet
+from satedge.bench.run.supervisor import Run, Timing
 from satedge.bench.score.score import gate, score
 from satedge.bench.score.summary import summarise
+from satedge.bench.study.cell import Cell
+from satedge.bench.study.limits import Limits
+from satedge.problem.clock import Clock
+from satedge.problem.generation.generate import generate
+from satedge.problem.plan import Outcome
+from satedge.problem.scenario import preset
+from support import toys
 
 
 def test_every_column_is_declared_once_and_explained() -> None:
@@ -59,6 +70,17 @@ def test_rows_of_earlier_names_are_read_under_todays(tmp_path: Path) -> None:
     assert (told["refused"][0], told["resampled"][0]) == (2.0, 3.0)
     assert math.isnan(told["outages"][0])
     assert math.isnan(told["cost_version"][0])
+
+
+@pytest.mark.parametrize("clock", ["wall", "cpu"])
+def test_waiting_for_a_core_is_told_under_both_clocks(clock: Clock) -> None:
+    """More than 5 % of a run's time spent runnable without a core marks its timing."""
+    instance = generate(preset("tiny", n_slots=1), 0)
+    cell = Cell(find("greedy"), instance, 0, 5.0, limits=Limits(clock=clock))
+    outcome = Outcome(toys.plan_of(instance))
+    for waited_s, told in ((0.04, False), (0.06, True), (None, False)):
+        run = Run("done", outcome=outcome, timing=Timing(1.0, 0.9, waited_s))
+        assert make_record(cell, run)["row"]["contended"] is told
 
 
 def test_order_counts_numbers_in_names() -> None:

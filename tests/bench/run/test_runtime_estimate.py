@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from satedge.bench.methods import table as methods
 from satedge.bench.run.rows import from_records, write_parquet
 from satedge.bench.run.runtime_estimate import typical_times
@@ -31,7 +33,7 @@ def test_times_come_from_what_ran_before(slot: Instance, tmp_path: Path) -> None
     ]
     (tmp_path / "study").mkdir()
     (tmp_path / "study" / "rows.parquet").write_bytes(write_parquet(from_records(rows)))
-    typical = typical_times(Store(tmp_path / "nothing"), committed=tmp_path)
+    typical = typical_times(Store(tmp_path / "runs" / "nothing"), committed=tmp_path)
 
     def seconds(name: str, budget_s: float = 5.0) -> float:
         return typical.seconds(Cell(methods.find(name), slot, 0, budget_s, group="g"))
@@ -41,3 +43,17 @@ def test_times_come_from_what_ran_before(slot: Instance, tmp_path: Path) -> None
     assert seconds("nearest", budget_s=1.5) == 1.5
     assert seconds("random") == 0.6
     assert seconds("alternate") == 5.0
+
+
+def test_times_learn_from_this_machine(slot: Instance, tmp_path: Path) -> None:
+    """What other studies here took counts first; the rest is published, times this machine's."""
+    published = [row("greedy", 0.1, group="a"), row("nearest", 0.2, group="a")]
+    here = [row("greedy", 0.3, group="b")]
+    for place, rows in (("paper/study", published), ("runs/other", here), ("runs/bad", [])):
+        (tmp_path / place).mkdir(parents=True)
+        content = write_parquet(from_records(rows)) if rows else b"damaged"
+        (tmp_path / place / "rows.parquet").write_bytes(content)
+    typical = typical_times(Store(tmp_path / "runs" / "new"), committed=tmp_path / "paper")
+    cells = {n: Cell(methods.find(n), slot, 0, 5.0, group="c") for n in ("greedy", "nearest")}
+    assert typical.seconds(cells["greedy"]) == 0.3
+    assert typical.seconds(cells["nearest"]) == pytest.approx(0.6)

@@ -138,7 +138,10 @@ def test_output_is_captured(
 
 def test_unknown_setting_is_refused(worker: WorkerProcess, slot: Instance) -> None:
     """Settings are checked against the callable's keyword arguments."""
-    with pytest.raises(methods.MethodError, match=r"unknown setting 'permit'; allowed: note, pe"):
+    with pytest.raises(
+        methods.MethodError,
+        match=r"did you mean permits\?\); allowed: note, pe",
+    ):
         run(worker, slot, "good", permit=1)
     with pytest.raises(methods.MethodError, match="given by the bench"):
         run(worker, slot, "good", seed=1)

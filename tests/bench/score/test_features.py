@@ -8,7 +8,7 @@ import pytest
 from minlp.heuristics.independent_bound import independent_bound
 from satedge.bench.methods.table import MethodError
 from satedge.bench.score.best_known import read_records
-from satedge.bench.score.features import counted, features, referred, sample
+from satedge.bench.score.features import counted, features, of_episodes, referred, sample
 from satedge.bench.score.played import FIXED_RULES, play, summed
 from satedge.bench.study.suites import load_suite, wander
 from satedge.problem.generation.generate import generate
@@ -118,3 +118,17 @@ def test_the_reference_is_the_best_known_where_it_is_known(tiny):
     assert whose == "greedy's plans, not near-optimal"
     assert played == play("greedy", [other])
     assert features([other], "nearest")[1] == "nearest's plans"
+
+
+def test_hindsight_is_worth_something_only_where_uavs_move():
+    """Of episodes whose UAVs stand still, knowing later slots saves nothing; else it may."""
+    still = preset("foresight", n_slots=3, n_devices=4, uav_speed_max_mps=0.0)
+    told = values(of_episodes([generate(still, 17_000)]))
+    assert told["value of hindsight"] == pytest.approx(0.0, abs=1e-3)
+    moving = generate(still.replace(uav_speed_max_mps=20.0, n_slots=8), 17_000)
+    told = values(of_episodes([moving]))
+    costs = [play(name, [moving]).cost for name in ("myopic-exact", "drift")]
+    saved = costs[0] - told["cost in hindsight"]
+    assert told["value of hindsight"] == pytest.approx(saved / costs[0])
+    assert told["value of hindsight"] > 0
+    assert told["closed by drift"] == pytest.approx((costs[0] - costs[1]) / saved)

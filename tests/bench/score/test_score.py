@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from satedge.bench.report.comparison import comparison
+from satedge.bench.report.comparison import TERMINAL, comparison
 from satedge.bench.run.record import cost_without_resampled, floor, numbers
 from satedge.bench.run.rows import from_records
+from satedge.bench.score.best_known import Mark, Record
 from satedge.bench.score.score import RANDOM, gate, score
 from satedge.bench.score.summary import Line, summarise
 from satedge.problem.generation.generate import generate
@@ -388,3 +389,31 @@ def test_cost_without_resampled_requests() -> None:
     )
     everything = list(zip(slots.tolist(), devices.tolist(), strict=True))
     assert math.isnan(cost_without_resampled(instance, plan, everything))
+
+
+def test_the_reference_is_that_of_the_suite() -> None:
+    """The same plan has the same excess whatever else a study has; own instances say so."""
+    known = {"i": Record("i", "i", best=Mark(9.0, "a", "2026"), bound=Mark(8.0, "b", "2026"))}
+    rows = [row("a", 10.0, 7.0), row("b", 12.0)]
+    alone = score(from_records([r | {"instance_sha256": "i"} for r in rows[1:]]), known)
+    both = score(from_records([r | {"instance_sha256": "i"} for r in rows]), known)
+    assert alone.excess[0] == both.excess[1] == pytest.approx(12 / 9 - 1)
+    assert both.gap.tolist() == pytest.approx([0.2, 4 / 12])
+    assert set(both.reference_of) == {"suite"}
+    own = score(from_records([r | {"instance_sha256": "own"} for r in rows]), known)
+    assert set(own.reference_of) == {"study"}
+    assert own.excess.tolist() == pytest.approx([0.0, 0.2])
+    (first, *_) = summarise(own)
+    assert first.reference == "study"
+    heads = [c.head for c in comparison([first], TERMINAL)[0].columns]
+    assert "over best here" in heads
+    assert "excess" not in heads
+
+
+def test_a_comparison_has_one_reference() -> None:
+    """Where one instance of a part has no record, all are compared with the best of the study."""
+    known = {"i": Record("i", "i", best=Mark(9.0, "a", "2026"))}
+    rows = [row("a", 10.0) | {"instance_sha256": s, "group": g} for s, g in ("ix", "jx", "iy")]
+    found = score(from_records(rows), known)
+    assert found.reference_of.tolist() == ["study", "study", "suite"]
+    assert found.excess.tolist() == pytest.approx([0.0, 0.0, 1 / 9])

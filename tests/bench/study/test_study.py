@@ -97,7 +97,11 @@ def test_equal_cells_run_once() -> None:
         ("", "at least one"),
         ("titel = 'x'", "unknown key 'titel'; allowed: title, defaults, part"),
         ("[[part]]\nmethods = ['greedy']", "suites is missing"),
-        (part("methods = ['gredy']"), "method 'gredy': allowed is one of random"),
+        (part("methods = ['gredy']"), "method 'gredy' (did you mean greedy?): allowed is one of"),
+        (
+            part("methods = [{ name = 'general', settings = { solver = 'cplexxx' } }]"),
+            "general: solver 'cplexxx' (did you mean cplex?): allowed is a solver that Pyomo knows",
+        ),
         (part("methods = [{ nam = 'greedy' }]"), "unknown key 'nam'"),
         (part("methods = [{ seeds = [1] }]"), "name is missing"),
         (part("seeds = [-1]\nmethods = ['greedy']"), "integers in [0, "),
@@ -141,3 +145,15 @@ def test_unknown_study_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(part("methods = ['greedy']"))
     assert load_study(str(path)).name == "own"
+
+
+def test_former_names_are_labels_of_their_own() -> None:
+    """A study of before keeps its label; asked for by either name, the run is that label's."""
+    old = parse_study(part("methods = ['exact-rolling']"), "old")
+    new = parse_study(part("methods = ['myopic-exact']"), "new")
+    assert {c.name for c in cells(old)} == {"exact-rolling"}
+    assert {c.method.name for c in cells(old)} == {"myopic-exact"}
+    assert old.labels(["exact-rolling"]) == {"exact-rolling"}
+    assert new.labels(["exact-rolling"]) == new.labels(["myopic-exact"]) == {"myopic-exact"}
+    with pytest.raises(StudyError, match="'greedy' is not in study new"):
+        new.labels(["greedy"])

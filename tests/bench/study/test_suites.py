@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from satedge.bench.study import suites
+from satedge.bench.study.suite_data import HELD_OUT_SEEDS
 from satedge.bench.study.suites import (
+    DEVELOPMENT_SEEDS,
     SUITES,
     SWEEPS,
-    TEST_SEEDS,
     TRAIN_SEEDS,
     VALIDATION_SEEDS,
     SuiteError,
@@ -48,6 +49,10 @@ SIZES = {
     "paper-validation": (5, 100),
     "contended-episodes": (10, 100),
     "contended-validation": (5, 100),
+    "foresight": (30, 30),
+    "foresight-validation": (5, 30),
+    "foresight-faint": (30, 30),
+    "foresight-faint-validation": (5, 30),
     "figures": (42, 20),
     "figures-devices": (12, 20),
     "figures-deadline": (15, 20),
@@ -143,15 +148,15 @@ def test_the_package_alone_is_enough(tmp_path):
 
 
 def test_seeds_never_overlap():
-    """Training, validation and test seeds are apart, and every suite uses the right ones."""
-    ranges = [TRAIN_SEEDS, VALIDATION_SEEDS, TEST_SEEDS]
+    """Training, validation, test and held-out seeds are apart, and suites use the right ones."""
+    ranges = [TRAIN_SEEDS, VALIDATION_SEEDS, DEVELOPMENT_SEEDS, HELD_OUT_SEEDS]
     for i, a in enumerate(ranges):
         for b in ranges[i + 1 :]:
             assert a.stop <= b.start or b.stop <= a.start
     assert len(TRAIN_SEEDS) >= 10**6
     for name, suite in SUITES.items():
-        allowed = TEST_SEEDS
-        if name in ("paper-validation", "contended-validation", "figures-calibration"):
+        allowed = DEVELOPMENT_SEEDS
+        if name.endswith(("-validation", "-calibration")):
             allowed = VALIDATION_SEEDS
         assert all(recipe.seed in allowed for recipe in suite.recipes), name
 
@@ -280,7 +285,7 @@ def test_a_folder_or_a_file_is_a_suite(tmp_path):
 
 def test_what_is_no_suite_is_refused(tmp_path):
     """The name is told, with the names there are."""
-    with pytest.raises(SuiteError, match=r"'slot': allowed is one of tiny, slots.*did you mean"):
+    with pytest.raises(SuiteError, match=r"'slot' .did you mean slots"):
         load_suite("slot")
     with pytest.raises(SuiteError, match=r"allowed is one with \.json"):
         load_suite(tmp_path)

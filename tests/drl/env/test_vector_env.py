@@ -13,6 +13,7 @@ from drl.env.pool import FIRST_TRAINING_SEED, Pool, training_episodes
 from drl.env.spaces import (
     LIMIT,
     best_available,
+    decode,
     from_disc,
     from_power_W,
     headings,
@@ -23,12 +24,13 @@ from drl.env.vector_env import OffloadingBatch
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import InstanceError
 from satedge.problem.plan import Plan, concatenate
-from satedge.problem.projector import reachable
+from satedge.problem.projector import project_slots, reachable, slot_keys
 from satedge.problem.referee import available, judge
 from satedge.problem.rollout import rollout
 from satedge.problem.scenario import PRESETS, preset
 from support.plain_model import slot_cost
 from support.randomised import examples
+from support.worlds import scenarios
 
 #: Without UAVs, without satellites, and as it comes; fleets of satellites reach all accuracies.
 FLEETS = st.sampled_from([{}, {"n_uavs": 0}, {"n_satellites": 0, "requests": "as-printed"}])
@@ -67,15 +69,75 @@ def test_reward_is_the_referees(name, fleet, seed):
         for t, step in enumerate(steps):
             total = verdict.device_cost[t].sum()
             expected = scenario.n_devices * scenario.reward_scale / total if total else 0.0
-            assert step.reward[i] == expected
-            assert step.info["cost"][i] == verdict.slot_cost[t]
-            assert step.info["latency_s"][i] == verdict.latency_s[t].mean()
-            assert step.info["energy_J"][i] == verdict.energy_J[t].sum()
+            assert step.reward[i] == pytest.approx(expected, rel=1e-12)
+            assert step.info["cost"][i] == pytest.approx(verdict.slot_cost[t], rel=1e-12)
+            assert step.info["latency_s"][i] == pytest.approx(
+                verdict.latency_s[t].mean(), rel=1e-12
+            )
+            assert step.info["energy_J"][i] == pytest.approx(verdict.energy_J[t].sum(), rel=1e-12)
             assert step.info["misses"][i] == verdict.missed[t].sum()
             assert step.info["refused"][i] == verdict.refused[t].sum()
             assert step.info["outages"][i] == verdict.outage[t].sum()
             expected = slot_cost(instance, t, plan.server[t], plan.power_W[t], plan.uav_xy_m[t])
             assert step.info["cost"][i] == pytest.approx(expected, rel=1e-9)
+
+
+@examples(30)
+@given(st.sampled_from(list(PRESETS)), scenarios(), st.integers(0, 10_000))
+def test_the_kernel_is_the_written_path(name, changes, seed):
+    """Plans bit for bit as by `project_slots`, figures to 1e-12 as by `judge`, observations as
+    the encoder writes them, in every preset, with other sharing, leakage, scope and path loss."""
+    batch = OffloadingBatch(episodes(name, 3, **changes), 3, seed)
+    obs, mask, _ = batch.reset()
+    rng = np.random.default_rng(seed)
+    for t in range(3):
+        slots, before = batch.slots, batch.uav_xy_m
+        seen = batch.encoder.exogenous(slots)
+        np.testing.assert_array_equal(mask, batch.encoder.complete(seen, slots, batch.slot, before))
+        np.testing.assert_allclose(obs, seen, rtol=0, atol=3e-7)
+        server, continuous = random_actions(batch, rng)
+        raw = decode(batch.scenario, server, continuous, before)
+        keys = slot_keys(np.arange(seed, seed + 3).astype(np.uint64), np.full(3, t))
+        plan, changed = project_slots(slots, before, raw, keys)
+        verdict = judge(slots, plan, previous_xy_m=before)
+        step = batch.step(server, continuous)
+        for field, value in vars(plan).items():
+            np.testing.assert_array_equal(getattr(step.plan, field), value)
+        close(step.verdict.device_cost, verdict.device_cost)
+        close(step.info["cost"], verdict.slot_cost)
+        close(step.info["latency_s"], verdict.latency_s.mean(axis=-1))
+        close(step.info["energy_J"], verdict.energy_J.sum(axis=-1))
+        for figure, flags in (
+            ("misses", verdict.missed), ("refused", verdict.refused), ("outages", verdict.outage),
+            ("resampled", changed.server), ("clipped", changed.power), ("held", changed.motion),
+        ):  # fmt: skip
+            np.testing.assert_array_equal(step.info[figure], flags.sum(axis=-1))
+        np.testing.assert_array_equal(step.resampled, changed.server)
+        obs, mask = step.obs, step.mask
+
+
+def close(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_batch_may_be_split_anywhere():
+    """300 environments, in blocks of any size: the same bits, whatever neighbours there are."""
+    pool = Pool(episodes("contended", 5))
+    whole = OffloadingBatch(pool, 300, 7)
+    whole.reset()
+    rng = np.random.default_rng(0)
+    actions = [random_actions(whole, rng) for _ in range(5)]
+    steps = [whole.step(*a) for a in actions]
+    for first, stop in ((0, 1), (1, 130), (130, 300)):
+        part = OffloadingBatch(pool, stop - first, 7 + first)
+        part.reset()
+        for (server, continuous), theirs in zip(actions, steps, strict=True):
+            mine = part.step(server[first:stop], continuous[first:stop])
+            for field in ("obs", "mask", "reward", "final_obs"):
+                found = getattr(mine, field)
+                np.testing.assert_array_equal(found, getattr(theirs, field)[first:stop])
+            costs = theirs.verdict.device_cost[first:stop]
+            np.testing.assert_array_equal(mine.verdict.device_cost, costs)
 
 
 @pytest.mark.parametrize("refusal", [False, True])
@@ -236,7 +298,7 @@ def test_the_end_of_an_episode():
 
 def test_without_autoreset_the_end_is_final():
     """Stepping past the end, or before the first reset, is refused."""
-    batch = OffloadingBatch(episodes(n_slots=1), 2, autoreset=False)
+    batch = OffloadingBatch(episodes(n_slots=1), 2, autoreset="off")
     actions = random_actions(batch, np.random.default_rng(0))
     with pytest.raises(RuntimeError, match="call reset"):
         batch.step(*actions)
@@ -331,7 +393,8 @@ def test_features_are_what_the_table_says(name, seed):
         altitude = scaled(instance.uav_altitude_m[t, m], 40, 60)
         assert parts["uavs"][m, 2] == pytest.approx(altitude, abs=1e-6)
     gain_dB = 10 * log10(instance.satellite_gain[t, k])
-    ends = [40 - 158.745 - 15, 40 - 152.448 + 3]  # free space at 25 and 90 degrees, 2 GHz
+    at_25_dB, at_90_dB = s.antenna_gain_dB - 158.745, s.antenna_gain_dB - 152.448
+    ends = [at_25_dB - 15, at_90_dB + 3]  # free space at 25 and 90 degrees, 2 GHz
     assert parts["links"][k, -1] == pytest.approx(scaled(gain_dB, *ends), abs=1e-3)
     for n in range(s.n_satellites):
         logs = log(1 + instance.window_s[t, n] / 3) / log(1 + 246.32 / 3)

@@ -3,13 +3,15 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 import drl  # noqa: F401 (registers the environment)
+from drl.env import vector_wrappers
 from drl.env.pool import Pool, training_episodes
 from drl.env.spaces import to_power_W
 from drl.env.vector_env import OffloadingBatch
 from drl.env.wrappers import DiscreteActions, FlatObservation, ScoreActions
-from satedge.problem.scenario import preset
+from satedge.problem.scenario import PRESETS, preset
 
 ID = "satedge/Offloading-v0"
 
@@ -137,3 +139,68 @@ def test_maskable_ppo_trains_and_keeps_to_the_mask(env):
         choice, _ = model.predict(obs, action_masks=mask)
         assert mask[:70].reshape(10, 7)[np.arange(10), choice[:10]].all()
         obs, _, _, _, _ = flat.step(choice)
+
+
+@pytest.mark.parametrize("mode", ["SameStep", "NextStep"])
+@pytest.mark.parametrize("shape", ["ScoreActions", "DiscreteActions"])
+def test_vector_wrappers_are_the_single_ones(pool, mode, shape):
+    """Flat observations, final ones too, rewards and masks of every environment, bit for bit."""
+    actions = {"ScoreActions": ScoreActions, "DiscreteActions": DiscreteActions}[shape]
+    several = gym.make_vec(ID, num_envs=2, instances=pool, autoreset_mode=mode)
+    several = vector_wrappers.FlatObservation(getattr(vector_wrappers, shape)(several))
+
+    def one():
+        return FlatObservation(actions(gym.make(ID, instances=pool, disable_env_checker=True)))
+
+    loop = SyncVectorEnv([one] * 2, autoreset_mode=AutoresetMode(mode))
+    assert several.observation_space == loop.observation_space
+    assert several.action_space == loop.action_space
+    np.testing.assert_array_equal(several.reset(seed=3)[0], loop.reset(seed=3)[0])
+    several.action_space.seed(0)
+    for _ in range(10):
+        chosen = several.action_space.sample()
+        if shape == "DiscreteActions":
+            masks = several.env.action_masks()
+            singles = [env.env.action_masks() for env in loop.envs]
+            np.testing.assert_array_equal(masks, np.stack(singles))
+        mine, theirs = several.step(chosen), loop.step(chosen)
+        for found, expected in zip(mine[:4], theirs[:4], strict=True):
+            np.testing.assert_array_equal(found, expected)
+        assert ("final_obs" in mine[4]) == ("final_obs" in theirs[4])
+        if "final_obs" in mine[4]:
+            finals = np.stack(mine[4]["final_obs"]), np.stack(theirs[4]["final_obs"])
+            np.testing.assert_array_equal(*finals)
+
+
+def test_wrappers_of_gymnasium_work_on_the_vector_environment(pool):
+    """Flat and normalised observations, filtered ones, and statistics, over ends of episodes."""
+    from gymnasium.wrappers import vector
+
+    def made():
+        return gym.make_vec(ID, num_envs=2, instances=pool, autoreset_mode="NextStep")
+
+    flat = vector.FlattenObservation(made())
+    stacks = [
+        vector.NormalizeObservation(flat),
+        vector.FilterObservation(made(), ["devices", "links"]),
+        vector.NormalizeReward(vector.RecordEpisodeStatistics(made())),
+        vector.RecordEpisodeStatistics(gym.make_vec(ID, num_envs=2, instances=pool)),
+    ]
+    for env in stacks:
+        env.reset(seed=0)
+        env.action_space.seed(0)
+        for _ in range(19):
+            obs, *_ = env.step(env.action_space.sample())
+            shapes = [x.shape for x in (obs.values() if isinstance(obs, dict) else [obs])]
+            assert all(shape[0] == 2 for shape in shapes)
+    assert flat.single_observation_space.shape == (flat.unwrapped.batch.obs_dim,)
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+@pytest.mark.parametrize("actions", [ScoreActions, DiscreteActions])
+def test_passes_the_checker_of_stable_baselines3(name, actions):
+    """check_env has nothing to say, in any world."""
+    checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    episodes = training_episodes(preset(name, n_slots=4), 2)
+    env = FlatObservation(actions(gym.make(ID, instances=episodes)))
+    checker.check_env(env, warn=True)

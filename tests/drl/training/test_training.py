@@ -15,6 +15,7 @@ from drl.core.settings import SettingsError
 from drl.training import checkpoint, train
 from drl.training.checkpoint import CheckpointError
 from drl.training.policy import PolicyError, load, solve, solve_random
+from satedge.bench.score.training_logs import run_times
 from satedge.problem.generation.generate import generate
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import BusyError, only_one
@@ -177,7 +178,9 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_unknown_names_and_bad_values_are_refused() -> None:
     """The message names the setting and what is allowed."""
-    with pytest.raises(SettingsError, match=r"method = 'sac': allowed is one of adsac"):
+    with pytest.raises(
+        SettingsError, match=r"method = 'sac' .did you mean adsac.*: allowed is one of adsac"
+    ):
         settings_of("sac")
     with pytest.raises(SettingsError, match=r"gamma = 1\.0: allowed is a number in \[0, 1\)"):
         settings_of("adsac", gamma=1.0)
@@ -274,3 +277,17 @@ def test_a_tiny_instance_is_solved_within_one_percent(
     optimum = separable_optimum(instance)
     assert optimum <= cost * (1 + 1e-6)
     assert cost <= 1.01 * optimum
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_the_log_holds_the_whole_time(
+    together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its seconds sum up to the training's, however many episodes are played at once."""
+    ticks = iter(range(1000))
+    monkeypatch.setattr(train.time, "perf_counter", lambda: float(next(ticks)))
+    folder = run("ppo", tmp_path, 6, together=together, seeds=(0,))
+    with open(folder / "curve.csv", newline="") as file:
+        rows = [row for row in csv.reader(file) if row[2] == "seconds"]
+    assert sum(float(row[3]) for row in rows) == 6 / together  # a tick a block
+    assert run_times(folder / "curve.csv") == {0: (6 / together, 6)}

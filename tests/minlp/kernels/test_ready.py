@@ -21,11 +21,11 @@ class End:
 instance = generate(preset("tiny", n_slots=2, arrivals="every-slot"), 7)
 job = Job(methods.find(sys.argv[1]), instance, 0, 3600.0)
 function = _prepared(job, set())
-kernels = sys.modules.get("minlp.kernels")
+kernels = sys.modules.get("satedge.kernels")
 ready = lambda: {name for name, made in kernels.KERNELS.items() if made.ready} if kernels else set()
 before = ready()
 _call(function, job, End())
-kernels = sys.modules.get("minlp.kernels")
+kernels = sys.modules.get("satedge.kernels")
 print(len(before), sorted(ready() - before), file=sys.stderr)
 """
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from satedge.problem.generation.mobility import MOBILITY_KINDS, tracks
+from satedge.problem.generation.mobility import MOBILITY_KINDS, continued, tracks
 from support.randomised import examples
 
 DEFAULT = {
@@ -168,3 +168,52 @@ def test_impossible_motion_is_refused_by_name(kind, change, named):
     """What no device can do is refused with the value and what is allowed."""
     with pytest.raises(ValueError, match=named):
         tracks(streams(0, 2), kind, **{**DEFAULT, **change})
+
+
+@pytest.mark.parametrize("n_seen", [1, 2, 15])
+def test_what_continues_a_track_has_its_law(n_seen):
+    """Devices seen for some slots are then spread as their true tracks are, near and far ahead."""
+    options = {**DEFAULT, "side_m": 100.0}
+    truth = tracks(streams(5, 1500), "random-waypoint", **{**options, "n_slots": n_seen + 40})
+    drawn = continued(
+        streams(6, 1500), "random-waypoint", truth[:n_seen], **{**options, "n_slots": 40}
+    )
+    for ahead in (1, 6, 39):
+        for axis in (0, 1):
+            seen, made = truth[n_seen + ahead, :, axis], drawn[ahead, :, axis]
+            assert stats.ks_2samp(seen, made).pvalue > 1e-3
+        here = truth[n_seen - 1]
+        far = [np.hypot(*(xy - here).T) for xy in (truth[n_seen + ahead], drawn[ahead])]
+        assert stats.ks_2samp(*far).pvalue > 1e-3
+
+
+def test_a_device_on_its_way_keeps_line_and_speed():
+    """Until it may have arrived, nothing else is possible."""
+    options = {**DEFAULT, "n_slots": 12}
+    seen = np.array([[[100.0, 100.0]], [[103.0, 100.0]]])
+    drawn = np.stack(
+        [continued(streams(i, 1), "random-waypoint", seen, **options) for i in range(50)]
+    )
+    first = drawn[:, 0, 0]
+    on_line = np.isclose(first, [106.0, 100.0]).all(axis=-1)
+    assert on_line.mean() > 0.9
+    assert (first[:, 0] >= 100.0).all()
+
+
+def test_a_pause_lasts_no_longer_than_the_longest():
+    """Seen at rest for nine of ten seconds, a device leaves within the next."""
+    options = {**DEFAULT, "n_slots": 2, "pause_max_s": 10.0}
+    seen = np.full((4, 1, 2), 40.0)
+    drawn = np.stack(
+        [continued(streams(i, 1), "random-waypoint", seen, **options) for i in range(30)]
+    )
+    assert (drawn[:, 0] != 40.0).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("kind", ["static", "gauss-markov"])
+def test_other_devices_stay_or_repeat_their_step(kind):
+    """Static ones stay; Gauss-Markov ones go on as they went, and are reflected."""
+    seen = np.array([[[490.0, 20.0]], [[494.0, 18.0]]])
+    drawn = continued(streams(0, 1), kind, seen, **{**DEFAULT, "n_slots": 2})[:, 0]
+    expected = [[498.0, 16.0], [498.0, 14.0]] if kind == "gauss-markov" else [[494.0, 18.0]] * 2
+    assert drawn == pytest.approx(np.array(expected))

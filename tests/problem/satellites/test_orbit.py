@@ -249,3 +249,18 @@ def test_negative_phase_and_full_turns_change_nothing():
     for other in same[1:]:
         np.testing.assert_allclose(other.window_s, same[0].window_s, atol=1e-6)
         np.testing.assert_array_equal(other.access, same[0].access)
+
+
+@examples(100)
+@given(designs(), st.floats(0, 360))
+def test_the_phase_is_seen_in_the_windows(design, phase_deg):
+    """From windows alone, all that satellites show and will show; NaN where none is visible."""
+    changes = {k: v for k, v in design.items() if k in DEFAULT}
+    shown = passes([0.0, 60.0], phase_deg, **changes)
+    found_deg = orbit.seen_phase_deg(shown.window_s[0], **{**DEFAULT, **changes})
+    if not (shown.window_s[0] > 0).any():
+        assert np.isnan(found_deg)
+        return
+    again = passes([0.0, 60.0], found_deg, **changes)
+    assert again.elevation_deg == pytest.approx(shown.elevation_deg, abs=1e-6)
+    assert again.window_s == pytest.approx(shown.window_s, abs=1e-3)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from satedge.bench.report.figures.looks import FAMILIES, decades
+from satedge.bench.report.figures.looks import FAMILIES, counted, decades, note
 from satedge.bench.run.record import PHASES
-from satedge.bench.score.summary import Line, label, largest, rows_of
+from satedge.bench.score.stats import mean_interval, median_interval
+from satedge.bench.score.summary import REFERENCES, Line, label, largest, rows_of
 from satedge.drawing import style
 
 if TYPE_CHECKING:
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 #: Gaps below it are drawn at it: beyond the accuracy of the arithmetic.
 LEAST_GAP = 1e-8
 
+#: Percents of excess about 0 within which the axis is linear, and beyond which logarithmic.
+LINEAR = 1e-3
+
 _PHASE_COLOURS = dict(zip(PHASES, (style.SKY, style.BLUE, style.ORANGE, style.GREEN), strict=True))
 
 
 def excess_chart(lines: Sequence[Line]) -> Figure | None:
-    """Mean excess over the best causal cost, with its interval, per method.
+    """Mean excess over the reference, with its interval, per method.
 
     Plans that know later slots may lie below it; they stand left of 0.
     """
@@ -42,11 +46,16 @@ def excess_chart(lines: Sequence[Line]) -> Figure | None:
             f"{line.cost:.6g}", (1.01, y), xycoords=("axes fraction", "data"), va="center",
             fontsize=8, color=style.BLACK,
         )  # fmt: skip
-    ax.set_xscale("symlog", linthresh=1e-3, linscale=0.6)
+    ax.set_xscale("symlog", linthresh=LINEAR, linscale=1.0)
+    ax.axvspan(-LINEAR, LINEAR, color=style.FAINT, lw=0, zorder=0)
+    ax.annotate(
+        "linear", (0, 0), xytext=(0, 2), xycoords=("data", "axes fraction"),
+        textcoords="offset points", ha="center", fontsize=6.5, color=style.GREY,
+    )  # fmt: skip
     if np.nanmin([[v.excess, v.excess_interval.low] for v in shown]) >= 0:
         ax.set_xlim(left=0)
     _few_decades(ax)
-    ax.set(xlabel="excess over the best causal cost, %")
+    ax.set(xlabel=f"excess over {REFERENCES[shown[0].reference]}, %")
     ax.annotate("cost", (1.01, 1.01), xycoords="axes fraction", va="bottom", fontsize=8,
                 fontweight="bold")  # fmt: skip
     _name_rows(ax, shown, lines)
@@ -67,7 +76,9 @@ def gap_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
         colour = FAMILIES.get(line.family, style.ORANGE)
         offset = jitter.uniform(-0.22, 0.22, len(values))
         ax.plot(values, y + offset, "o", ms=3.4, color=colour, alpha=0.45, mew=0)
-        ax.plot([np.median(values)] * 2, [y - 0.34, y + 0.34], color=style.BLACK, lw=1.8)
+        middle = median_interval(values)
+        ax.plot([middle.low, middle.high], [y, y], color=style.BLACK, lw=0.9)
+        ax.plot([middle.value] * 2, [y - 0.34, y + 0.34], color=style.BLACK, lw=1.8)
     ax.set_xscale("log")
     ax.set(xlabel="certified gap to the best bound, %")
     low = ax.get_xlim()[0]
@@ -87,6 +98,7 @@ def phase_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
         return None
     figure = style.new_figure(7.4, 1.15 + 0.27 * len(shown))
     left, right = figure.subplots(1, 2, sharey=True)
+    axis_of = {"s": "latency_s", "J": "energy_J"}
     for ax, unit, axis_label in (
         (left, "s", "latency per request, s"),
         (right, "J", "energy per slot, J"),
@@ -98,12 +110,19 @@ def phase_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
                 width = mine[f"{phase}_{unit}"][mine["usable"]].mean()
                 ax.barh(y, width, left=start, height=0.62, color=_PHASE_COLOURS[phase], lw=0)
                 start += width
+            _whisker(ax, y, mine[axis_of[unit]][mine["usable"]])
         ax.set(xlabel=axis_label)
         _limit_to_sane(ax, [v.latency_s if unit == "s" else v.energy_J for v in shown])
     _name_rows(left, shown, lines)
     handles = [_patch(_PHASE_COLOURS[p], p) for p in PHASES]
     figure.legend(handles=handles, loc="outside upper left", ncols=4)
     return figure
+
+
+def _whisker(ax: Axes, y: int, totals: pd.Series) -> None:
+    """The 95 % interval of a mean, over runs."""
+    known = mean_interval(totals)
+    ax.plot([known.low, known.high], [y, y], color=style.BLACK, lw=1.0)
 
 
 def _limit_to_sane(ax: Axes, totals: Sequence[float]) -> None:
@@ -131,8 +150,9 @@ def _rows_figure(n_rows: int) -> tuple[Figure, Axes]:
 
 
 def _name_rows(ax: Axes, shown: Sequence[Line], lines: Sequence[Line]) -> None:
-    labels = [label(v, lines) for v in reversed(shown)]
-    ax.set_yticks(range(len(shown)), labels)
+    names, same = counted([label(v, lines) for v in shown], [v.plans for v in shown])
+    ax.set_yticks(range(len(shown)), names[::-1])
+    note(ax, same)
     ax.set_ylim(-0.6, len(shown) - 0.4)
     ax.tick_params(axis="y", length=0)
 
@@ -146,7 +166,7 @@ def _few_decades(ax: Axes) -> None:
     ax.set_xticks([*(-m for m in marks if -m >= low), 0.0, *marks], minor=False)
     ax.set_xlim(low, high)
     ax.minorticks_off()
-    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
+    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}".replace("-", "\u2212"))
 
 
 def _family_legend(ax: Axes, shown: Sequence[Line]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from satedge.bench.report.figures.charts import LEAST_GAP
-from satedge.bench.report.figures.looks import decades, looks_of
+from satedge.bench.report.figures.looks import SHADE, counted, decades, looks_of, note
 from satedge.bench.score import stats
 from satedge.bench.score.summary import Line, label, largest, rows_of
 from satedge.drawing import style
@@ -26,6 +26,9 @@ Trace = Sequence[Sequence[float | None]]
 #: (method, budget) -> the (trace, best bound) of each run.
 Traces = Mapping[tuple[str, float], list[tuple[Trace, float]]]
 
+#: Gaps above it are drawn at it: that of a plan above a bound of 0.
+_MOST_GAP = 1.0
+
 #: Times at which curves are sampled, per decade.
 PER_DECADE = 40
 
@@ -33,26 +36,33 @@ PER_DECADE = 40
 SOLVED = 1e-3
 
 
-def gap_at(trace: Trace, bound: float, times_s: Array) -> Array:
-    """Certified gap of the incumbent at given times: (times,); inf before the first one.
+def gap_at(trace: Trace, bound: float | None, times_s: Array) -> Array:
+    """Gap of the incumbent at given times: (times,); inf before the first one.
 
-    `trace` rows are (seconds, judged cost, own bound); the gap is measured to `bound`.
+    `trace` rows are (seconds, judged cost, own bound). The gap is measured to `bound`, or without
+    one to the method's own bound of that moment: then it is certified then and there.
     """
     seconds = np.array([row[0] for row in trace], float)
     costs = np.array([math.inf if row[1] is None else row[1] for row in trace], float)
+    own = np.array([-math.inf if row[2] is None else row[2] for row in trace], float)
     last = np.searchsorted(seconds, times_s, side="right") - 1
-    cost = np.where(last >= 0, costs[np.maximum(last, 0)] if len(costs) else math.inf, math.inf)
+    if not len(trace):
+        return np.full(np.shape(times_s), math.inf)
+    cost = np.where(last >= 0, costs[np.maximum(last, 0)], math.inf)
+    below = own[np.maximum(last, 0)] if bound is None else np.full(cost.shape, bound)
     with np.errstate(invalid="ignore"):
-        gap: Array = np.where(np.isfinite(cost), (cost - bound) / np.abs(cost), math.inf)
+        gap: Array = np.where(np.isfinite(cost), (cost - below) / np.abs(cost), math.inf)
     return gap
 
 
 def time_chart(
     lines: Sequence[Line], traces: Traces, training_s: Mapping[str, float]
 ) -> Figure | None:
-    """Median certified gap against computing time, one line per method.
+    """Median gap against computing time, one line per method.
 
-    `training_s` is the training time of learned methods, drawn as a mark of its own.
+    Thick where the method's own bound of that moment certifies it; thin is the distance to the
+    best bound of all, which is known only afterwards. `training_s` is the training time of learned
+    methods, drawn as a mark of its own.
     """
     lines = largest(lines)
     shown = [v for v in lines if traces.get((v.method, v.budget_s))]
@@ -61,40 +71,66 @@ def time_chart(
     figure = style.new_figure(7.4, 4.4)
     ax = figure.subplots()
     looks = looks_of([label(v, lines) for v in shown])
-    for line in shown:
-        name = label(line, lines)
-        colour, marker, dashes = looks[name]
-        times, gaps = _median_curve(traces[line.method, line.budget_s])
-        if not len(times):
-            continue
-        look: dict[str, Any] = {"color": colour, "ls": dashes, "marker": marker}
-        ax.plot(
-            times, gaps, drawstyle="steps-post", label=name, markevery=[0, -1], mec="white", **look
-        )
-        if line.method in training_s:
-            _training_mark(ax, times[-1], gaps[-1], training_s[line.method], colour, marker)
+    runs = [traces[v.method, v.budget_s] for v in shown]
+    names, same = counted([label(v, lines) for v in shown], [len(r) for r in runs])
+    for line, mine, name in zip(shown, runs, names, strict=True):
+        look = looks[label(line, lines)]
+        end = _median_curves(ax, mine, name, look)
+        if end is not None and line.method in training_s:
+            _training_mark(ax, *end, training_s[line.method], look[0], look[1])
     ax.set(xscale="log", yscale="log", xlabel="computing time, s, one thread")
-    ax.set_ylabel("median certified gap, %")
+    ax.set_ylabel("median gap, %")
     _clip_low(ax)
     decades(ax.xaxis)
     decades(ax.yaxis)
-    if any(line.method in training_s for line in shown):
-        ax.plot([], [], "o", mfc="white", mec=style.BLACK, ls=":", color=style.BLACK, lw=0.8,
-                label="training, once")  # fmt: skip
+    _explain(ax, any(line.method in training_s for line in shown))
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    note(ax, same)
     return figure
 
 
-def _median_curve(runs: list[tuple[Trace, float]]) -> tuple[Array, Array]:
-    """Times and median gap in percent, from the moment half of the runs have a plan."""
+def _median_curves(
+    ax: Axes, runs: list[tuple[Trace, float]], name: str, look: tuple[str, str, object]
+) -> tuple[float, float] | None:
+    """A thin curve to the best bound, a thick one where it is certified; where the first ends."""
+    colour, marker, dashes = look
+    times, middle, low, high = _medians(runs, own=False)
+    if not len(times):
+        return None
+    thin: dict[str, Any] = {"color": colour, "ls": dashes, "drawstyle": "steps-post"}
+    ax.plot(
+        times, middle, lw=0.9, marker=marker, markevery=[0, -1], mec="white", label=name, **thin
+    )
+    ax.fill_between(times, low, high, step="post", color=colour, alpha=SHADE, lw=0)
+    at, certified, _, _ = _medians(runs, own=True)
+    if len(at):
+        ax.plot(at, certified, color=colour, ls=dashes, lw=2.4, drawstyle="steps-post")
+    return float(times[-1]), float(middle[-1])
+
+
+def _medians(runs: list[tuple[Trace, float]], own: bool) -> tuple[Array, Array, Array, Array]:
+    """Times, median gap in percent and its interval, from when half of the runs have a gap."""
     ends = [row[0] for trace, _ in runs for row in trace if row[0] is not None]
-    if not ends:
-        return np.empty(0), np.empty(0)
+    bounded = [(t, None if own else b) for t, b in runs if own or math.isfinite(b)]
+    if not ends or not bounded:
+        return (np.empty(0),) * 4
     low, high = math.log10(max(min(ends), 1e-4)), math.log10(max(*ends, 2e-4))
     times = np.logspace(low, high, max(2, int((high - low) * PER_DECADE)))
-    gaps = np.median([gap_at(t, b, times) for t, b in runs if math.isfinite(b)], axis=0)
-    fine = np.isfinite(gaps)
-    return times[fine], 100 * np.maximum(gaps[fine], LEAST_GAP)
+    gaps = np.array([gap_at(trace, bound, times) for trace, bound in bounded])
+    known = [stats.median_interval(column) for column in gaps.T]
+    found = np.array([(k.value, k.low, k.high) for k in known]).T
+    fine = np.isfinite(found[0])
+    middle, least, most = 100 * np.clip(found[:, fine], LEAST_GAP, _MOST_GAP)
+    return times[fine], middle, least, most
+
+
+def _explain(ax: Axes, trained: bool) -> None:
+    """What thick and thin lines and hollow marks are, for the legend."""
+    ax.plot([], [], color=style.GREY, lw=2.4, label="certified at that moment")
+    ax.plot([], [], color=style.GREY, lw=0.9, label="to the best bound, known later")
+    if trained:
+        ax.plot([], [], "o", mfc="white", mec=style.BLACK, ls=":", color=style.BLACK, lw=0.8,
+                label="training, once")  # fmt: skip
 
 
 def _training_mark(
@@ -123,15 +159,29 @@ def solved_chart(lines: Sequence[Line], traces: Traces) -> Figure | None:
     looks = looks_of(list(times))
     ends = np.concatenate([found[np.isfinite(found)] for found in times.values()])
     grid = np.geomspace(max(ends.min() / 2, 1e-4), 2 * ends.max(), 300)
-    for name, found in times.items():
-        colour, _, dashes = looks[name]
+    names, same = counted(list(times), [len(found) for found in times.values()])
+    for name, found, text in zip(times, times.values(), names, strict=True):
         share = stats.data_profile(found[:, None], grid)[:, 0]
-        ax.plot(grid, 100 * share, drawstyle="steps-post", color=colour, ls=dashes, label=name)
+        _share_curve(ax, grid, share, len(found), looks[name], text)
+    note(ax, same)
     ax.set(xscale="log", ylim=(-2, 102), xlabel="computing time, s, one thread")
     ax.set_ylabel(f"instances certified to {100 * SOLVED:g} %, %")
     decades(ax.xaxis)
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
+
+
+def _share_curve(
+    ax: Axes, at: Array, share: Array, n: int, look: tuple[str, str, object], name: str, **more: Any
+) -> None:
+    """A share of n instances in percent, with its interval wherever it is neither none nor all."""
+    colour, _, dashes = look
+    steps: dict[str, Any] = {"color": colour, "ls": dashes, "drawstyle": "steps-post", **more}
+    ax.plot(at, 100 * share, label=name, **steps)
+    low, high = stats.share_interval(share, n)
+    some = (share > 0) & (share < 1)
+    shade: dict[str, Any] = {"color": colour, "alpha": SHADE, "lw": 0}
+    ax.fill_between(at, 100 * low, 100 * high, where=some, step="post", **shade)
 
 
 def _solved_s(runs: list[tuple[Trace, float]]) -> Array:
@@ -145,28 +195,40 @@ def _solved_s(runs: list[tuple[Trace, float]]) -> Array:
 
 
 def profile_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
-    """Performance profile on the controllable cost (cost minus floor)."""
+    """Performance profile on the controllable cost (cost minus floor), where methods are.
+
+    The axis is the excess over the least; what is not above it at all begins at the left edge.
+    """
     measure, names = _measure(lines, scored)
     if measure.shape[1] < 2 or not np.isfinite(measure).any():
         return None
-    ratios = np.logspace(0, 1, 400)
-    shares = stats.performance_profile(measure, ratios)
+    above = _range(measure)
+    shares = stats.performance_profile(measure, 1 + above)
     figure = style.new_figure(7.4, 4.0)
     ax = figure.subplots()
     looks = looks_of(names)
     for i, name in enumerate(names):
-        colour, marker, dashes = looks[name]
-        ax.plot(
-            ratios, 100 * shares[:, i], drawstyle="steps-post", color=colour, ls=dashes,
-            marker=marker, markevery=(40 + 7 * i, 130), mec="white", label=name,
-        )  # fmt: skip
-    ax.set(xscale="log", xlim=(1, ratios[-1]), ylim=(-2, 102))
-    ax.set_xticks([1, 1.2, 1.5, 2, 3, 5, 10], minor=False)
-    ax.minorticks_off()
-    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
-    ax.set(xlabel="factor of the least controllable cost", ylabel="share of instances, %")
+        marks = {"marker": looks[name][1], "markevery": (10 + 7 * i, 130), "mec": "white"}
+        _share_curve(ax, 100 * above, shares[:, i], len(measure), looks[name], name, **marks)
+    ax.set(xscale="log", xlim=(100 * above[0], 100 * above[-1]), ylim=(-2, 102))
+    decades(ax.xaxis)
+    ax.set(xlabel="controllable cost above the least, %", ylabel="share of instances, %")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    note(ax, f"n = {len(measure)} instances")
     return figure
+
+
+#: Excess below which methods count as equal in a profile.
+_EQUAL = 1e-6
+
+
+def _range(measure: Array) -> Array:
+    """(R,) excesses from the least to the greatest that any method has, a little beyond both."""
+    m = np.maximum(measure, 1e-12)
+    ratios = m / m.min(axis=1, keepdims=True) - 1
+    some = ratios[np.isfinite(ratios) & (ratios > _EQUAL)]
+    low, high = (some.min(), some.max()) if some.size else (_EQUAL, 1.0)
+    return np.geomspace(max(low / 2, _EQUAL), 2 * high, 400)
 
 
 def _measure(lines: Sequence[Line], scored: pd.DataFrame) -> tuple[Array, list[str]]:

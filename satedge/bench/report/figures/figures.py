@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from satedge import preparation
 from satedge.bench.report.figures import ablation, charts, curves, learning, parts
 from satedge.bench.report.figures.sweeps import FIGURES, LABELS, scaling_chart, sweep_chart
 from satedge.bench.run.record import plan_of
 from satedge.bench.run.store import Store, slug
-from satedge.bench.score.summary import Line, by_comparison
+from satedge.bench.score.summary import REFERENCES, Line, by_comparison
 from satedge.bench.score.sweeps import sweeps
 from satedge.bench.score.training_logs import training_times, trainings
 from satedge.drawing import style
@@ -69,6 +70,7 @@ def write_figures(store: Store, scored: pd.DataFrame, lines: list[Line]) -> list
     drawn: list[Picture] = []
     with style.house():
         for group, sketch in _sketches(store, scored, lines):
+            preparation.say(f"drawing {group}: {sketch.title}")
             figure = sketch.draw()
             if figure is None:
                 continue
@@ -88,7 +90,7 @@ def _sketches(
             yield name, sketch
     yield "all", _parts(lines)
     yield "training", _training(scored)
-    for sketch in (_ablation(lines), *_sweeps(scored)):
+    for sketch in (_ablation(lines, scored), *_sweeps(scored)):
         yield "paper", sketch
 
 
@@ -96,8 +98,9 @@ def _parts(lines: list[Line]) -> Sketch:
     return Sketch(
         "parts",
         "Part by part",
-        "The same methods in every part of the study: excess over the best causal plan of the "
-        "part, and the share of requests that miss their deadline.",
+        "The same methods in every part of the study: excess with its 95 % interval, and the share "
+        "of requests that miss their deadline. Below the mark the axis is linear, above it "
+        "logarithmic.",
         partial(parts.part_chart, lines),
     )
 
@@ -113,12 +116,13 @@ def _training(scored: pd.DataFrame) -> Sketch:
     )
 
 
-def _ablation(lines: list[Line]) -> Sketch:
+def _ablation(lines: list[Line], scored: pd.DataFrame) -> Sketch:
     return Sketch(
         "figure-8",
         "Figure 8: ablations",
-        "Mean latency and energy over AD-SAC's: ours, and what the paper states.",
-        partial(ablation.ablation_chart, lines),
+        "Mean latency and energy over AD-SAC's: ours, and what the paper states. Bands are 95 % "
+        "intervals, episodes and training seeds drawn again.",
+        partial(ablation.ablation_chart, lines, scored),
     )
 
 
@@ -127,7 +131,8 @@ def _sweeps(scored: pd.DataFrame) -> list[Sketch]:
         Sketch(
             f"figure-{FIGURES[sweep.axis]}",
             f"Figure {FIGURES[sweep.axis]}: {LABELS[sweep.axis]}",
-            "Mean latency per request and energy per slot, the same draws at every point. "
+            "Mean latency per request and energy per slot, the same draws at every point, with "
+            "95 % intervals over episodes. "
             "Learned methods are retrained for each number of devices, and evaluated without "
             "retraining along the other axes.",
             partial(sweep_chart, sweep),
@@ -142,23 +147,27 @@ def _of_quality(group: _Group) -> list[Sketch]:
         Sketch(
             "excess",
             "Cost per method",
-            "Mean cost over the mean of the best causal plans, less 1, and its 95 % interval: "
-            "instances are drawn again, and of learners their training seeds, too. The mean cost "
-            "stands at the right.",
+            f"Mean cost over the mean of {REFERENCES[lines[0].reference]}, less 1, and its 95 % "
+            "interval: instances are drawn again, and of learners their training seeds, too. The "
+            "mean cost stands at the right. In the shaded strip the axis is linear, beyond it "
+            "logarithmic.",
             partial(charts.excess_chart, lines),
         ),
         Sketch(
             "gap",
             "Certified gap per method",
             "Each dot is one run: how far its cost can be from the optimum at most, by the best "
-            "certified bound of its instance. The bar is the median.",
+            "certified bound of its instance. The bar is the median, the line its 95 % interval "
+            "(the whole range where there are less than six runs).",
             partial(charts.gap_chart, lines, rows),
         ),
         Sketch(
             "profile",
             "Performance profile",
-            "Share of instances on which the controllable cost of a method is within a factor of "
-            "the least; of the methods that ran on all instances.",
+            "Share of instances on which the controllable cost of a method is at most so much "
+            "above the least, with 95 % intervals of what is neither none nor all; of the methods "
+            "that ran on all instances. "
+            "Where a method is the best itself it counts from the left edge on.",
             partial(curves.profile_chart, lines, rows),
         ),
     ]
@@ -171,21 +180,25 @@ def _of_time(group: _Group) -> list[Sketch]:
         Sketch(
             "time",
             "Gap against time",
-            "Median certified gap of the incumbent against computing time. A hollow mark is the "
-            "training time of a learned method, spent once before.",
+            "Median gap of the incumbent against computing time. Thick: certified by the method's "
+            "own bound of that moment. Thin, with its 95 % interval: to the best bound of all "
+            "methods, known only later. A hollow mark is the training time of a learned method, "
+            "spent once before.",
             partial(curves.time_chart, lines, traces, training_s),
         ),
         Sketch(
             "solved",
             "Solved within a time",
-            f"Share of instances that a method itself certifies to {100 * curves.SOLVED:g} %.",
+            f"Share of instances that a method itself certifies to {100 * curves.SOLVED:g} %, "
+            "with 95 % intervals.",
             partial(curves.solved_chart, lines, traces),
         ),
         Sketch(
             "scaling",
             "Scaling",
             "Median certified gap and median time against the number of devices; of methods that "
-            "give bounds only, the distance of their bound to the best plan.",
+            "give bounds only, the distance of their bound to the best plan. Bands are 95 % "
+            "intervals of the medians.",
             partial(scaling_chart, group.rows),
         ),
     ]
@@ -203,7 +216,8 @@ def _of_plans(group: _Group) -> list[Sketch]:
         Sketch(
             "phases",
             "Where latency and energy come from",
-            "Mean latency per request and mean energy per slot, by phase.",
+            "Mean latency per request and mean energy per slot, by phase; the line is the 95 % "
+            "interval of the sum.",
             partial(charts.phase_chart, group.lines, group.rows),
         ),
     ]
@@ -234,4 +248,5 @@ def _best_map(group: _Group) -> Figure | None:
     instance = group.store.instance(best["instance_sha256"])
     assert plan is not None
     slot = int(instance.active.sum(axis=1).argmax())
-    return draw_map(slot_map(instance, plan, slot), f"{instance.name} under {best['method']}")
+    title = f"{instance.name}, slot {slot}, under {best['method']}"
+    return draw_map(slot_map(instance, plan, slot), title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 from typing import Any
 
@@ -16,8 +17,15 @@ FAMILIES = {
     "learned": RED,
     "user": ORANGE,
 }
-LINE_COLOURS = (BLUE, ORANGE, GREEN, RED, PINK, SKY, "#8C6D1F", BLACK, GREY)
-#: Methods of one colour differ in these, so that no line is told by colour alone.
+#: Of lines, far from each other: Okabe and Ito's first, then what lies between them.
+LINE_COLOURS = (
+    BLUE, ORANGE, GREEN, RED, PINK, SKY, "#8C6D1F", BLACK, GREY, "#4A6FE3", "#A6192E", "#7FBF3F",
+    "#00A5B5", "#8B3A8B", "#FF7F6E", "#5D4A9C", "#B5A642", "#6B4226", "#C0A0E0", "#5B7F1E",
+    "#E0479E", "#2F6F73", "#9CC5A1", "#F2B6A0",
+)  # fmt: skip
+#: Opacity of intervals about lines: many lie over each other.
+SHADE = 0.05
+#: Methods differ in these, too, so that no line is told by colour alone.
 MARKERS = "os^Dvp*XPh<>"
 DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
     "-",
@@ -30,26 +38,40 @@ DASHES: tuple[str | tuple[int, tuple[float, ...]], ...] = (
 
 
 def looks_of(methods: list[str]) -> dict[str, tuple[str, str, object]]:
-    """Colour, marker and dashes of each method: the same in every figure of a run.
+    """Colour, marker and dashes of each method of a figure; no two methods share a colour.
 
-    Learned methods are dashed, others solid. A method under several budgets, "name, 10 s", keeps
-    its colour and has dashes of its own for each.
+    Methods of the table look the same in every figure. Learned methods are dashed, others solid.
+    A method under several budgets, "name, 10 s", keeps its colour and has dashes of its own for
+    each.
     """
-    learned = [m.name for m in table().values() if m.family == "learned"]
-    others = [m.name for m in table().values() if m.family != "learned"]
     bases = [_without_budget(m) for m in methods]
-    others += [b for b in dict.fromkeys(bases) if b not in table()]
+    colours = _colours(list(dict.fromkeys(bases)))
     found: dict[str, tuple[str, str, object]] = {}
     for i, (method, base) in enumerate(zip(methods, bases, strict=True)):
-        dashed = base.partition(",")[0] in learned
-        rank = (learned if base in learned else others).index(base)
-        turn = 2 * (rank // len(LINE_COLOURS)) + dashed + 2 * bases[:i].count(base)
+        family = table().get(base.partition(",")[0])
+        dashed = family is not None and family.family == "learned"
+        rank = list(colours).index(base) if base not in table() else list(table()).index(base)
+        turn = dashed + 2 * bases[:i].count(base)
         found[method] = (
-            LINE_COLOURS[rank % len(LINE_COLOURS)],
+            colours[base],
             MARKERS[(rank + 5 * dashed) % len(MARKERS)],
             DASHES[turn % len(DASHES)],
         )
     return found
+
+
+def _colours(methods: list[str]) -> dict[str, str]:
+    """A colour of its own for each: the table's methods have theirs, others what is left."""
+    own = dict(zip(table(), _palette(len(table())), strict=True))
+    free = [c for c in _palette(len(own) + len(methods)) if c not in {own.get(m) for m in methods}]
+    return {m: own[m] if m in own else free.pop(0) for m in methods}
+
+
+def _palette(count: int) -> list[str]:
+    """So many different colours; beyond the chosen ones hues that step by the golden ratio."""
+    more = (colorsys.hsv_to_rgb(0.618 * i % 1, 0.55, 0.8) for i in range(count))
+    hues = ("#" + "".join(f"{round(255 * part):02X}" for part in colour) for colour in more)
+    return [*LINE_COLOURS, *hues][:count]
 
 
 def _without_budget(method: str) -> str:
@@ -65,3 +87,29 @@ def decades(axis: Any) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda v, _: f"{v:g}")
+
+
+def frame(ax: Any, values: Any, room: float = 0.15) -> None:
+    """Limits of the vertical axis by the lines: wide intervals of few runs leave the frame."""
+    finite = [v for row in values for v in row if v == v]
+    if not finite:
+        return
+    low, high = min(finite), max(finite)
+    margin = room * (high - low) or room * abs(high) or 1.0
+    ax.set_ylim(low - margin, high + margin)
+
+
+def counted(names: list[str], counts: list[int]) -> tuple[list[str], str]:
+    """Names with the number of runs behind them, and a note where it is the same of all."""
+    if len(set(counts)) == 1:
+        return names, f"n = {counts[0]} each"
+    return [f"{name} (n = {n})" for name, n in zip(names, counts, strict=True)], ""
+
+
+def note(ax: Any, text: str) -> None:
+    """A small remark at the lower right, under an axis."""
+    if text:
+        ax.annotate(
+            text, (1.0, 0.0), xytext=(0, -26), xycoords="axes fraction",
+            textcoords="offset points", ha="right", va="top", fontsize=7, color=GREY,
+        )  # fmt: skip

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from satedge.bench.report.figures.looks import decades, looks_of
+from satedge.bench.report.figures.looks import SHADE, counted, decades, frame, looks_of, note
+from satedge.bench.score.stats import median_interval
 from satedge.bench.score.sweeps import PAPER_ENDS, Sweep, sweeps
 from satedge.drawing import style
 
@@ -32,34 +33,40 @@ def sweep_chart(sweep: Sweep) -> Figure:
     figure = style.new_figure(8.6, 3.7)
     panels = figure.subplots(1, 2)
     looks = looks_of(list(sweep.latency_s))
-    for ax, data, label in (
-        (panels[0], sweep.latency_s, "mean latency, s"),
-        (panels[1], sweep.energy_J, "energy per slot, J"),
+    counts = [max(n, default=0) for n in sweep.counts.values()]
+    names, same = counted(list(sweep.latency_s), counts)
+    frames: list[list[Any]] = []
+    for ax, data, name, label in (
+        (panels[0], sweep.latency_s, "latency_s", "mean latency, s"),
+        (panels[1], sweep.energy_J, "energy_J", "energy per slot, J"),
     ):
-        for method, means in data.items():
+        for (method, means), text in zip(data.items(), names, strict=True):
             colour, marker, dashes = looks[method]
-            ax.plot(sweep.values, means, color=colour, marker=marker, ls=dashes, label=method)
+            ax.plot(sweep.values, means, color=colour, marker=marker, ls=dashes, label=text)
+            low, high = sweep.intervals[name][method]
+            ax.fill_between(sweep.values, low, high, color=colour, alpha=SHADE, lw=0)
         ax.set(xlabel=LABELS[sweep.axis], ylabel=label)
         ax.set_xticks(sweep.values)
-        _leave_out_the_absurd(ax, data)
+        frames.append(_near(data))
     if sweep.axis == "accuracy":
         for i, ax in enumerate(panels):
             ends = [PAPER_ENDS[v][i] for v in PAPER_ENDS]
+            frames[i].append(ends)
             ax.plot(list(PAPER_ENDS), ends, "x", color=style.BLACK, ms=8, mew=2,
                     label="paper (fitted ends)")  # fmt: skip
+    for ax, values in zip(panels, frames, strict=True):
+        frame(ax, values)
     panels[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    note(panels[1], same)
     return figure
 
 
-def _leave_out_the_absurd(ax: Axes, data: Mapping[str, Array]) -> None:
-    """Methods far off the others leave the frame instead of flattening it."""
+def _near(data: Mapping[str, Array]) -> list[Array]:
+    """The methods that are not far off the others: these would flatten them."""
     drawn = [v for v in data.values() if np.isfinite(v).any()]
     tops = sorted(float(np.nanmax(v)) for v in drawn)
-    if len(tops) > 2 and tops[-1] > 3 * tops[len(tops) // 2]:
-        near = [v for v in drawn if np.nanmax(v) <= 3 * tops[len(tops) // 2]]
-        low, high = min(map(np.nanmin, near)), max(map(np.nanmax, near))
-        room = 0.15 * (high - low)
-        ax.set_ylim(low - room, high + room)
+    most = 3 * tops[len(tops) // 2] if len(tops) > 2 else np.inf
+    return [v for v in drawn if np.nanmax(v) <= most]
 
 
 def scaling_chart(scored: pd.DataFrame) -> Figure | None:
@@ -75,15 +82,15 @@ def scaling_chart(scored: pd.DataFrame) -> Figure | None:
     points = ran.assign(gap=gap.where(np.isfinite(gap))).groupby(["method", "n_devices"])
     names = list(scored["method"].unique())
     looks = looks_of(names)
-    gaps, times = (points[n].median().unstack() for n in ("gap", "wall_s"))
     figure = style.new_figure(8.6, 3.7)
     left, right = figure.subplots(1, 2)
-    for method in names:
-        colour, marker, dashes = looks[method]
-        look: dict[str, Any] = {"color": colour, "marker": marker, "ls": dashes, "label": method}
-        if method in gaps.index:
-            left.plot(sizes, gaps.loc[method].clip(lower=1e-8) * 100, **look)
-            right.plot(sizes, times.loc[method], **look)
+    ran_here = [m for m in names if (ran["method"] == m).any()]
+    counts = ran.groupby(["method", "n_devices"]).size().groupby("method").max()
+    texts, same = counted(ran_here, [int(counts[m]) for m in ran_here])
+    for method, text in zip(ran_here, texts, strict=True):
+        _medians(left, points["gap"], method, sizes, looks[method], text, (1e-8, 100.0))
+        _medians(right, points["wall_s"], method, sizes, looks[method], text, (0.0, 1.0))
+    note(right, same)
     left.set(xlabel=LABELS["devices"], ylabel="median certified gap, %", yscale="log")
     right.set(xlabel=LABELS["devices"], ylabel="median time, s", yscale="log")
     for ax in (left, right):
@@ -91,3 +98,23 @@ def scaling_chart(scored: pd.DataFrame) -> Figure | None:
         decades(ax.yaxis)
     right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
+
+
+def _medians(
+    ax: Axes,
+    points: Any,
+    method: str,
+    sizes: Array,
+    look: tuple[str, str, object],
+    text: str,
+    shown: tuple[float, float],
+) -> None:
+    """Medians at every size with their intervals; `shown`: the least value, and the scale."""
+    colour, marker, dashes = look
+    known = {size: median_interval(v) for (m, size), v in points if m == method}
+    rows = np.array([(known[s].value, known[s].low, known[s].high) if s in known else (np.nan,) * 3
+                     for s in sizes]).T  # fmt: skip
+    middle, low, high = shown[1] * np.maximum(rows, shown[0])
+    line: dict[str, Any] = {"color": colour, "marker": marker, "ls": dashes, "label": text}
+    ax.plot(sizes, middle, **line)
+    ax.fill_between(sizes, low, high, color=colour, alpha=SHADE, lw=0)

@@ -9,27 +9,33 @@ Its one signature is what the annotations say; other arguments are refused. It i
 is first called, or with all others by `warm_up`, and kept on disk for later processes (`store`).
 """
 
-from minlp.kernels.compiled import KERNELS, Kernel, import_all, kernel, warm_up
-from minlp.kernels.record import Record
-from minlp.kernels.types import (
+from satedge import preparation
+from satedge.kernels.compiled import KERNELS, Kernel, import_all, kernel, warm_up
+from satedge.kernels.record import Record
+from satedge.kernels.types import (
     BoolCube,
+    BoolMatrix,
     Cube,
+    FloatMatrix,
     IntMatrix,
     IntVector,
     Matrix,
+    Tensor,
     Vector,
 )
-from satedge import preparation
 
 __all__ = [
     "KERNELS",
     "BoolCube",
+    "BoolMatrix",
     "Cube",
+    "FloatMatrix",
     "IntMatrix",
     "IntVector",
     "Kernel",
     "Matrix",
     "Record",
+    "Tensor",
     "Vector",
     "import_all",
     "kernel",

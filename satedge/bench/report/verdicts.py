@@ -1,11 +1,13 @@
-"""Tables of what a plan does: per device for one slot, per slot for many."""
+"""Tables of what a plan does: per device for one slot, per slot for many.
+
+Slots, devices, UAVs and satellites count from 0, as in files and arrays.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from satedge.bench.report.tables import Cell, Column, Table, Value
-from satedge.commands.common import server_name
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan
 from satedge.problem.referee import Verdict, judge
@@ -13,10 +15,10 @@ from satedge.problem.referee import Verdict, judge
 DEVICE = (
     Column("device"),
     Column("server"),
-    Column("accuracy", form="s"),
+    Column("accuracy", form="s", spare=3),
     Column("power", "W", ".4g"),
-    Column("upload", "s", ".4f"),
-    Column("compute", "s", ".4f"),
+    Column("upload", "s", ".4f", spare=5),
+    Column("compute", "s", ".4f", spare=4),
     Column("latency", "s", ".4f"),
     Column("energy", "J", ".3f"),
     Column("margin", "s", "+.4f"),
@@ -44,13 +46,13 @@ def _device(instance: Instance, plan: Plan, v: Verdict, slot: int, k: int) -> tu
     at = (slot, k)
     server, cost = int(plan.server[at]), float(v.device_cost[at])
     if not instance.active[at]:
-        return (str(k + 1), "idle", *[""] * 7, cost)
+        return (str(k), "idle", *[""] * 7, cost)
     floor = f"{instance.accuracy_floor[at]:.2f}"
     if server < 0 or server >= instance.scenario.n_servers:
-        return (str(k + 1), Cell("refused", mark="alarm"), f">= {floor}", *[""] * 6, cost)
+        return (str(k), Cell("refused", mark="alarm"), f">= {floor}", *[""] * 6, cost)
     margin = float(instance.coefficients.overrun_from_s[slot, k, server] - v.latency_s[at])
     return (
-        str(k + 1),
+        str(k),
         server_name(instance, server),
         f"{instance.server_accuracy[server]:.2f} >= {floor}",
         float(plan.power_W[at]),
@@ -58,6 +60,12 @@ def _device(instance: Instance, plan: Plan, v: Verdict, slot: int, k: int) -> tu
         Cell(f"{margin:+.4f}", mark="alarm") if v.overrun_s[at] > 0 else margin,
         Cell(f"{cost:.4f}", mark="alarm") if v.outage[at] else cost,
     )
+
+
+def server_name(instance: Instance, server: int) -> str:
+    """'uav 0', 'satellite 1'."""
+    n_uavs = instance.scenario.n_uavs
+    return f"uav {server}" if server < n_uavs else f"satellite {server - n_uavs}"
 
 
 def slot_table(instance: Instance, plan: Plan, most: int = 12) -> Table:

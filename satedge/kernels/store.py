@@ -1,7 +1,7 @@
 """Compiled kernels on disk: one folder for one state of the sources, one file a kernel.
 
 The folder is named after everything that the code depends on. It lies in the first of these places
-that can be written: NUMBA_CACHE_DIR, `minlp/__pycache__`, the user's cache. Where none can, every
+that can be written: NUMBA_CACHE_DIR, `satedge/__pycache__`, the user's cache. Where none can, every
 process compiles for itself, with a warning.
 """
 
@@ -24,9 +24,11 @@ from numba.core.compiler import CompileResult
 from numba.core.registry import CPUDispatcher
 from numba.core.serialize import dumps
 
-from minlp.kernels.compilation import compilation
+from satedge.kernels.compilation import compilation
 
-PACKAGE = Path(__file__).parents[1]
+#: Where the packages lie, and those that may have kernels.
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("satedge", "minlp", "drl")
 
 
 class Stale(Exception):
@@ -93,13 +95,13 @@ def folder() -> Path | None:
 def _places() -> Iterator[Path]:
     if "NUMBA_CACHE_DIR" in os.environ:
         yield Path(os.environ["NUMBA_CACHE_DIR"])
-    yield PACKAGE / "__pycache__"
+    yield Path(__file__).parents[1] / "__pycache__"
     yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "satedge"
 
 
 def sources() -> list[Path]:
     """All files that compiled code is made of."""
-    found = [*PACKAGE.rglob("*.py")]
+    found = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
     own, marks = Path(__file__).parent, (b"@kernel\n", b"(Record):\n")
     return sorted(p for p in found if p.parent == own or any(m in p.read_bytes() for m in marks))
 

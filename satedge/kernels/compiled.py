@@ -17,9 +17,9 @@ import llvmlite.binding as llvm
 from numba.core import compiler, errors, sigutils
 from numba.core.registry import CPUDispatcher
 
-from minlp.kernels.compilation import compilation
-from minlp.kernels.store import PACKAGE, Stale, Store, sources
-from minlp.kernels.types import declared_types
+from satedge.kernels.compilation import compilation
+from satedge.kernels.store import ROOT, Stale, Store, sources
+from satedge.kernels.types import declared_types
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,11 +44,10 @@ def warm_up() -> None:
 
 
 def import_all() -> None:
-    """Import every module of the package that has kernels."""
+    """Import every module that has kernels."""
     for path in sources():
         if path.stem != "__main__":
-            inner = path.relative_to(PACKAGE).with_suffix("").parts
-            importlib.import_module(".".join(("minlp", *inner)))
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
 
 
 class Kernel(CPUDispatcher):

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from minlp.kernels import KERNELS, store
-from minlp.kernels.arrays import assign_rows, dot, holds, least_at
-from minlp.kernels.compilation import compilation
 from satedge import preparation
+from satedge.kernels import KERNELS, store
+from satedge.kernels.arrays import assign_rows, dot, holds, least_at
+from satedge.kernels.compilation import compilation
+from satedge.kernels.logarithms import log1p_all, log_all
 from support import toy_kernels
 from support.toy_kernels import Line, evaluate, example, total, twice
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 #: What a process prints: a result, and how many kernels it had to compile.
 SHOW = """
@@ -118,7 +119,7 @@ def test_a_kernel_has_one_signature() -> None:
 
 def test_annotations_that_say_no_type_are_refused() -> None:
     """A kernel must declare arrays with their dimensions."""
-    from minlp.kernels.compiled import Kernel
+    from satedge.kernels.compiled import Kernel
 
     def vague(x: np.ndarray) -> float:
         return x.sum()
@@ -156,7 +157,7 @@ def test_broken_files_are_mended(used: Path) -> None:
 
 
 NOWHERE = """
-import minlp.kernels.store as store
+import satedge.kernels.store as store
 from pathlib import Path
 store._places = lambda: iter([Path("/dev/null/here")])
 """
@@ -192,10 +193,11 @@ def test_the_folder_is_named_after_the_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any edit of a kernel, and none of other files, makes kernels of another state."""
-    source, other = tmp_path / "some.py", tmp_path / "other.py"
+    source, other = tmp_path / "minlp" / "some.py", tmp_path / "minlp" / "other.py"
+    source.parent.mkdir()
     source.write_text("@kernel\ndef f(): ...\n")
     other.write_text("def g(): ...\n")
-    monkeypatch.setattr(store, "PACKAGE", tmp_path)
+    monkeypatch.setattr(store, "ROOT", tmp_path)
     first = store._state()
     other.write_text("def h(): ...\n")
     assert store._state() == first
@@ -209,7 +211,7 @@ def test_what_is_compiled_is_told(tmp_path: Path) -> None:
 from satedge import preparation
 said = []
 preparation.listen(said.append)
-import minlp.kernels.arrays
+import satedge.kernels.arrays
 preparation.prepare()
 print(said)
 """
@@ -244,3 +246,18 @@ def test_arrays() -> None:
     assign_rows(taller, a)
     np.testing.assert_array_equal(taller[:3], a)
     assert not taller[3:].any()
+
+
+def test_logarithms_of_many_numbers() -> None:
+    """To a few units in the last place of NumPy's, ends and nonsense included."""
+    x = 10 ** np.random.default_rng(0).uniform(-300, 300, 20_000)
+    ends = np.array([0.0, 1.0, 1e-20, -0.5, -1.0, -2.0, np.inf, -np.inf, np.nan, 1.7e308])
+    with np.errstate(all="ignore"):
+        for ours, theirs, values in (
+            (log_all, np.log, [x, 1 + 1e-9 * x[:9], ends]),
+            (log1p_all, np.log1p, [x, x[x < 1], ends]),
+        ):
+            for given in values:
+                found = given.copy()
+                ours(found)
+                np.testing.assert_allclose(found, theirs(given), rtol=5e-16)

@@ -13,8 +13,8 @@ from numba import types
 from numba.core.extending import overload
 from numba.experimental import structref
 
-from minlp.kernels.compiled import kernel
-from minlp.kernels.types import declared_types
+from satedge.kernels.compiled import kernel
+from satedge.kernels.types import declared_types
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)

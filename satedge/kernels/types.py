@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 Vector = Annotated[NDArray[np.float64], types.float64[::1]]
 Matrix = Annotated[NDArray[np.float64], types.float64[:, ::1]]
 Cube = Annotated[NDArray[np.float64], types.float64[:, :, ::1]]
+Tensor = Annotated[NDArray[np.float64], types.float64[:, :, :, ::1]]
+FloatMatrix = Annotated[NDArray[np.float32], types.float32[:, ::1]]
 IntVector = Annotated[NDArray[np.int64], types.int64[::1]]
 IntMatrix = Annotated[NDArray[np.int64], types.int64[:, ::1]]
+BoolMatrix = Annotated[NDArray[np.bool_], types.boolean[:, ::1]]
 BoolCube = Annotated[NDArray[np.bool_], types.boolean[:, :, ::1]]
 
 _SCALARS = {float: types.float64, int: types.int64, bool: types.boolean}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from minlp.kernels.compiled import kernel
-from minlp.kernels.types import IntVector, Matrix, Vector
+from satedge.kernels.compiled import kernel
+from satedge.kernels.types import IntVector, Matrix, Vector
 
 
 @kernel
