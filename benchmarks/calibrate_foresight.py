@@ -192,19 +192,20 @@ def draw(worlds: dict[str, list[dict[str, Any]]], file: Path) -> None:
     from matplotlib import pyplot as plt
 
     found = {world: summary(rows) for world, rows in reversed(worlds.items())}
-    shown = (
-        "value of hindsight",
-        "closed by rolling-horizon",
-        "by UAVs",
-        "bound gap",
-        "best rule",
-        "controllable",
-    )
-    figure, axes = plt.subplots(1, len(shown), figsize=(13, 0.32 * len(found) + 1.2), sharey=True)
-    for ax, name in zip(axes, shown, strict=True):
-        ax.barh(list(found), [100 * row[name] for row in found.values()], color="#3b6ea5")
-        ax.set_title(f"{name}, %", fontsize=9)
-        ax.tick_params(labelsize=8)
+    names = [world.replace(":", ":\n").replace(",", ",\n") for world in found]
+    shown = {
+        "value of hindsight": "value of\nhindsight",
+        "closed by rolling-horizon": "closed by\nrolling-horizon",
+        "by UAVs": "by UAVs",
+        "bound gap": "bound gap",
+        "best rule": "best rule",
+        "controllable": "controllable",
+    }
+    figure, axes = plt.subplots(1, len(shown), figsize=(11, 0.5 * len(found) + 1.2), sharey=True)
+    for ax, (name, title) in zip(axes, shown.items(), strict=True):
+        ax.barh(names, [100 * row[name] for row in found.values()], color="#3b6ea5")
+        ax.set_title(f"{title}, %", fontsize=9)
+        ax.tick_params(labelsize=7)
     limits = {0: VALUE, 3: GAP, 4: RULES}
     for place, limit in limits.items():
         axes[place].axvline(100 * limit, color="#b03030", linewidth=1)
