@@ -16,11 +16,11 @@ from minlp.branch_and_bound.search import Limits
 from satedge.paths import INSTANCES
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
-from satedge.verify import interval
+from satedge.verify.kernel import interval
 from satedge.verify.proof import ProofError, read_proof, verify, write_proof
 
 GAP = 1e-3
-NAMES = {"tiny": 3, "slots": 3, "slots-balanced": 3}
+NAMES = {"tiny": 3, "slots": 2, "slots-balanced": 2, "contended": 2, "contended-balanced": 1}
 Proven = tuple[Instance, dict[str, Any]]
 
 
@@ -63,8 +63,12 @@ def _tampered(proof: dict[str, Any], kind: str, rng: np.random.Generator) -> dic
         if len(nodes) < 2:
             return None
         nodes.pop()
-    elif kind == "more nodes":
-        nodes.append({})
+    elif kind == "node twice":
+        parents = [n["split"] for n in nodes if "split" in n]
+        if not parents:
+            return None
+        children = parents[rng.integers(len(parents))]["children"]
+        children[0] = children[-1]
     elif kind == "no numbers":
         leaves = [i for i in with_numbers if "split" not in nodes[i]]
         if not leaves:
@@ -79,7 +83,7 @@ def _tampered(proof: dict[str, Any], kind: str, rng: np.random.Generator) -> dic
         node = nodes[0]
         if "left" in node or "numbers" not in node:
             return None
-        node["left"] = [0] * len(other["options"])
+        node["left"] = [0] * len(other["root"])
     elif kind == "power":
         sends = [k for k, p in enumerate(other["plan"]["power_W"]) if p > 0]
         if not sends:
@@ -94,7 +98,7 @@ KINDS = [
     "bound",
     "cost",
     "last node",
-    "more nodes",
+    "node twice",
     "no numbers",
     "part left out",
     "power",
@@ -111,7 +115,7 @@ def _attack(proven: list[Proven], rounds: int, seed: int) -> int:
                 if other is None:
                     continue
                 count += 1
-                if kind in ("no numbers", "part left out"):
+                if kind in ("no numbers", "part left out", "node twice"):
                     # legitimate only where the region is empty or closed without them
                     _accepted_only_if_true(instance, proof, other)
                 else:
@@ -151,9 +155,9 @@ def test_other_numbers_prove_at_most_what_is_true(proven: list[Proven]) -> None:
                     for name in ("power", "late"):
                         noise = rng.normal(size=len(given[name])) * 10 ** rng.uniform(-3, 1)
                         given[name] = (np.array(given[name]) + noise).tolist()
-                    given["prices"] = [
-                        [k, o, *(x + rng.normal() for x in three)]
-                        for k, o, *three in given["prices"]
+                    given["lines"] = [
+                        [k, r, *(x + rng.normal() for x in three)]
+                        for k, r, *three in given["lines"]
                     ]
             refused += _refused(instance, other)
             other["bound"] = proof["cost"] * (1 - 1e-12)

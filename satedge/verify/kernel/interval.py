@@ -73,9 +73,6 @@ class Interval:
         bad = ~(b.lo > 0)
         return self * Interval(np.where(bad, np.nan, one.lo), np.where(bad, np.nan, one.hi))
 
-    def __rtruediv__(self, other: Any) -> Interval:
-        return of(other) / self
-
     def sum(self, axis: int = -1) -> Interval:
         """n terms: any order of additions errs by less than n eps times the sum of sizes."""
         n = self.lo.shape[axis]
@@ -130,9 +127,11 @@ def maximum(a: Any, b: Any) -> Interval:
     return Interval(np.maximum(a.lo, b.lo), np.maximum(a.hi, b.hi))
 
 
-def minimum(a: Any, b: Any) -> Interval:
+def append(a: Any, b: Any) -> Interval:
+    """(..., n) and (...,) as (..., n + 1)."""
     a, b = of(a), of(b)
-    return Interval(np.minimum(a.lo, b.lo), np.minimum(a.hi, b.hi))
+    low, high = np.append(a.lo, b.lo[..., None], -1), np.append(a.hi, b.hi[..., None], -1)
+    return Interval(low, high)
 
 
 def where(condition: NDArray[np.bool_], a: Any, b: Any) -> Interval:
