@@ -7,6 +7,7 @@ verifier's own rows.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import Any
 
@@ -20,13 +21,13 @@ from minlp.slot.data import Array, SlotData
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
-from satedge.verify.kernel.bound import prices
+from satedge.verify.guesses import Rows, rows_at
+from satedge.verify.kernel.bound import Numbers, Setting, prices, setting
 from satedge.verify.kernel.model import Mask, Model
 from satedge.verify.kernel.plan import cost_of
-from satedge.verify.kernel.region import Regions
-from satedge.verify.kernel.rows import Numbers, Rows, rows_at
+from satedge.verify.kernel.region import Regions, option_terms
 from satedge.verify.kernel.tree import Checker
-from satedge.verify.proof import FORMAT, ProofError, claim_of, decision, numbers, verify
+from satedge.verify.proof import FORMAT, ProofError, claim_of, cores, decision, numbers, verify
 
 #: What the bound gives away of the solver's at once, and how much of it may go where the verifier
 #: finds less in some region; relative.
@@ -39,21 +40,22 @@ TRIES = 4
 def prove_slot(
     instance: Instance, slot: int, limits: Limits, report: Report = ignore
 ) -> tuple[Outcome, dict[str, Any], dict[str, float]]:
-    """Branch and bound on a slot: outcome, proof of its bound, and times in seconds.
+    """Branch and bound on a slot: outcome, proof, and seconds passed and used.
 
     With hard deadlines it proves that no plan meets them if that is what the search found. Raises
     ProofError where there is nothing to prove.
     """
     search = Search(instance, slot, limits, report)
     search.recorder = Recorder()
-    began = clock.now()
+    began, used = clock.now(), time.process_time()
     outcome = search.run()
-    solved = clock.now()
+    solved, used = clock.now(), time.process_time() - used
     bound = search.lower_bound()
     if not np.isfinite(bound) or (outcome.plan is None and outcome.status != "infeasible"):
         raise ProofError(f"slot {slot}: the search ended without a plan and a bound to prove")
     proof = _Writer(instance, slot, search, bound).written()
-    return outcome, proof, {"solve_s": solved - began, "write_s": clock.now() - solved}
+    times = {"solve_s": solved - began, "solve_cpu_s": used, "write_s": clock.now() - solved}
+    return outcome, proof, times
 
 
 class _Writer:
@@ -189,7 +191,8 @@ class _Writer:
             "place": found.y[n:].reshape(-1, 2).tolist(),
             "late": found.multiplier.tolist(),
             "discs": discs,
-            "dual": found.assigned.dual.tolist(),
+            "dual": [0.0] * n,
+            "u": found.assigned.dual.tolist(),
             "lines": [],
         }
 
@@ -228,68 +231,92 @@ class _Filling(Checker):
                 load[i][dropped] = np.inf
         return empty, total, option, load
 
-    def filled(self, regions: Regions, given: list[dict[str, Any]]) -> Numbers:
+    def filled(self, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
         """The numbers of nodes, with lines and what the load problem pays."""
-        found = numbers(self.model, regions, given)
-        rows = rows_at(self.model, regions, found, self.floor)
+        found = numbers(self.model, regions, given, floor)
+        within = setting(self.model, regions, floor)
+        core = cores(self.model, given)
+        late = np.array([node["late"] for node in given])
+        power = np.array([node["power"] for node in given])
+        rows = rows_at(self.model, regions, within, core, found.near, power, found.place, late)
+        slack = option_terms(self.model, *within.gains[:2])[1]
         for i, node in enumerate(given):
             if not node["lines"]:
-                node["lines"] = self._lines(regions, rows, i)
-        found = numbers(self.model, regions, given)
-        price = prices(self.model, regions, found, rows)
+                node["lines"] = self._lines(regions, within, rows, core[i], slack[i], i, node)
+        found = numbers(self.model, regions, given, floor)
+        price = prices(self.model, regions, found, within)
         for i, node in enumerate(given):
-            node["dual"] = _dual(
-                price[i], regions.allowed[i], np.array(node["dual"]), self.data.shared
-            )
+            if "u" in node:
+                paid = node.pop("u")
+                node["dual"] = self._dual(price[i], regions.allowed[i], core[i], rows.load[i], paid)
         found.dual = np.array([node["dual"] for node in given])
         return found
 
-    def _lines(self, regions: Regions, rows: Rows, i: int) -> list[list[float]]:
-        """Lines of region i: [device, receiver, tau, p, theta]."""
-        model, found = self.model, []
-        n, cost_s = model.n, rows.terms[1][i]
-        wait = model.wait_s.lo
-        shared = self.data.shared
-        core = rows.core[i]
-        for k in range(n):
+    def _lines(
+        self,
+        regions: Regions,
+        within: Setting,
+        rows: Rows,
+        core: Mask,
+        slack: Array,
+        i: int,
+        node: dict[str, Any],
+    ) -> list[list[float]]:
+        """Lines of region i: [device, receiver, whether gains are linearised, tau, p, theta]."""
+        model, found, wait = self.model, [], self.model.wait_s.lo
+        for k in range(model.n):
             for r in range(model.m + 1):
                 slacks = []
                 for s in np.flatnonzero(regions.allowed[i, k, :-1] & (model.receiver == r)):
-                    if core[k, s] and not shared:
-                        continue
-                    low, high = regions.span[i, s] if shared else (1, 1)
-                    loads = range(max(low, 1), high + 1)
-                    slacks += [cost_s[k, s] - wait[k, s] * (c - 1) for c in loads
-                               if not core[k, s] or c != rows.load[i, s]]  # fmt: skip
+                    low, high = regions.span[i, s] if self.data.shared else (1, 1)
+                    at = rows.load[i, s] if self.data.shared else 1
+                    known = at if core[k, s] and rows.pick[i, k] == r else 0
+                    loads = [c for c in range(max(low, 1), high + 1) if c != known]
+                    slacks += [slack[k, s] - wait[k, s] * (c - 1) for c in loads]
                 if slacks:
-                    lines = upload_lines(self._upload(rows, i, k, r), np.array(slacks))
-                    found += [[k, r, *line] for line in lines.tolist()]
+                    lines = upload_lines(self._upload(within, rows, i, k, r), np.array(slacks))
+                    found += [[k, r, 0, *line] for line in lines.tolist()]
+            if rows.pick[i, k] >= 0:
+                found.append([k, int(rows.pick[i, k]), 1, *self._row_line(rows, i, k, node)])
         return found
 
-    def _upload(self, rows: Rows, i: int, k: int, r: int) -> Upload:
+    def _row_line(self, rows: Rows, i: int, k: int, node: dict[str, Any]) -> list[float]:
+        """(tau, p, theta) at which device k's line touches its row where the search was."""
+        pays, power = rows.power_slope[i, k].copy(), np.array(node["power"])
+        pays[k] = 0.0
+        j = int(pays.argmax())
+        tau = rows.log_other[i, k, j] + power[j] - np.log(pays[j]) if pays[j] > 0 else 0.0
+        return [float(tau), node["power"][k], node["late"][k]]
+
+    def _upload(self, within: Setting, rows: Rows, i: int, k: int, r: int) -> Upload:
         """Device k's upload to receiver r in region i, as the verifier has it."""
         model, n = self.model, self.model.n
-        low, high = rows.gains
-        heard = rows.sure[i, :, r] & (np.arange(n) != k) & (model.leak > 0)
-        a = np.where(heard, np.exp(low[i, :, r] - high[i, k, r]) * model.leak, 0.0)
-        slope = 0.5 * (rows.slope.lo + rows.slope.hi)[i, k]
-        slope = np.where(np.arange(n) == k, slope, np.maximum(slope, 0.0))
-        least, most = rows.low[i], np.full(n, float(model.p_high))
+        low, high = within.gains[:2]
+        heard = within.sure[i, :, r] & (np.arange(n) != k)
+        a = np.where(heard, model.leak * np.exp(low[i, :, r] - high[i, k, r]), 0.0)
+        slope = rows.power_slope[i, k].copy()
+        least, most = within.low[i].copy(), np.full(n, float(model.p_high))
         rho = self.data.overrun_weight if model.hard else model.late_cap
         return Upload(
             k, float(model.load_s.lo[k, r]), float(model.propagation.lo) if r == model.m else 0.0,
-            float(rows.noise.lo * np.exp(-high[i, k, r])), model.latency, model.energy, rho,
-            slope, a, least.copy(), most, np.exp(least), np.exp(most),
+            float(within.noise.lo * np.exp(-high[i, k, r])), model.latency, model.energy, rho,
+            slope, a, least, most, np.exp(least), np.exp(most),
         )  # fmt: skip
 
+    def _dual(
+        self, price: Array, allowed: Mask, core: Mask, load: Array, paid: list[float]
+    ) -> list[float]:
+        """(n,) what the load problem pays: for each alone its least price.
 
-def _dual(price: Array, allowed: Mask, dual: Array, shared: bool) -> list[float]:
-    """(n,) what the load problem pays: for each alone its least price; a lot for who has no choice.
-
-    Whoever has one option is paid more than any price, so that he is among the cheapest.
-    """
-    real = np.where(allowed[..., None] & np.isfinite(price), price, np.nan)
-    if not shared:
-        return np.nan_to_num(np.nanmin(real, axis=(1, 2))).tolist()
-    wide = np.nanmax(np.abs(real), initial=1.0) + np.abs(dual).max()
-    return np.where(allowed.sum(-1) == 1, 4.0 * wide, dual).tolist()
+        With shared compute what the search paid, over the price of the core; and a lot for whoever
+        has one option, so that he is among the cheapest.
+        """
+        real = np.where(allowed[..., None] & np.isfinite(price), price, np.nan)
+        if not self.data.shared:
+            return np.nan_to_num(np.nanmin(real[..., 0], axis=1)).tolist()
+        n, option = len(price), core.argmax(-1)
+        at = np.append(load, 1)[option] - 1
+        own = np.nan_to_num(real[np.arange(n), option, np.minimum(at, n - 1)])
+        dual = own + np.array(paid)
+        wide = np.nanmax(np.abs(real), initial=1.0) + np.abs(dual).max()
+        return np.where(allowed.sum(-1) == 1, 4.0 * wide, dual).tolist()

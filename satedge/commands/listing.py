@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -107,10 +108,25 @@ def suites(
     write: Annotated[
         bool, typer.Option("--write", help="Rewrite all suites and their manifest.")
     ] = False,
+    proofs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead, prove all slots of the suites that have records, verify the proofs, "
+            "leave them in this folder and list them in instances/records/PROOFS.json."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--suite", help="With --proofs, this suite; repeatable.")
+    ] = None,
 ) -> None:
     """Check all suites against their manifest; those not committed are generated."""
     from satedge.bench.study.suites import check_suites, write_suites
 
+    if proofs is not None:
+        _prove(proofs, only or [])
+        return
+    if only:
+        raise typer.BadParameter("allowed with --proofs", param_hint="--suite")
     if write:
         for path in write_suites():
             print(path)
@@ -120,3 +136,21 @@ def suites(
     if problems:
         raise typer.Exit(1)
     print("all suites are those of their manifest")
+
+
+def _prove(folder: Path, only: list[str]) -> None:
+    """`suites --proofs`."""
+    from satedge.bench.score.best_known import SUITES
+    from satedge.commands.proofs import NAME, make
+    from satedge.paths import RECORDS
+
+    unknown = sorted(set(only) - set(SUITES))
+    if unknown:
+        raise typer.BadParameter(
+            f"{unknown[0]!r}: allowed is {', '.join(SUITES)}", param_hint="--suite"
+        )
+    problems = make(folder, only or list(SUITES), RECORDS / NAME)
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise typer.Exit(1)

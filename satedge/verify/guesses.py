@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from satedge.verify.kernel.interval import Array
-from satedge.verify.kernel.model import Index, Mask, Model
-from satedge.verify.kernel.region import alone, expensive
+from satedge.verify.kernel.bound import Setting, tangents
+from satedge.verify.kernel.interval import Array, Interval
+from satedge.verify.kernel.model import Index, Mask, Model, upload
+from satedge.verify.kernel.region import Regions, alone, expensive
 
 
 def disc_weights(model: Model) -> tuple[Array, Index]:
@@ -57,3 +60,87 @@ def least_powers(model: Model, allowed: Mask, bound: float) -> Array:
         dear = expensive(model, lone, bound, cost.min(-1, initial=np.inf))
         left, right = np.where(dear, middle, left), np.where(dear, right, middle)
     return left
+
+
+@dataclass(eq=False)
+class Rows:
+    """The costs of L regions' devices over their cores, relaxed to convex functions, at a point."""
+
+    load: Index  # (L, S) requests on a server if all take their core
+    pick: Index  # (L, n) the one UAV that hears the core, or -1
+    log_noise: Array  # (L, n) over the own gain
+    log_other: Array  # (L, n, n) of a watt of j over the own gain of k, -inf where j may be silent
+    power_slope: Array  # (L, n, n)
+    place_slope: Array  # (L, n, M, 2)
+
+
+def rows_at(
+    model: Model, regions: Regions, within: Setting, core: Mask, near: Array, power: Array,
+    place: Array, late: Array,
+) -> Rows:  # fmt: skip
+    """Rows over the core (L, n, O), gains linearised at `near`, at log-powers (L, n), positions
+    (L, M, 2) and prices of an overrun (L, n). Their slopes are what devices best pay."""
+    m, n = model.m, model.n
+    core = np.where(core.any(-1, keepdims=True), core, regions.allowed)
+    to = np.append(core[..., :m], np.asarray(core[..., m:-1].any(-1))[..., None], -1)
+    sends = ~core[..., -1]
+    pick = np.where((to.sum(-1) == 1) & ~to[..., m] & sends, to.argmax(-1), -1)
+    log_n, log_c, pull = _ratios(model, regions, within, to, pick, near, place)
+    heard = np.isfinite(log_c) & ~np.eye(n, dtype=bool)
+    w = np.where(heard, np.exp(np.where(heard, log_c, 0.0) + power[:, None]), 0.0)
+    load = np.where(core[..., :-1], model.load_s.lo[:, model.receiver], np.inf).min(-1, initial=1e9)
+    away = np.where(core[..., :m].any(-1), 0.0, model.propagation.lo)
+    w0 = np.exp(np.where(sends, log_n, 0.0))
+    _time, _cost, own, parts = upload(
+        model, Interval(load), Interval(away), np.clip(late, 0.0, model.late_cap), Interval(power),
+        Interval(w), Interval(w0),
+    )  # fmt: skip
+    share = np.where(sends[..., None], 0.5 * (parts.lo + parts.hi), 0.0)
+    slope = np.where(
+        np.eye(n, dtype=bool), (sends * 0.5 * (own.lo + own.hi))[..., None], share[..., :n]
+    )
+    drift = (share[..., None] * pull).sum(2)[:, :, None]
+    drift = np.where((np.arange(m) == pick[..., None])[..., None], drift, 0.0)
+    return Rows(np.maximum(core[..., :-1].sum(1), 1), pick, log_n, log_c, slope, drift)
+
+
+def _ratios(
+    model: Model,
+    regions: Regions,
+    within: Setting,
+    to: Mask,
+    pick: Index,
+    near: Array,
+    place: Array,
+) -> tuple[Array, Array, Array]:
+    """Logs of noise (L, n) and of a watt of others (L, k, j) over the own gain, and their slopes
+    in the position of the one UAV that hears the core (L, n, n + 1, 2), the noise's last.
+
+    Where several receivers hear it, the least over them.
+    """
+    low, high = within.gains[:2]
+    m, n = model.m, model.n
+    noise, leak = np.log(within.noise.lo), np.log(model.leak) if model.leak > 0 else -np.inf
+    log_n = np.where(to, noise - high, np.inf).min(-1)
+    pair = leak + low[:, None] - high[:, :, None]  # (L, k, j, R)
+    pair = np.where(within.sure[:, None], pair, -np.inf)
+    log_c = np.where(to[:, :, None], pair, np.inf).min(-1)
+    pull = np.zeros((len(to), n, n + 1, 2))
+    if not m:
+        return log_n, log_c, pull
+    near = np.clip(near, regions.box[..., 0], regions.box[..., 1])
+    above, tilt, below, lean = (
+        0.5 * (t.lo + t.hi) for t in tangents(model, regions, near, within.gains)
+    )
+    row, k, j = np.arange(len(to))[:, None, None], np.arange(n)[:, None], np.arange(n)
+    u = np.maximum(pick, 0)[..., None]
+    step = (place - near)[row[..., 0], u[..., 0]]
+    own_tilt = tilt[row, k, u][..., 0, :]
+    own = above[row, k, u][..., 0] + (own_tilt * step).sum(-1)
+    other = below[row, j, u] + (lean[row, j, u] * step[:, :, None]).sum(-1)
+    one = pick >= 0
+    sure = within.sure[row, j, u]
+    log_n = np.where(one, noise - own, log_n)
+    log_c = np.where(one[..., None], np.where(sure, leak + other - own[..., None], -np.inf), log_c)
+    pull = np.insert(lean[row, j, u], n, 0.0, 2) - own_tilt[:, :, None]
+    return log_n, log_c, np.where(one[..., None, None], pull, 0.0)

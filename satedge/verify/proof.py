@@ -13,11 +13,12 @@ import numpy as np
 
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import write_atomically
-from satedge.verify.guesses import disc_weights, least_powers
+from satedge.verify.guesses import disc_weights, least_powers, rows_at
+from satedge.verify.kernel.bound import Numbers, setting
+from satedge.verify.kernel.interval import Array
 from satedge.verify.kernel.model import Mask, Model
 from satedge.verify.kernel.plan import Decision
 from satedge.verify.kernel.region import Regions
-from satedge.verify.kernel.rows import Numbers
 from satedge.verify.kernel.tree import Checker, Claim, Node, Result
 
 FORMAT = "satedge-proof-2"
@@ -84,7 +85,7 @@ def claim_of(instance: Instance, proof: dict[str, Any]) -> tuple[Model, Claim]:
         least_powers,
         discs,
         [_node(model, given) for given in proof["nodes"]],
-        lambda regions, given: numbers(model, regions, given),
+        lambda regions, given, floor: numbers(model, regions, given, floor),
     )
 
 
@@ -114,23 +115,31 @@ def masks(bits: list[int], width: int) -> Mask:
     return np.array([[v >> o & 1 for o in range(width)] for v in bits], bool).reshape(-1, width)
 
 
-def numbers(model: Model, regions: Regions, given: list[dict[str, Any]]) -> Numbers:
-    """The numbers of nodes; places are brought into their boxes, where they serve best."""
+def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
+    """The numbers of nodes. What devices pay follows from the point that the proof gives."""
     count, n, m = len(given), model.n, model.m
-    place = np.array([g["place"] for g in given], float).reshape(count, m, 2)
 
-    def at(name: str, *shape: int) -> Any:
+    def at(name: str, *shape: int) -> Array:
         return np.array([g[name] for g in given], float).reshape(count, *shape)
 
-    core = np.stack([masks(g["core"], model.n_options) for g in given]).reshape(count, n, -1)
+    place = np.clip(at("place", m, 2), regions.box[..., 0], regions.box[..., 1])
+    near, within = at("near", m, 2), setting(model, regions, floor)
+    rows = rows_at(
+        model, regions, within, cores(model, given), near, at("power", n), place, at("late", n)
+    )
     disc = np.zeros((count, m, 1 + n))
     for i, g in enumerate(given):
         for uav, d, mu in g["discs"]:
             disc[i, uav, d] = mu
     lines = np.array([(i, *line) for i, g in enumerate(given) for line in g["lines"]], float)
-    lines = lines.reshape(-1, 6)
+    lines = lines.reshape(-1, 7)
     return Numbers(
-        core, at("near", m, 2), at("power", n),
-        np.clip(place, regions.box[..., 0], regions.box[..., 1]), at("late", n), disc,
-        at("dual", n), lines[:, :3].astype(int), lines[:, 3:],
+        near, place, rows.power_slope, rows.place_slope, disc, at("dual", n),
+        lines[:, :4].astype(int), lines[:, 4:],
     )  # fmt: skip
+
+
+def cores(model: Model, given: list[dict[str, Any]]) -> Mask:
+    """(L, n, O) options over which a device's cost is relaxed."""
+    found = [masks(g["core"], model.n_options) for g in given]
+    return np.stack(found).reshape(len(given), model.n, model.n_options)

@@ -156,8 +156,8 @@ def test_other_numbers_prove_at_most_what_is_true(proven: list[Proven]) -> None:
                         noise = rng.normal(size=len(given[name])) * 10 ** rng.uniform(-3, 1)
                         given[name] = (np.array(given[name]) + noise).tolist()
                     given["lines"] = [
-                        [k, r, *(x + rng.normal() for x in three)]
-                        for k, r, *three in given["lines"]
+                        [k, r, tilted, *(x + rng.normal() for x in three)]
+                        for k, r, tilted, *three in given["lines"]
                     ]
             refused += _refused(instance, other)
             other["bound"] = proof["cost"] * (1 - 1e-12)

@@ -127,11 +127,11 @@ def maximum(a: Any, b: Any) -> Interval:
     return Interval(np.maximum(a.lo, b.lo), np.maximum(a.hi, b.hi))
 
 
-def append(a: Any, b: Any) -> Interval:
-    """(..., n) and (...,) as (..., n + 1)."""
+def append(a: Any, b: Any, axis: int = -1) -> Interval:
+    """`a` with one more entry along an axis, b."""
     a, b = of(a), of(b)
-    low, high = np.append(a.lo, b.lo[..., None], -1), np.append(a.hi, b.hi[..., None], -1)
-    return Interval(low, high)
+    n = a.lo.shape[axis]
+    return Interval(np.insert(a.lo, n, b.lo, axis), np.insert(a.hi, n, b.hi, axis))
 
 
 def where(condition: NDArray[np.bool_], a: Any, b: Any) -> Interval:

@@ -134,11 +134,9 @@ def gain_tables(model: Model, box: Array) -> tuple[Array, Array, Array, Array]:
     lone = np.maximum(iv.down(away.lo - reach), 0.0)
     near = np.minimum(np.maximum(near, np.maximum(iv.down(lone**2), 0.0)), far)
     far = np.maximum(np.minimum(far, iv.up(iv.up(away.hi + reach) ** 2)), near)
-    shape = (len(box), model.n)
     low = model.log_fading - iv.log(Interval(far) + model.height2) * model.half
     high = model.log_fading - iv.log(Interval(near) + model.height2) * model.half
-    low = iv.append(low, iv.where(np.ones(shape, bool), model.log_satellite, 0.0))
-    high = iv.append(high, iv.where(np.ones(shape, bool), model.log_satellite, 0.0))
+    low, high = iv.append(low, model.log_satellite), iv.append(high, model.log_satellite)
     return low.lo, high.hi, near, far
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from satedge.verify.kernel.bound import bounds
+from satedge.verify.kernel.bound import Numbers, bounds
 from satedge.verify.kernel.interval import Array
 from satedge.verify.kernel.model import Index, Mask, Model
 from satedge.verify.kernel.plan import Decision, cost_of
 from satedge.verify.kernel.region import Regions, alone, expensive, separated, tighten
-from satedge.verify.kernel.rows import Numbers
 
 #: Most regions that are checked together.
 BATCH = 128
@@ -44,7 +43,7 @@ class Claim:
     floor: Callable[[Model, Mask, float], Array]  # log-powers (n,) of allowed options and a bound
     discs: tuple[Array, Index]  # weights and discs of `separated`
     nodes: Sequence[Node]
-    numbers: Callable[[Regions, list[Any]], Numbers]
+    numbers: Callable[[Regions, list[Any], Array], Numbers]  # of regions, from `given` and floor
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class Checker:
         which = [i for i in np.flatnonzero(~empty) if given[i] is not None]
         if which:
             part = regions.take(np.array(which))
-            numbers = self.claim.numbers(part, [given[i] for i in which])
+            numbers = self.claim.numbers(part, [given[i] for i in which], self.floor)
             total[which], option[which], load[which] = bounds(self.model, part, numbers, self.floor)
         return empty, total, option, load
 
