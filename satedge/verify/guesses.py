@@ -57,7 +57,7 @@ def least_powers(model: Model, allowed: Mask, bound: float) -> Array:
     for _ in range(40):
         middle = 0.5 * (left + right)
         cost = np.where(allowed, alone(model, middle), np.inf)[:, :-1]
-        dear = expensive(model, lone, bound, cost.min(-1, initial=np.inf))
+        dear = expensive(model, lone, bound, cost).all(-1)
         left, right = np.where(dear, middle, left), np.where(dear, right, middle)
     return left
 

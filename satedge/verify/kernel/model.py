@@ -29,43 +29,40 @@ class Model:
         self.instance, self.slot, self.hard = instance, slot, hard
         self.devices = np.flatnonzero(instance.active[slot])
         self.n, self.m, self.n_options = len(self.devices), s.n_uavs, s.n_servers + 1
-        self.receiver = np.r_[np.arange(self.m), np.full(s.n_satellites, self.m)]  # (S,)
-        self.latency, self.energy, self.leak = (
-            s.latency_weight_per_s, s.energy_weight_per_J, s.interference_leakage,
-        )  # fmt: skip
+        self.receiver = np.minimum(np.arange(s.n_servers), self.m)  # (S,)
+        self.latency, self.energy = s.latency_weight_per_s, s.energy_weight_per_J
+        self.leak, self.half = s.interference_leakage, s.path_loss_exponent / 2
         self.late = Interval(s.latency_weight_per_s) * s.deadline_penalty
         self.late_cap = 1e12 if hard else float(self.late.lo)
         self.bits = instance.input_bit[slot, self.devices]
         self.words = instance.output_words[slot, self.devices].astype(float)
-        ln2 = iv.log(2.0)
-        bands = np.r_[np.full(self.m, s.uav_bandwidth_Hz), s.satellite_bandwidth_Hz]
+        ln2, tenth = iv.log(2.0), iv.log(10.0) / 10.0
+        bands = np.append(np.full(self.m, s.uav_bandwidth_Hz), s.satellite_bandwidth_Hz)
         self.load_s = Interval(self.bits)[:, None] * ln2 / bands  # (n, R): u ln 2 / B
         self.answer_s = Interval(s.token_bit) * self.words * ln2  # (n,): b o ln 2
         self.start, self.place = instance.uav_xy_m, instance.device_xy_m[slot, self.devices]
         self.height2 = Interval(instance.uav_altitude_m[slot]).square()
-        tenth = iv.log(10.0) / 10.0
         fading = np.maximum(instance.uav_fading[slot, self.devices], 1e-300)
         self.log_fading = iv.log(fading) + tenth * s.uav_reference_gain_dB  # ln g - ln d^-alpha
-        self.half = s.path_loss_exponent / 2
         gain = instance.satellite_gain[slot, self.devices]
         self.log_satellite = iv.log(np.maximum(gain, 1e-300))
         watts = iv.exp((Interval(s.noise_dBm) - 30.0) * tenth)
         self.noise = Interval(min(watts.lo, s.noise_W), max(watts.hi, s.noise_W))
         self.p_low = iv.log(Interval(s.power_min_W) / (1 + TOLERANCE)).lo - 2 * TOLERANCE
         self.p_high = iv.log(Interval(s.power_max_W) * (1 + TOLERANCE)).hi
-        radius = np.r_[s.uav_reach_m, np.full(self.n, s.uav_coverage_m)]
+        radius = np.append(s.uav_reach_m, np.full(self.n, s.uav_coverage_m))
         self.radius2 = iv.up((Interval(radius) * (1 + TOLERANCE)).square().hi)  # reach, coverage
         self._constants()
 
     def _constants(self) -> None:
         """Cost and time of all that no decision changes; (14)-(25)."""
-        s, t, at, m = self.scenario, self.slot, self.instance, self.m
-        above = np.arange(s.n_servers) >= m
+        s, t, at = self.scenario, self.slot, self.instance
+        above, nothing = np.arange(s.n_servers) >= self.m, np.zeros(self.m)
         speed = np.where(above, s.satellite_TFLOPS, s.uav_TFLOPS)
         watts = np.where(above, s.satellite_compute_W, s.uav_compute_W)
         execute = Interval(at.server_work_TFLOP) * self.words[:, None] / speed  # (n, S)
-        hops = np.r_[np.zeros(m), np.maximum(at.isl_hops[t], 0)]
-        metres = np.where(hops > 0, np.r_[np.zeros(m), at.isl_distance_m[t]], 0.0)
+        hops = np.append(nothing, np.maximum(at.isl_hops[t], 0))
+        metres = np.where(hops > 0, np.append(nothing, at.isl_distance_m[t]), 0.0)
         payload = Interval(s.token_bit) * self.words + self.bits
         relay = Interval(2 * metres) / LIGHT_MPS + payload[:, None] * hops / s.isl_rate_bps
         seen = int(at.access[t])
@@ -77,15 +74,14 @@ class Model:
         self.time_s = execute + relay + answer + iv.where(above, self.propagation, 0.0)  # (n, S)
         joules = execute * watts + relay * s.isl_power_W + answer * s.satellite_power_W
         self.fixed = self.time_s * self.latency + joules * self.energy
-        shared = s.compute_sharing == "shared"
-        self.wait_s = execute if shared else Interval(np.zeros(execute.lo.shape))  # one more there
+        self.wait_s = execute * float(s.compute_sharing == "shared")  # for one more on the server
         deadline = at.deadline_s[t, self.devices]
-        self.finish_s = np.where(above, np.minimum(deadline[:, None], window), deadline[:, None])
+        self.finish_s = np.minimum(deadline[:, None], np.where(above, window, np.inf))
         self.slack_s = (Interval(self.finish_s) * (1 + 2 * TOLERANCE) - self.time_s).hi
         self.refusal = Interval(deadline) * self.late  # C_out
-        linked = np.r_[np.ones(m, bool), at.isl_hops[t] >= 0]
+        linked = np.append(nothing == 0, at.isl_hops[t] >= 0)
         accurate = at.server_accuracy >= at.accuracy_floor[t, self.devices][:, None]
-        self.usable = np.c_[accurate & linked, np.full(self.n, not self.hard)]
+        self.usable = np.insert(accurate & linked, s.n_servers, not self.hard, -1)
 
     def box(self) -> Array:
         """(M, 2, 2) [axis, end]: where UAVs may go in the area."""

@@ -1,5 +1,5 @@
 """Regions of plans, many at a time: options of devices, boxes of UAVs and loads of servers, cut to
-what may hold; and the root, from which options and powers are left out that cost too much."""
+what may hold; and what costs too much alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from satedge.verify.kernel import interval as iv
 from satedge.verify.kernel.interval import Array, Interval
-from satedge.verify.kernel.model import TOLERANCE, Index, Mask, Model, download_s
+from satedge.verify.kernel.model import Index, Mask, Model, download_s
 
 
 @dataclass(eq=False)
@@ -39,11 +39,10 @@ def disc(model: Model, d: int) -> tuple[Array, float]:
 
 def distances2(model: Model, box: Array) -> tuple[Array, Array]:
     """(L, n, M) least and greatest squared ground distance between devices and boxes, outward."""
-    low, high = box[:, None, ..., 0], box[:, None, ..., 1]  # (L, 1, M, 2)
-    place = model.place[:, None]
-    near = np.maximum(np.maximum(iv.down(low - place), iv.down(place - high)), 0.0)
-    far = np.maximum(np.maximum(iv.up(place - low), iv.up(high - place)), 0.0)
-    return Interval(near).square().sum().lo, Interval(far).square().sum().hi
+    box, place = box[:, None], model.place[:, None]  # (L, 1, M, 2, 2)
+    below, above = Interval(box[..., 0]) - place, Interval(place) - box[..., 1]
+    near, far = iv.maximum(below, above), iv.maximum(-below, -above)
+    return iv.maximum(near, 0.0).square().sum().lo, iv.maximum(far, 0.0).square().sum().hi
 
 
 def tighten(model: Model, apart: Mask, regions: Regions) -> Mask:
@@ -55,10 +54,9 @@ def tighten(model: Model, apart: Mask, regions: Regions) -> Mask:
         for d in np.flatnonzero(discs.any((0, 1))):
             empty |= _cut(model, box, discs[..., d], int(d))
         two = np.einsum("lmi,lmj,mijk->lmk", *(discs.astype(float),) * 2, apart.astype(float)) > 0
-        empty |= (two & discs).any((1, 2))
         allowed[..., :m] &= ~np.swapaxes(two[..., 1:], 1, 2)
         allowed[..., :m] &= ~(distances2(model, box)[0] > model.radius2[-1])
-        empty |= _count(regions) | (~allowed.any(-1)).any(-1) | _too_near(model, box)
+        empty |= (two & discs).any((1, 2)) | _count(regions) | ~allowed.any(-1).all(-1)
         active = (allowed != before).any((1, 2))
     return empty
 
@@ -67,10 +65,10 @@ def _cut(model: Model, box: Array, which: Mask, d: int) -> Mask:
     """Cut boxes to their part in disc d of the UAVs in `which` (L, M), in place; who is empty."""
     centre, square = disc(model, d)
     for _ in range(2):
-        near = np.maximum(iv.down(box[..., 0] - centre), iv.down(centre - box[..., 1]))
-        near2 = np.maximum(iv.down(np.maximum(near, 0.0) ** 2), 0.0)
-        wide = iv.up(np.sqrt(np.maximum(iv.up(square - near2[..., ::-1]), 0.0)))
-        low, high = iv.down(centre - wide), iv.up(centre + wide)
+        near = iv.maximum(Interval(box[..., 0]) - centre, Interval(centre) - box[..., 1])
+        near2 = iv.maximum(near, 0.0).square().lo
+        wide = iv.sqrt(Interval(square) - near2[..., ::-1])
+        low, high = (Interval(centre) - wide).lo, (wide + centre).hi
         box[..., 0] = np.where(which[..., None], np.maximum(box[..., 0], low), box[..., 0])
         box[..., 1] = np.where(which[..., None], np.minimum(box[..., 1], high), box[..., 1])
     none = (iv.down(near2.sum(-1)) > square) & which
@@ -80,8 +78,8 @@ def _cut(model: Model, box: Array, which: Mask, d: int) -> Mask:
 def _count(regions: Regions) -> Mask:
     """Loads by who must and who may be on a server, and the reverse, in place; who is empty."""
     servers, span = regions.allowed[..., :-1], regions.span
-    empty = np.zeros(len(span), bool)
-    while True:
+    empty, before = np.zeros(len(span), bool), ~servers
+    while (servers != before).any():
         before, only = servers.copy(), servers & (regions.allowed.sum(-1) == 1)[..., None]
         must, may = only.sum(1), servers.sum(1)
         span[..., 0], span[..., 1] = np.maximum(span[..., 0], must), np.minimum(span[..., 1], may)
@@ -90,19 +88,7 @@ def _count(regions: Regions) -> Mask:
         servers &= only | (span[..., 1] != must)[:, None]  # or nobody else may
         needed = np.insert(wanted, wanted.shape[-1], False, -1)
         regions.allowed &= needed | ~wanted.any(-1)[..., None]
-        if (servers == before).all():
-            return empty
-
-
-def _too_near(model: Model, box: Array) -> Mask:
-    """(L,) whether two boxes lie within less than the separation of each other entirely."""
-    limit = iv.down((model.scenario.uav_separation_m * (1 - 2 * TOLERANCE)) ** 2)
-    low, high = box[..., 0], box[..., 1]
-    wide = np.maximum(
-        iv.up(high[:, :, None] - low[:, None]), iv.up(high[:, None] - low[:, :, None])
-    )
-    far2 = Interval(np.maximum(wide, 0.0)).square().sum().hi
-    return np.asarray(((far2 < limit) & ~np.eye(model.m, dtype=bool)).any((1, 2)))
+    return empty
 
 
 def separated(model: Model, weights: Array, ids: Index) -> Mask:
@@ -112,16 +98,14 @@ def separated(model: Model, weights: Array, ids: Index) -> Mask:
     sum w_i (|c_i - c|^2 - R_i^2): where that is positive, q is not in all discs. Weights (N, 3) of
     discs (N, 3) come from anywhere; by Helly's theorem triples suffice.
     """
-    d = model.n + 1
-    apart = np.zeros((model.m, d, d, d), bool)
-    w = np.maximum(weights, 0.0)
-    share = Interval(w) / Interval(w).sum()[:, None]
+    apart = np.zeros((model.m, *[model.n + 1] * 3), bool)
+    w = Interval(np.maximum(weights, 0.0))
+    share = w / w.sum()[:, None]
     for m in range(model.m):
-        c = Interval(np.concatenate([model.start[m : m + 1], model.place])[ids])
+        c = Interval(np.insert(model.place, 0, model.start[m], 0)[ids])
         mean = (c * share[..., None]).sum(1)
         excess = (c - mean[:, None]).square().sum() - model.radius2[ids]
-        found = ids[(excess * share).sum().lo > 1e-9]
-        for order in permutations(found.T):
+        for order in permutations(ids[(excess * share).sum().lo > 0].T):
             apart[m][order] = True
     return apart
 
@@ -130,10 +114,9 @@ def gain_tables(model: Model, box: Array) -> tuple[Array, Array, Array, Array]:
     """Least and greatest log gains (L, n, R) over boxes and reach; squared distances. (6)-(7)."""
     near, far = distances2(model, box)
     away = iv.sqrt((Interval(model.place)[:, None] - model.start).square().sum())
-    reach = iv.up(np.sqrt(model.radius2[0]))
-    lone = np.maximum(iv.down(away.lo - reach), 0.0)
-    near = np.minimum(np.maximum(near, np.maximum(iv.down(lone**2), 0.0)), far)
-    far = np.maximum(np.minimum(far, iv.up(iv.up(away.hi + reach) ** 2)), near)
+    reach = iv.sqrt(model.radius2[0])
+    near = np.minimum(np.maximum(near, iv.maximum(away - reach, 0.0).square().lo), far)
+    far = np.maximum(np.minimum(far, (away + reach).square().hi), near)
     low = model.log_fading - iv.log(Interval(far) + model.height2) * model.half
     high = model.log_fading - iv.log(Interval(near) + model.height2) * model.half
     low, high = iv.append(low, model.log_satellite), iv.append(high, model.log_satellite)
@@ -142,15 +125,11 @@ def gain_tables(model: Model, box: Array) -> tuple[Array, Array, Array, Array]:
 
 def option_terms(model: Model, low: Array, high: Array) -> tuple[Array, Array]:
     """(L, n, O): least cost of all but the upload, alone on the server; greatest time for it."""
-    m = model.m
-    wait = download_s(model, iv.exp(high[..., :m]), iv.exp(low[..., :m]))
-    joules = Interval(model.energy) * model.scenario.uav_power_W + model.latency
-    cost = np.broadcast_to(model.fixed.lo, (*low.shape[:2], model.n_options - 1)).copy()
-    slack = np.broadcast_to(model.slack_s, cost.shape).copy()
-    cost[..., :m] = (model.fixed[:, :m] + wait * joules).lo
-    slack[..., :m] = iv.up(slack[..., :m] - np.maximum(wait.lo, 0.0))
-    cost = np.append(cost, np.broadcast_to(model.refusal.lo, low.shape[:2])[..., None], -1)
-    return cost, np.insert(slack, model.n_options - 1, 0.0, -1)
+    wait = download_s(model, iv.exp(high[..., : model.m]), iv.exp(low[..., : model.m])).lo
+    wait = np.insert(wait, [model.m] * (model.n_options - 1 - model.m), 0.0, -1)  # (L, n, S)
+    price = Interval(model.energy) * model.scenario.uav_power_W + model.latency
+    cost = iv.append(Interval(wait) * price + model.fixed, model.refusal)
+    return cost.lo, iv.append(Interval(model.slack_s) - wait, 0.0).hi
 
 
 def alone(model: Model, p: Array) -> Array:
@@ -165,10 +144,10 @@ def alone(model: Model, p: Array) -> Array:
     time = load / iv.log1p(ratio * iv.exp(p)[:, None])
     late = iv.maximum(time - slack[0, :, :-1], 0.0) * model.late_cap
     sends = time * model.latency + load / ratio * model.energy + late + cost[0, :, :-1]
-    return np.append(sends.lo, cost[0, :, -1:], -1)
+    return np.insert(sends.lo, model.n_options - 1, cost[0, :, -1], -1)
 
 
 def expensive(model: Model, least: Array, bound: float, cost: Array) -> Mask:
-    """(n, ...) where a cost (n, ...) of a device and the least (n,) of all others give `bound`."""
+    """(n, O) where a cost of device k and the least (n,) of all others give `bound`."""
     others = Interval(np.where(np.eye(model.n, dtype=bool), 0.0, least)).sum()
-    return np.asarray((Interval(cost) + others.lo.reshape(-1, *[1] * (cost.ndim - 1))).lo >= bound)
+    return np.asarray((Interval(cost) + others[:, None]).lo >= bound)
