@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 
 from minlp.branch_and_bound.lines import upload_lines
+from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.prices import Upload
+from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.record import Recorder, Visit
 from minlp.branch_and_bound.search import Limits, Search
 from minlp.slot.data import Array, SlotData
+from minlp.slot.geometry import RADIUS_SLACK
+from minlp.slot.region import discs_of, start_reach
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
@@ -173,8 +177,20 @@ class _Writer:
             queue.extend(zip(visit.children, nodes[children[0] :], strict=True))
         return nodes
 
+    def _rooms(self, region: Region, near: Array) -> list[int]:
+        """(M,) by which room gains were linearised: the box's, reach's or that of a device."""
+        data, found = self.data, []
+        decided, _bits = receivers(data, region.allowed)
+        for m, box in enumerate(region.boxes):
+            who = np.flatnonzero(decided == m)
+            discs = discs_of(data, start_reach(data), decided, m)
+            which = _least_room(box, discs, near[m])
+            found.append(which if which < 2 else 2 + int(who[which - 2]))
+        return found
+
     def _numbers(self, visit: Visit) -> dict[str, Any]:
         assert visit.found is not None
+        assert visit.before is not None
         found, data = visit.found.best, self.data
         n = len(found.core)
         discs = []
@@ -187,6 +203,7 @@ class _Writer:
         return {
             "core": self._bits(found.core),
             "near": found.near.tolist(),
+            "room": self._rooms(visit.before, found.near),
             "power": found.y[:n].tolist(),
             "place": found.y[n:].reshape(-1, 2).tolist(),
             "late": found.multiplier.tolist(),
@@ -195,6 +212,17 @@ class _Writer:
             "u": found.assigned.dual.tolist(),
             "lines": [],
         }
+
+
+def _least_room(box: Array, discs: Array, near: Array) -> int:
+    """Which room at a point the search took: 0 for the box's, else that of a disc, from 1."""
+    best = (near[0] - box[0]) * (box[1] - near[0]) + (near[1] - box[2]) * (box[3] - near[1])
+    which = 0
+    for i, (x, y, radius) in enumerate(discs):
+        value = (radius * RADIUS_SLACK) ** 2 - (near[0] - x) ** 2 - (near[1] - y) ** 2
+        if value < best:
+            best, which = value, 1 + i
+    return which
 
 
 def _better(cost: Array, slack: Array, kept: int, other: int) -> float:
@@ -238,7 +266,9 @@ class _Filling(Checker):
         core = cores(self.model, given)
         late = np.array([node["late"] for node in given])
         power = np.array([node["power"] for node in given])
-        rows = rows_at(self.model, regions, within, core, found.near, power, found.place, late)
+        rows = rows_at(
+            self.model, regions, within, core, found.near, found.room, power, found.place, late
+        )
         slack = option_terms(self.model, *within.gains[:2])[1]
         for i, node in enumerate(given):
             if not node["lines"]:

@@ -75,8 +75,8 @@ class Rows:
 
 
 def rows_at(
-    model: Model, regions: Regions, within: Setting, core: Mask, near: Array, power: Array,
-    place: Array, late: Array,
+    model: Model, regions: Regions, within: Setting, core: Mask, near: Array, room: Index,
+    power: Array, place: Array, late: Array,
 ) -> Rows:  # fmt: skip
     """Rows over the core (L, n, O), gains linearised at `near`, at log-powers (L, n), positions
     (L, M, 2) and prices of an overrun (L, n). Their slopes are what devices best pay."""
@@ -85,7 +85,7 @@ def rows_at(
     to = np.append(core[..., :m], np.asarray(core[..., m:-1].any(-1))[..., None], -1)
     sends = ~core[..., -1]
     pick = np.where((to.sum(-1) == 1) & ~to[..., m] & sends, to.argmax(-1), -1)
-    log_n, log_c, pull = _ratios(model, regions, within, to, pick, near, place)
+    log_n, log_c, pull = _ratios(model, regions, within, to, pick, near, room, place)
     heard = np.isfinite(log_c) & ~np.eye(n, dtype=bool)
     w = np.where(heard, np.exp(np.where(heard, log_c, 0.0) + power[:, None]), 0.0)
     load = np.where(core[..., :-1], model.load_s.lo[:, model.receiver], np.inf).min(-1, initial=1e9)
@@ -111,6 +111,7 @@ def _ratios(
     to: Mask,
     pick: Index,
     near: Array,
+    room: Index,
     place: Array,
 ) -> tuple[Array, Array, Array]:
     """Logs of noise (L, n) and of a watt of others (L, k, j) over the own gain, and their slopes
@@ -130,7 +131,7 @@ def _ratios(
         return log_n, log_c, pull
     near = np.clip(near, regions.box[..., 0], regions.box[..., 1])
     above, tilt, below, lean = (
-        0.5 * (t.lo + t.hi) for t in tangents(model, regions, near, within.gains)
+        0.5 * (t.lo + t.hi) for t in tangents(model, regions, near, room, within.gains)
     )
     row, k, j = np.arange(len(to))[:, None, None], np.arange(n)[:, None], np.arange(n)
     u = np.maximum(pick, 0)[..., None]

@@ -124,8 +124,17 @@ def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: 
 
     place = np.clip(at("place", m, 2), regions.box[..., 0], regions.box[..., 1])
     near, within = at("near", m, 2), setting(model, regions, floor)
+    room = at("room", m).astype(int)
     rows = rows_at(
-        model, regions, within, cores(model, given), near, at("power", n), place, at("late", n)
+        model,
+        regions,
+        within,
+        cores(model, given),
+        near,
+        room,
+        at("power", n),
+        place,
+        at("late", n),
     )
     disc = np.zeros((count, m, 1 + n))
     for i, g in enumerate(given):
@@ -134,7 +143,7 @@ def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: 
     lines = np.array([(i, *line) for i, g in enumerate(given) for line in g["lines"]], float)
     lines = lines.reshape(-1, 7)
     return Numbers(
-        near, place, rows.power_slope, rows.place_slope, disc, at("dual", n),
+        near, room, place, rows.power_slope, rows.place_slope, disc, at("dual", n),
         lines[:, :4].astype(int), lines[:, 4:],
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ class Numbers:
     """What a proof says of L regions. Any numbers give a bound."""
 
     near: Array  # (L, M, 2) where gains are linearised
+    room: Index  # (L, M) by which disc's room, counted from 1, or by the box's, 0
     place: Array  # (L, M, 2) where lines are evaluated
     power_pay: Array  # (L, n, n) w
     place_pay: Array  # (L, n, M, 2) d
@@ -135,7 +136,7 @@ def _lines(
     affine = (tilted != 0) & (r < model.m)
     if affine.any():
         near = np.clip(given.near, regions.box[..., 0], regions.box[..., 1])
-        above, tilt, below, lean = tangents(model, regions, near, within.gains)
+        above, tilt, below, lean = tangents(model, regions, near, given.room, within.gains)
         u = np.minimum(r, model.m - 1)
         step = (Interval(q) - near[row])[who, u]  # (N, 2)
         tilt, lean = tilt[row, k, u], lean[row, :, u]
@@ -163,7 +164,7 @@ def _lines(
 
 
 def tangents(
-    model: Model, regions: Regions, q: Array, gains: tuple[Array, Array, Array, Array]
+    model: Model, regions: Regions, q: Array, room: Index, gains: tuple[Array, ...]
 ) -> tuple[Interval, Interval, Interval, Interval]:
     """Affine bounds of log gains at q, a point of the box: above (L, n, M) with slopes
     (L, n, M, 2), and below alike. docs/proofs.md, "Tangents"."""
@@ -171,7 +172,7 @@ def tangents(
     m, z, fade, half = model.m, model.height2, model.log_fading, model.half
     d = Interval(q)[:, None] - model.place[:, None]  # (L, n, M, 2)
     here = d.square().sum()
-    space, tilt = _room(model, regions, q)
+    space, tilt = _room(model, regions, room, q)
     away2 = (Interval(q) - model.start).square().sum()
     wide = distances2(model, regions.box)  # the way from a q out of reach leads through all of it
     inside = (away2.hi <= model.radius2[0])[:, None]
@@ -196,19 +197,17 @@ def tangents(
     return above, slope, iv.where(flat, low[..., :m], below), iv.where(flat[..., None], 0.0, lean)
 
 
-def _room(model: Model, regions: Regions, q: Array) -> tuple[Interval, Interval]:
+def _room(model: Model, regions: Regions, room: Index, q: Array) -> tuple[Interval, Interval]:
     """Value (L, M) and slope (L, M, 2) at q of a quadratic with Hessian -2 I that is not negative
-    where box and discs hold: the least of theirs."""
+    where box and discs hold: that of the box, or of the disc asked for if it holds."""
     low, high = Interval(regions.box[..., 0]), Interval(regions.box[..., 1])
     value, slope = ((q - low) * (high - q)).sum(), low + high - 2.0 * q
-    discs = held(model, regions.allowed)
-    for d in np.flatnonzero(discs.any((0, 1))):
+    asked = held(model, regions.allowed) & (room[..., None] == np.arange(1, model.n + 2))
+    for d in np.flatnonzero(asked.any((0, 1))):
         centre, square = disc(model, int(d))
         away = Interval(q) - centre
-        other = square - away.square().sum()
-        better = discs[..., d] & (other.hi < value.hi)
-        value = iv.where(better, other, value)
-        slope = iv.where(better[..., None], away * -2.0, slope)
+        value = iv.where(asked[..., d], square - away.square().sum(), value)
+        slope = iv.where(asked[..., d, None], away * -2.0, slope)
     return value, slope
 
 
