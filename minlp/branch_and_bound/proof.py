@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from minlp.branch_and_bound.lines import upload_lines
+from minlp.branch_and_bound.load_dual import best_dual
 from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.prices import Upload
 from minlp.branch_and_bound.receivers import receivers
@@ -26,16 +27,28 @@ from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.verify.guesses import Rows, rows_at
-from satedge.verify.kernel.bound import Numbers, Setting, prices, setting
+from satedge.verify.kernel.bound import Numbers, Setting, bounds, prices, setting
 from satedge.verify.kernel.model import Mask, Model
 from satedge.verify.kernel.plan import cost_of
 from satedge.verify.kernel.region import Regions, option_terms
 from satedge.verify.kernel.tree import Checker
-from satedge.verify.proof import FORMAT, ProofError, claim_of, cores, decision, numbers, verify
+from satedge.verify.proof import (
+    FORMAT,
+    ProofError,
+    claim_of,
+    cores,
+    decision,
+    numbers,
+    verify,
+    widened,
+)
 
 #: What the bound gives away of the solver's at once, and how much of it may go where the verifier
 #: finds less in some region; relative.
 LESS, MOST = 1e-9, 1e-4
+
+#: Boxes that differ by less, in metres, are the same: the verifier's rounds outward.
+SAME_M = 1e-5
 
 #: How often the bound is lowered to what the regions allow.
 TRIES = 4
@@ -159,6 +172,8 @@ class _Writer:
             closed = found.lower_bound >= self.bound or not visit.children
             if closed or fewer or lighter:
                 node["numbers"] = self._numbers(visit)
+            if closed and self.data.shared:
+                node["numbers"]["leaf"] = True
             if closed:
                 continue
             if fewer:
@@ -202,6 +217,7 @@ class _Writer:
                 discs.append([int(m), d, float(weight)])
         return {
             "core": self._bits(found.core),
+            "box": visit.before.boxes.reshape(-1, 2, 2).tolist(),
             "near": found.near.tolist(),
             "room": self._rooms(visit.before, found.near),
             "power": found.y[:n].tolist(),
@@ -261,7 +277,11 @@ class _Filling(Checker):
 
     def filled(self, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
         """The numbers of nodes, with lines and what the load problem pays."""
+        for node, box in zip(given, regions.box, strict=True):
+            if "box" in node and np.abs(node["box"] - box).max(initial=0.0) < SAME_M:
+                del node["box"]
         found = numbers(self.model, regions, given, floor)
+        regions = widened(regions, given)
         within = setting(self.model, regions, floor)
         core = cores(self.model, given)
         late = np.array([node["late"] for node in given])
@@ -280,6 +300,12 @@ class _Filling(Checker):
                 paid = node.pop("u")
                 node["dual"] = self._dual(price[i], regions.allowed[i], core[i], rows.load[i], paid)
         found.dual = np.array([node["dual"] for node in given])
+        if self.data.shared:
+            total = bounds(self.model, regions, found, floor)[0]
+            for i, node in enumerate(given):
+                if node.pop("leaf", False) and not total[i] >= self.bound:
+                    node["dual"] = best_dual(price[i], regions.span[i]).tolist()
+            found.dual = np.array([node["dual"] for node in given])
         return found
 
     def _lines(

@@ -115,27 +115,30 @@ def masks(bits: list[int], width: int) -> Mask:
     return np.array([[v >> o & 1 for o in range(width)] for v in bits], bool).reshape(-1, width)
 
 
+def widened(regions: Regions, given: list[dict[str, Any]]) -> Regions:
+    """Regions with the boxes for which numbers were made, where proofs give them: wider ones."""
+    box = regions.box.copy()
+    for i, g in enumerate(given):
+        if "box" in g:
+            box[i] = np.array(g["box"], float).reshape(box[i].shape)
+    low, high = np.minimum(box, regions.box)[..., 0], np.maximum(box, regions.box)[..., 1]
+    return Regions(regions.allowed, np.stack([low, high], -1), regions.span)
+
+
 def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
     """The numbers of nodes. What devices pay follows from the point that the proof gives."""
     count, n, m = len(given), model.n, model.m
+    regions = widened(regions, given)
 
     def at(name: str, *shape: int) -> Array:
         return np.array([g[name] for g in given], float).reshape(count, *shape)
 
     place = np.clip(at("place", m, 2), regions.box[..., 0], regions.box[..., 1])
-    near, within = at("near", m, 2), setting(model, regions, floor)
-    room = at("room", m).astype(int)
+    near, room = at("near", m, 2), at("room", m).astype(int)
     rows = rows_at(
-        model,
-        regions,
-        within,
-        cores(model, given),
-        near,
-        room,
-        at("power", n),
-        place,
-        at("late", n),
-    )
+        model, regions, setting(model, regions, floor), cores(model, given), near, room,
+        at("power", n), place, at("late", n),
+    )  # fmt: skip
     disc = np.zeros((count, m, 1 + n))
     for i, g in enumerate(given):
         for uav, d, mu in g["discs"]:
@@ -143,7 +146,7 @@ def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: 
     lines = np.array([(i, *line) for i, g in enumerate(given) for line in g["lines"]], float)
     lines = lines.reshape(-1, 7)
     return Numbers(
-        near, room, place, rows.power_slope, rows.place_slope, disc, at("dual", n),
+        regions.box, near, room, place, rows.power_slope, rows.place_slope, disc, at("dual", n),
         lines[:, :4].astype(int), lines[:, 4:],
     )  # fmt: skip
 

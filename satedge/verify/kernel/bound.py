@@ -26,6 +26,7 @@ NEVER = 1e30
 class Numbers:
     """What a proof says of L regions. Any numbers give a bound."""
 
+    box: Array  # (L, M, 2, 2) boxes to go by if they hold the region's
     near: Array  # (L, M, 2) where gains are linearised
     room: Index  # (L, M) by which disc's room, counted from 1, or by the box's, 0
     place: Array  # (L, M, 2) where lines are evaluated
@@ -71,6 +72,9 @@ def bounds(
     model: Model, regions: Regions, given: Numbers, floor: Array
 ) -> tuple[Array, Array, Array]:
     """Bounds of regions (L,), of plans with an option (L, n, O), with a load (L, S, n + 1)."""
+    low = np.minimum(regions.box[..., 0], given.box[..., 0])
+    high = np.maximum(regions.box[..., 1], given.box[..., 1])
+    regions = Regions(regions.allowed, np.stack([low, high], -1), regions.span)
     within = setting(model, regions, floor)
     price = prices(model, regions, given, within)
     return _joined(_base(model, regions, given, within), price, given.dual, regions.span)
