@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from minlp.branch_and_bound.branching import Node
 from minlp.branch_and_bound.node import DEVICE, Evaluation
-from minlp.branch_and_bound.presolve import Region
-from minlp.slot.data import IntArray
+from minlp.branch_and_bound.presolve import Region, copied
 
 
 @dataclass(eq=False)
@@ -15,8 +14,8 @@ class Visit:
     """One region of the tree: its bound, what was dropped from it, and how it was divided."""
 
     found: Evaluation | None = None  # None where the region is empty
-    allowed: IntArray | None = None  # (n,) bits before options were dropped
-    left: IntArray | None = None  # (n,) and after
+    before: Region | None = None  # tightened, before options and loads were dropped
+    after: Region | None = None
     device: int = -1
     parts: list[int] = field(default_factory=list)
     cut: tuple[int, int, float] | None = None  # UAV, axis and coordinate
@@ -31,10 +30,9 @@ class Recorder:
         self._of_node: dict[int, Visit] = {}
         self._now = self.root
 
-    def visited(self, before: IntArray, region: Region, found: Evaluation) -> None:
+    def visited(self, before: Region, region: Region, found: Evaluation) -> None:
         """The region now visited is not empty, and its bound is known."""
-        self._now.found, self._now.allowed = found, before
-        self._now.left = region.allowed.copy()
+        self._now.found, self._now.before, self._now.after = found, before, copied(region)
 
     def opened(self, serial: int) -> None:
         """The region now visited became an open node."""

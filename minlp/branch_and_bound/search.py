@@ -18,6 +18,7 @@ from minlp.branch_and_bound.presolve import (
     outer_boxes,
     tighten,
 )
+from minlp.branch_and_bound.presolve import copied as copied_region
 from minlp.branch_and_bound.primal import (
     away_from_business,
     inserted_options,
@@ -200,7 +201,7 @@ class Search:
         self.nodes += 1
         cutoff = self._target()
         gap = NODE_SHARE * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
-        before = region.allowed.copy() if self.recorder else None
+        before = copied_region(region) if self.recorder else None
         found = evaluate_node(
             self.data, region, self.floor, start.point, start.choice, start.dual, start.slopes,
             self._steps(start, parent_bound), cutoff, gap,

@@ -85,6 +85,12 @@ def limits_of(power_low: Vector, power_high: float) -> Limits:
 
 
 @kernel
+def unmoved(n: int) -> Place:
+    """No copy of a position: reach and noise hold wherever the UAV is."""
+    return Place(np.zeros(2), np.zeros((n + 1, 2)), np.zeros(2), np.zeros(2))
+
+
+@kernel
 def least_upload(upload: Upload, slack_s: float, start: float) -> Least:
     """Certified least of the upload's cost minus slope . p over all powers.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -105,8 +106,23 @@ def suites(
     ] = False,
     as_json: common.AsJson = False,
     wide: common.Wide = False,
+    proofs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead, prove all slots of the suites that have records, verify the proofs, "
+            "leave them in this folder and list them in instances/records/PROOFS.json."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--suite", help="With --proofs, this suite; repeatable.")
+    ] = None,
 ) -> None:
     """List the suites of instances, or check them against their manifest."""
+    if proofs is not None:
+        _prove(proofs, only or [])
+        return
+    if only:
+        raise typer.BadParameter("allowed with --proofs", param_hint="--suite")
     if write or describe or check:
         _check(write, describe)
         return
@@ -163,3 +179,21 @@ def studies(as_json: common.AsJson = False, wide: common.Wide = False) -> None:
     columns = [Column("study"), Column("content"), Column("parts")]
     rows = [(name, study.title, f"{len(study.parts)}") for name, study in told.items()]
     common.show(Table(columns, rows), wide)
+
+
+def _prove(folder: Path, only: list[str]) -> None:
+    """`suites --proofs`."""
+    from satedge.bench.score.best_known import SUITES
+    from satedge.commands.proofs import NAME, make
+    from satedge.paths import RECORDS
+
+    unknown = sorted(set(only) - set(SUITES))
+    if unknown:
+        raise typer.BadParameter(
+            f"{unknown[0]!r}: allowed is {', '.join(SUITES)}", param_hint="--suite"
+        )
+    problems = make(folder, only or list(SUITES), RECORDS / NAME)
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise typer.Exit(1)

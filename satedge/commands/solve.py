@@ -135,7 +135,7 @@ def _prove(file: Path, out: Path, slot: int | None, budget_s: float, given: dict
     unknown = sorted(set(given) - {"gap", "max_nodes", "hard"})
     if unknown:
         raise typer.BadParameter(
-            f"{unknown[0]!r}: allowed with --proof are gap, max_nodes", param_hint="--setting"
+            f"{unknown[0]!r}: allowed with --proof are gap, max_nodes, hard", param_hint="--setting"
         )
     warm_up()
     limits = Limits(budget_s=budget_s, **given)
@@ -143,8 +143,11 @@ def _prove(file: Path, out: Path, slot: int | None, budget_s: float, given: dict
     write_proof(out, proof)
     cost, bound = proof["cost"], proof["bound"]
     scale = 1.0 / instance.scenario.n_devices
-    gap = (cost - bound) / abs(cost) if cost else 0.0
-    print(f"cost {cost * scale:.9g}, bound {bound * scale:.9g}, gap {gap:.6g}")
+    if cost is None:
+        print("no plan meets all deadlines")
+    else:
+        gap = (cost - bound) / abs(cost) if cost else 0.0
+        print(f"cost {cost * scale:.9g}, bound {bound * scale:.9g}, gap {gap:.6g}")
     print(f"proof {out}: {len(proof['nodes'])} nodes, {out.stat().st_size} bytes")
     print(f"time {times['solve_s']:.3f} s to solve, {times['write_s']:.3f} s to write")
 

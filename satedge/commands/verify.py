@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -22,8 +23,9 @@ def verify(
 ) -> None:
     """Check the proof of a bound in interval arithmetic, without any solver.
 
-    Exit code 0: verified, with the gap between plan and bound. 1: the first region that fails,
-    and why. 2: a file is wrong, or the proof is of another instance.
+    Exit code 0: verified, with the gap between plan and bound, or that no plan meets hard
+    deadlines. 1: the first region that fails, and why. 2: a file is wrong, or the proof is of
+    another instance.
     """
     from satedge.verify.proof import read_proof
     from satedge.verify.proof import verify as check
@@ -34,13 +36,17 @@ def verify(
     scale = 1.0 / instance.scenario.n_devices
     if as_json:
         numbers = {
-            "cost": result.cost * scale,
+            "cost": result.cost * scale if result.cost < math.inf else None,
             "lower_bound": result.bound * scale,
             "gap": result.gap,
             "nodes": result.nodes,
         }
         known = numbers if result.valid else {}
         common.print_json({"valid": result.valid, "reason": result.reason, **known})
+    elif result.valid and result.cost == math.inf:
+        print(
+            f"verified: no plan meets all deadlines of slot {given['slot']}, {result.nodes} nodes"
+        )
     elif result.valid:
         print(f"verified to gap {result.gap:.6g}: slot {given['slot']}, {result.nodes} nodes")
         print(f"cost {result.cost * scale:.9g}, bound {result.bound * scale:.9g}, per device")

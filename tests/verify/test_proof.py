@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
-from decimal import Decimal, getcontext
 from typing import Any
 
 import numpy as np
@@ -16,11 +13,13 @@ from minlp.branch_and_bound.search import Limits
 from satedge.paths import INSTANCES
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
-from satedge.verify import interval
-from satedge.verify.proof import ProofError, read_proof, verify, write_proof
+from satedge.verify.kernel.model import Model
+from satedge.verify.kernel.plan import cost_of
+from satedge.verify.proof import ProofError, decision, read_proof, verify, write_proof
+from support.worlds import printed, tiny, world
 
-GAP = 1e-3
-NAMES = {"tiny": 3, "slots": 3, "slots-balanced": 3}
+GAP = 1e-2
+NAMES = {"tiny": 2, "slots": 2, "slots-balanced": 1, "contended": 2, "contended-balanced": 1}
 Proven = tuple[Instance, dict[str, Any]]
 
 
@@ -29,10 +28,12 @@ def proven() -> list[Proven]:
     found = []
     for folder, count in NAMES.items():
         for path in sorted((INSTANCES / folder).glob("*.json"))[:count]:
-            instance = read_instance(path)
-            _outcome, proof, _times = prove_slot(instance, 0, Limits(gap=GAP, budget_s=20))
-            found.append((instance, proof))
+            found.append((read_instance(path), _proof(read_instance(path), gap=GAP)))
     return found
+
+
+def _proof(instance: Instance, **limits: Any) -> dict[str, Any]:
+    return prove_slot(instance, 0, Limits(budget_s=np.inf, max_nodes=20_000, **limits))[1]
 
 
 def test_proofs_verify_to_the_gap_of_the_search(proven: list[Proven]) -> None:
@@ -42,6 +43,58 @@ def test_proofs_verify_to_the_gap_of_the_search(proven: list[Proven]) -> None:
         assert result.gap <= GAP + 1e-6
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "slots/slots-2011-51",  # regions of a batch were once cut more often than alone
+        "slots/slots-2006-66",  # two rooms for a UAV are equal but for the last digits
+        "contended/contended-2001-61",  # who must be where follows in several rounds
+    ],
+)
+def test_slots_that_could_not_be_proven_once(name: str) -> None:
+    instance = read_instance(INSTANCES / f"{name}.json")
+    assert verify(instance, _proof(instance, gap=1e-4)).valid
+
+
+@pytest.mark.parametrize("sharing", ["dedicated", "shared"])
+def test_the_optimum_with_hard_deadlines(sharing: str) -> None:
+    for seed in range(3):
+        instance = tiny(seed, compute_sharing=sharing)
+        proof = _proof(instance, gap=GAP, hard=True)
+        result = verify(instance, proof)
+        assert result.valid, result.reason
+        assert result.gap <= GAP + 1e-6
+        proof["hard"] = False  # what costs more than the elastic optimum may
+        assert _refused(instance, proof) or verify(instance, proof).bound < result.cost
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        printed("tiny", 0),
+        world("as-printed", 0),
+        world("contended", 1),
+        printed("tiny", 0, n_satellites=0, uav_coverage_m=60.0),
+    ],
+    ids=["execution", "interference", "shared", "unservable"],
+)
+def test_that_no_plan_meets_hard_deadlines(instance: Instance) -> None:
+    proof = _proof(instance, gap=GAP, hard=True)
+    assert proof["plan"] is None
+    assert verify(instance, proof).valid
+    for change in ({"hard": False}, {"bound": 1e-3}, {"nodes": [{}], "bound": 1e12}):
+        if instance.scenario.n_satellites > 0 or "nodes" not in change:
+            assert _refused(instance, {**proof, **change})
+
+
+def test_plans_in_time_are_not_proven_away() -> None:
+    """A proof that nobody is in time, of an instance in which somebody is, is refused."""
+    instance = tiny(1)
+    proof = _proof(instance, gap=GAP, hard=True)
+    for bound in (proof["bound"], 1e9):
+        assert _refused(instance, {**proof, "plan": None, "cost": None, "bound": bound})
+
+
 def _refused(instance: Instance, proof: dict[str, Any]) -> bool:
     try:
         return not verify(instance, proof).valid
@@ -49,121 +102,157 @@ def _refused(instance: Instance, proof: dict[str, Any]) -> bool:
         return True
 
 
-def _tampered(proof: dict[str, Any], kind: str, rng: np.random.Generator) -> dict[str, Any] | None:
-    """A proof that says what is not true, or leaves out what is needed; None where it cannot."""
-    other = copy.deepcopy(proof)
-    nodes = other["nodes"]
-    with_numbers = [i for i, n in enumerate(nodes) if "numbers" in n]
-    splits = [i for i, n in enumerate(nodes) if "device" in n.get("split", {})]
-    if kind == "bound":
-        other["bound"] = proof["cost"] * (1 + 10 ** rng.uniform(-8, 0))
-    elif kind == "cost":
-        other["cost"] *= 1 - 10 ** rng.uniform(-8, 0)
+def _pick(rng: np.random.Generator, values: list[Any]) -> Any:
+    return values[rng.integers(len(values))] if values else None
+
+
+def _change_tree(proof: dict[str, Any], kind: str, rng: np.random.Generator) -> bool:
+    """Leave out of a tree what it needs, in place; False where there is no such thing."""
+    nodes = proof["nodes"]
+    splits = [n["split"] for n in nodes if "split" in n]
+    if kind == "leaf without numbers":
+        node = _pick(rng, [n for n in nodes if "numbers" in n and "split" not in n])
+        if node:
+            del node["numbers"]
+        return node is not None
+    if kind == "leaf dropped":
+        nodes[_pick(rng, [i for i, n in enumerate(nodes) if "split" not in n])] = {}
     elif kind == "last node":
-        if len(nodes) < 2:
-            return None
         nodes.pop()
-    elif kind == "more nodes":
-        nodes.append({})
-    elif kind == "no numbers":
-        leaves = [i for i in with_numbers if "split" not in nodes[i]]
-        if not leaves:
-            return None
-        del nodes[rng.choice(leaves)]["numbers"]
+    elif kind == "child twice":
+        split = _pick(rng, splits)
+        if split:
+            split["children"][0] = split["children"][-1]
+        return split is not None
     elif kind == "part left out":
-        if not splits:
-            return None
-        split = nodes[rng.choice(splits)]["split"]
-        split["parts"][rng.integers(len(split["parts"]))] = 0
+        split = _pick(rng, [s for s in splits if "device" in s])
+        if split:
+            split["parts"][rng.integers(len(split["parts"]))] = 0
+        return split is not None
+    elif kind == "box shrunk":
+        split = _pick(rng, [s for s in splits if "uav" in s])
+        if split:
+            split["at"] += float(rng.choice([-1, 1]) * 10 ** rng.uniform(0, 3))
+        return split is not None
     elif kind == "options left out":
-        node = nodes[0]
-        if "left" in node or "numbers" not in node:
-            return None
-        node["left"] = [0] * len(other["options"])
-    elif kind == "power":
-        sends = [k for k, p in enumerate(other["plan"]["power_W"]) if p > 0]
-        if not sends:
-            return None
-        other["plan"]["power_W"][rng.choice(sends)] = float(rng.uniform(1.01, 10))
-    elif kind == "position":
-        other["plan"]["uav_xy_m"][0][0] += float(rng.uniform(150, 1000))
+        node = _pick(rng, [n for n in nodes if "left" not in n])
+        row = rng.integers(len(proof["root"]))
+        node["left"] = [0 if k == row else -1 for k in range(len(proof["root"]))]
+    elif kind == "loads left out":
+        node = _pick(rng, [n for n in nodes if "span" in n])
+        if node:
+            node["span"][rng.integers(len(node["span"]))] = [1, 1]
+        return node is not None
+    return True
+
+
+def _change_numbers(proof: dict[str, Any], kind: str, rng: np.random.Generator) -> bool:
+    """Change a number of the point, the multipliers or the lines of a node, in place."""
+    given = _pick(rng, [n["numbers"] for n in proof["nodes"] if "numbers" in n])
+    values = given[kind] if given else None
+    if not values:
+        return False
+    row = _pick(rng, values)
+    if isinstance(row, list):
+        at = int(rng.integers(1, 4) + 2) if kind == "lines" else len(row) - 1
+        row[at] += float(rng.normal() * 10 ** rng.uniform(-4, 2))
+    else:
+        at = int(rng.integers(len(values)))
+        values[at] += float(rng.normal() * 10 ** rng.uniform(-4, 2))
+    return True
+
+
+TREE = [
+    "leaf without numbers",
+    "leaf dropped",
+    "last node",
+    "child twice",
+    "part left out",
+    "box shrunk",
+    "options left out",
+    "loads left out",
+]
+NUMBERS = ["near", "power", "place", "late", "discs", "dual", "lines"]
+
+
+def _changed(proof: dict[str, Any], kind: str, rng: np.random.Generator) -> dict[str, Any] | None:
+    other = copy.deepcopy(proof)
+    change = _change_tree if kind in TREE else _change_numbers
+    return other if change(other, kind, rng) else None
+
+
+def _boasting(instance: Instance, proof: dict[str, Any], rng: np.random.Generator) -> Any:
+    """A proof with a plan dearer than the known one, and a bound between both: it is false."""
+    other = copy.deepcopy(proof)
+    plan = other["plan"]
+    sends = [k for k, p in enumerate(plan["power_W"]) if p > 0.02]
+    k = _pick(rng, sends)
+    plan["power_W"][k] *= 0.5
+    with np.errstate(all="ignore"):
+        model = Model(instance, 0, False)
+        other["cost"] = cost_of(model, decision(model, plan))
+    if not other["cost"] > proof["cost"] * (1 + 1e-6):
+        return None
+    share = rng.uniform(1e-6, 1)
+    other["bound"] = proof["cost"] + share * (other["cost"] - proof["cost"])
     return other
 
 
-KINDS = [
-    "bound",
-    "cost",
-    "last node",
-    "more nodes",
-    "no numbers",
-    "part left out",
-    "power",
-    "position",
-]
-
-
 def _attack(proven: list[Proven], rounds: int, seed: int) -> int:
+    """Altered proofs: those of what is false are refused, others prove no more than was proven."""
     rng, count = np.random.default_rng(seed), 0
     for _ in range(rounds):
         for instance, proof in proven:
-            for kind in KINDS:
-                other = _tampered(proof, kind, rng)
+            for kind in TREE + NUMBERS:
+                other = _changed(proof, kind, rng)
                 if other is None:
                     continue
                 count += 1
-                if kind in ("no numbers", "part left out"):
-                    # legitimate only where the region is empty or closed without them
-                    _accepted_only_if_true(instance, proof, other)
-                else:
-                    assert _refused(instance, other), kind
+                if not _refused(instance, other):
+                    assert other["bound"] == proof["bound"] <= verify(instance, proof).cost
+                false = _boasting(instance, other, rng)
+                if false is not None:
+                    count += 1
+                    assert _refused(instance, false), kind
+            for claim in _false_claims(proof, rng):
+                count += 1
+                assert _refused(instance, {**copy.deepcopy(proof), **claim}), claim
     return count
 
 
-def _accepted_only_if_true(
-    instance: Instance, proof: dict[str, Any], other: dict[str, Any]
-) -> None:
-    """A weaker proof of the same bound may hold; then it proves nothing that was not true."""
-    if not _refused(instance, other):
-        result = verify(instance, other)
-        assert result.bound <= proof["bound"]
-        assert result.bound <= result.cost
+def _false_claims(proof: dict[str, Any], rng: np.random.Generator) -> list[dict[str, Any]]:
+    """What an altered bound, cost or plan claims."""
+    plan = proof["plan"]
+    sends = [k for k, p in enumerate(plan["power_W"]) if p > 0]
+    louder, away = copy.deepcopy(plan), copy.deepcopy(plan)
+    louder["power_W"][_pick(rng, sends)] = float(rng.uniform(1.01, 10))
+    away["uav_xy_m"][0][0] += float(rng.uniform(150, 1000))
+    size = 10 ** rng.uniform(-7, 0)
+    return [
+        {"bound": proof["cost"] * (1 + size)},
+        {"cost": proof["cost"] * (1 - size)},
+        {"plan": louder},
+        {"plan": away},
+        {"plan": None, "cost": None},
+        {"instance_sha256": "0" * 64},
+        {"nodes": []},
+    ]
 
 
 def test_altered_proofs_are_refused(proven: list[Proven]) -> None:
-    assert _attack(proven, 2, seed=1) >= 100
+    assert _attack(proven[::3], 1, seed=1) >= 60
 
 
 @pytest.mark.slow
-def test_thousands_of_altered_proofs_are_refused(proven: list[Proven]) -> None:
-    assert _attack(proven, 25, seed=2) >= 1000
-
-
-def test_other_numbers_prove_at_most_what_is_true(proven: list[Proven]) -> None:
-    """Any numbers give a bound: however they are altered, none lies above the plan."""
-    rng = np.random.default_rng(3)
-    refused = 0
-    for instance, proof in proven:
-        for _ in range(5):
-            other = copy.deepcopy(proof)
-            for node in other["nodes"]:
-                if "numbers" in node:
-                    given = node["numbers"]
-                    for name in ("power", "late"):
-                        noise = rng.normal(size=len(given[name])) * 10 ** rng.uniform(-3, 1)
-                        given[name] = (np.array(given[name]) + noise).tolist()
-                    given["prices"] = [
-                        [k, o, *(x + rng.normal() for x in three)]
-                        for k, o, *three in given["prices"]
-                    ]
-            refused += _refused(instance, other)
-            other["bound"] = proof["cost"] * (1 - 1e-12)
-            assert _refused(instance, other)
-    assert refused > 0
+def test_a_thousand_altered_proofs_are_refused(proven: list[Proven]) -> None:
+    assert _attack(proven, 6, seed=2) >= 1000
 
 
 def test_another_instance_is_refused(proven: list[Proven]) -> None:
     with pytest.raises(ProofError, match="another instance"):
         verify(proven[0][0], proven[1][1])
+    other = {**proven[1][1], "instance_sha256": proven[0][0].content_sha256}
+    assert _refused(proven[0][0], other)
 
 
 def test_files(proven: list[Proven], tmp_path: Any) -> None:
@@ -173,23 +262,3 @@ def test_files(proven: list[Proven], tmp_path: Any) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ProofError, match="no proof"):
         read_proof(path)
-
-
-def test_the_verifier_needs_no_solver() -> None:
-    code = (
-        "import sys, satedge.verify.proof as _; "
-        "sys.exit(any(m.split('.')[0] in ('minlp', 'numba') for m in sys.modules))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_intervals_hold_the_true_values() -> None:
-    """Against fifty digits."""
-    getcontext().prec = 50
-    rng = np.random.default_rng(4)
-    for x in rng.uniform(-60, 60, 300).tolist():
-        found, y = interval.exp(x), abs(x) + 1e-3
-        assert Decimal(float(found.lo)) <= Decimal(x).exp() <= Decimal(float(found.hi))
-        logs, ones = interval.log(y), interval.log1p(y)
-        assert Decimal(float(logs.lo)) <= Decimal(y).ln() <= Decimal(float(logs.hi))
-        assert Decimal(float(ones.lo)) <= (1 + Decimal(y)).ln() <= Decimal(float(ones.hi))

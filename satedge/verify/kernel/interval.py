@@ -31,7 +31,6 @@ class Interval:
     """Arrays lo <= hi of one shape, with the true values between them."""
 
     __array_ufunc__ = None
-    __slots__ = ("hi", "lo")
 
     def __init__(self, lo: Any, hi: Any = None) -> None:
         self.lo = np.asarray(lo, float)
@@ -47,11 +46,8 @@ class Interval:
         b = of(other)
         return Interval(down(self.lo + b.lo), up(self.hi + b.hi))
 
-    __radd__ = __add__
-
     def __sub__(self, other: Any) -> Interval:
-        b = of(other)
-        return Interval(down(self.lo - b.hi), up(self.hi - b.lo))
+        return self + -of(other)
 
     def __rsub__(self, other: Any) -> Interval:
         return of(other) - self
@@ -59,35 +55,25 @@ class Interval:
     def __mul__(self, other: Any) -> Interval:
         b = of(other)
         ends = (self.lo * b.lo, self.lo * b.hi, self.hi * b.lo, self.hi * b.hi)
-        low = np.minimum(np.minimum(ends[0], ends[1]), np.minimum(ends[2], ends[3]))
-        high = np.maximum(np.maximum(ends[0], ends[1]), np.maximum(ends[2], ends[3]))
-        return Interval(down(low), up(high))
+        return Interval(down(np.minimum.reduce(ends)), up(np.maximum.reduce(ends)))
 
-    __rmul__ = __mul__
+    __radd__, __rmul__ = __add__, __mul__
 
     def __truediv__(self, other: Any) -> Interval:
         """By what is positive; NaN elsewhere."""
         b = of(other)
-        with np.errstate(all="ignore"):
-            one = Interval(down(1.0 / b.hi), up(1.0 / b.lo))
-        bad = ~(b.lo > 0)
-        return self * Interval(np.where(bad, np.nan, one.lo), np.where(bad, np.nan, one.hi))
-
-    def __rtruediv__(self, other: Any) -> Interval:
-        return of(other) / self
+        low, high = down(1.0 / b.hi), up(1.0 / b.lo)
+        return self * Interval(np.where(b.lo > 0, low, np.nan), np.where(b.lo > 0, high, np.nan))
 
     def sum(self, axis: int = -1) -> Interval:
         """n terms: any order of additions errs by less than n eps times the sum of sizes."""
-        n = self.lo.shape[axis]
-        error = (n + 2) * 2.0**-52
-        low, high = self.lo.sum(axis), self.hi.sum(axis)
-        low = down(low - error * np.abs(self.lo).sum(axis))
-        return Interval(low, up(high + error * np.abs(self.hi).sum(axis)))
+        error = (self.lo.shape[axis] + 2) * 2.0**-52
+        low = self.lo.sum(axis) - error * np.abs(self.lo).sum(axis)
+        return Interval(down(low), up(self.hi.sum(axis) + error * np.abs(self.hi).sum(axis)))
 
     def square(self) -> Interval:
         """x^2, never negative."""
-        product = self * self
-        return Interval(np.maximum(product.lo, 0.0), product.hi)
+        return maximum(self * self, 0.0)
 
 
 def of(value: Any) -> Interval:
@@ -95,46 +81,41 @@ def of(value: Any) -> Interval:
     return value if isinstance(value, Interval) else Interval(value)
 
 
-def _widened(low: Array, high: Array) -> Interval:
+def _rising(function: Any, x: Any) -> Interval:
+    """An exponential or a logarithm; NaN where there is none."""
+    low, high = function(of(x).lo), function(of(x).hi)
     return Interval(down(low - _ULPS * np.abs(low)), up(high + _ULPS * np.abs(high)))
 
 
 def exp(x: Any) -> Interval:
-    x = of(x)
-    found = _widened(np.exp(x.lo), np.exp(x.hi))
-    return Interval(np.maximum(found.lo, 0.0), found.hi)
+    return maximum(_rising(np.exp, x), 0.0)
 
 
 def log(x: Any) -> Interval:
-    """Of what is positive; NaN below."""
-    x = of(x)
-    with np.errstate(all="ignore"):
-        return _widened(np.log(x.lo), np.log(x.hi))
+    return _rising(np.log, x)
 
 
 def log1p(x: Any) -> Interval:
-    x = of(x)
-    with np.errstate(all="ignore"):
-        return _widened(np.log1p(x.lo), np.log1p(x.hi))
+    return _rising(np.log1p, x)
 
 
 def sqrt(x: Any) -> Interval:
-    x = of(x)
-    return Interval(
-        np.maximum(down(np.sqrt(np.maximum(x.lo, 0.0))), 0.0), up(np.sqrt(np.maximum(x.hi, 0.0)))
-    )
+    """Of what is not negative but for rounding."""
+    x = maximum(x, 0.0)
+    return maximum(Interval(down(np.sqrt(x.lo)), up(np.sqrt(x.hi))), 0.0)
 
 
 def maximum(a: Any, b: Any) -> Interval:
-    a, b = of(a), of(b)
-    return Interval(np.maximum(a.lo, b.lo), np.maximum(a.hi, b.hi))
+    return Interval(np.maximum(of(a).lo, of(b).lo), np.maximum(of(a).hi, of(b).hi))
 
 
-def minimum(a: Any, b: Any) -> Interval:
-    a, b = of(a), of(b)
-    return Interval(np.minimum(a.lo, b.lo), np.minimum(a.hi, b.hi))
+def append(a: Any, b: Any, axis: int = -1) -> Interval:
+    """`a` with one more entry along an axis, b."""
+    n = of(a).lo.shape[axis]
+    return Interval(np.insert(of(a).lo, n, of(b).lo, axis), np.insert(of(a).hi, n, of(b).hi, axis))
 
 
 def where(condition: NDArray[np.bool_], a: Any, b: Any) -> Interval:
-    a, b = of(a), of(b)
-    return Interval(np.where(condition, a.lo, b.lo), np.where(condition, a.hi, b.hi))
+    return Interval(
+        np.where(condition, of(a).lo, of(b).lo), np.where(condition, of(a).hi, of(b).hi)
+    )
