@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,9 @@ import pytest
 
 from minlp.branch_and_bound.proof import prove_slot
 from minlp.branch_and_bound.search import Limits
-from satedge.paths import INSTANCES
+from satedge.commands.proofs import GAP as GAP_OF_RECORDS
+from satedge.commands.proofs import make
+from satedge.paths import INSTANCES, RECORDS
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
 from satedge.verify.kernel.model import Model
@@ -262,3 +267,34 @@ def test_files(proven: list[Proven], tmp_path: Any) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ProofError, match="no proof"):
         read_proof(path)
+
+
+def test_the_committed_sample_is_listed_and_verifies() -> None:
+    listed = json.loads((RECORDS / "PROOFS.json").read_text())
+    paths = sorted((RECORDS / "proofs").glob("*.json.gz"))
+    assert len(paths) >= 3
+    for path in paths:
+        name = path.name.removesuffix(".json.gz")
+        entry = listed[name]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["proof_sha256"]
+        instance = read_instance(INSTANCES / entry["suite"] / f"{name}.json")
+        result = verify(instance, read_proof(path))
+        assert result.valid, result.reason
+        assert result.gap == pytest.approx(entry["gap"], rel=1e-5)
+
+
+def test_proofs_of_a_suite_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, listed = tmp_path / "proofs", tmp_path / "PROOFS.json"
+    some = [read_instance(path) for path in sorted((INSTANCES / "tiny").glob("*.json"))[:2]]
+    monkeypatch.setattr("satedge.bench.study.suites.load_suite", lambda _name: some)
+    assert make(folder, ["tiny"], listed) == []
+    first = listed.read_text()
+    entry = json.loads(first)[some[0].name]
+    assert entry["gap"] <= GAP_OF_RECORDS * 1.001
+    kept = folder / f"{some[0].name}.json.gz"
+    before = kept.stat().st_mtime_ns
+    (folder / f"{some[1].name}.json.gz").write_bytes(b"altered")
+    assert make(folder, ["tiny"], listed) == []
+    assert kept.stat().st_mtime_ns == before
+    assert json.loads(listed.read_text()).keys() == json.loads(first).keys()
+    assert verify(some[1], read_proof(folder / f"{some[1].name}.json.gz")).valid
