@@ -217,6 +217,10 @@ def enter(checked: Checked) -> int:
     if not records:
         raise RecordError(f"{suite}: no records are kept of it")
     instances = {i.name: i for i in load_suite(suite)}
+    if any(instance.n_slots > 1 for instance in instances.values()):
+        raise RecordError(
+            f"{suite}: references of episodes are causal plans; no folder shows that its own are"
+        )
     before = dict(records)
     for f in checked.plans:
         bound = f.own_bound if f.proved else None

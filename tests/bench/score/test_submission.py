@@ -13,7 +13,7 @@ import pytest
 
 from satedge.bench.methods.table import MethodError, find, load
 from satedge.bench.score import submission as submissions
-from satedge.bench.score.best_known import Record, plan_of, read_records
+from satedge.bench.score.best_known import Record, RecordError, plan_of, read_records
 from satedge.bench.score.hand_in import Solved, hand_in, origin, plans_in, run_method
 from satedge.bench.score.submission import Finding, check_submission, enter, run_again
 from satedge.bench.study.suites import load_suite
@@ -92,6 +92,14 @@ def test_a_better_plan_is_said_to_be_and_entered(
     assert best is not None
     assert best.who == "Somebody (handed in)"
     assert [mark.who for mark in written[name].history] == ["poor"]
+
+
+def test_plans_of_episodes_are_entered_into_no_records(greedy: Path) -> None:
+    """They may know later slots: a record of an episode is what causal plans are compared with."""
+    found = check_submission(greedy)
+    episodes = dataclasses.replace(found.submission, suite="paper")
+    with pytest.raises(RecordError, match=r"paper: references of episodes are causal plans"):
+        enter(dataclasses.replace(found, submission=episodes))
 
 
 def test_what_is_refused_says_why(folder: Path) -> None:
