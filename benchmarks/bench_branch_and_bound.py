@@ -1,7 +1,7 @@
 """How fast branch and bound certifies: `python benchmarks/bench_branch_and_bound.py`.
 
     --quick   a few slots of each case
-    --hard    the open cases instead: leakage 1, K = 20 and K = 30, larger contended slots
+    --hard    the open cases instead: leakage 1, K = 20 to 100, larger contended slots
     --causes  instead, of the slots at leakage 1 how many no plan can serve in time, and why
     --only    cases whose name holds this text
 
@@ -69,6 +69,10 @@ def opened(quick: bool) -> list[Case]:
         ("K=20 balanced to 1e-2", drawn("balanced", many, n_devices=20), 1e-2, 60),
         ("K=30 to 1e-3", drawn("paper", many, n_devices=30), 1e-3, 60),
         ("K=30 balanced to 1e-2", drawn("balanced", many, n_devices=30), 1e-2, 60),
+        ("K=50 to 1e-3", drawn("paper", few, n_devices=50), 1e-3, 60),
+        ("K=50, M=6, N=8, to 1e-3", drawn("paper", few, **fleet | {"n_devices": 50}), 1e-3, 60),
+        ("K=100 to 1e-2", drawn("paper", few, n_devices=100), 1e-2, 60),
+        ("leakage 1, K=20, to 1e-2", drawn("paper", few, n_devices=20, **loud), 1e-2, 60),
         ("contended, leakage 1, 1e-2", drawn("contended", many, **loud), 1e-2, 60),
         ("contended K=20 to 1e-2", drawn("contended", few, **fleet), 1e-2, 60),
         ("the same balanced, 1e-2", drawn("contended-balanced", few, **fleet), 1e-2, 60),
