@@ -82,7 +82,8 @@ def evaluate_node(
     """Bound a node over a tightened region. `start` (n + 2M,) is where the solver begins.
 
     With shared compute the parent's choice `before` (n,) and load prices `dual` (n,) are where its
-    choice and the load problem begin. The bound holds whatever happened to the solver; it may stop
+    choice and the load problem begin. Where one choice leaves too much, `slopes` are improved by at
+    most so many `steps`; they have no rows where none are known. The bound holds whatever happened to the solver; it may stop
     early once the bound reaches `cutoff`, and aims at an absolute accuracy of `gap`. Options and
     loads proven to pass the cutoff are dropped from the region, in place.
     """
@@ -93,13 +94,12 @@ def evaluate_node(
     best = priced(data, region, around, choice, power_low, start, dual, cutoff, gap)
     dual = best.assigned.dual
     if best.lower_bound < cutoff and best.lost.sum() > gap:
-        other, dual = best.cheaper, best.assigned.dual
+        other = best.cheaper
         around = core_around(data, allowed, other)
         found = priced(data, region, around, other, power_low, start, dual, cutoff, gap)
         if found.lower_bound > best.lower_bound:
             best, choice = found, other
-    core = best.core
-    lower_bound = best.lower_bound
+    core, lower_bound = best.core, best.lower_bound
     if steps > 0 and lower_bound < cutoff < np.inf and best.lost.sum() > gap:
         begin = copied(slopes)
         if slopes.power.shape[0] == 0:
