@@ -81,11 +81,12 @@ def evaluate_node(
 ) -> Evaluation:
     """Bound a node over a tightened region. `start` (n + 2M,) is where the solver begins.
 
-    With shared compute the parent's choice `before` (n,) and load prices `dual` (n,) are where its
-    choice and the load problem begin. Where one choice leaves too much, `slopes` are improved by at
-    most so many `steps`; they have no rows where none are known. The bound holds whatever happened to the solver; it may stop
-    early once the bound reaches `cutoff`, and aims at an absolute accuracy of `gap`. Options and
-    loads proven to pass the cutoff are dropped from the region, in place.
+    With shared compute the parent's choice `before` (n,) and load prices `dual` (n,) are where
+    its choice and the load problem begin. Where one choice leaves too much, `slopes` are improved
+    by at most so many `steps`; they have no rows where none are known. The bound holds whatever
+    happened to the solver; it may stop early once the bound reaches `cutoff`, and aims at an
+    absolute accuracy of `gap`. Options and loads proven to pass the cutoff are dropped from the
+    region, in place.
     """
     allowed, boxes, n = region.allowed, region.boxes, before.shape[0]
     choice = round_choice(data, allowed, before, *split_point(data, start, boxes))
