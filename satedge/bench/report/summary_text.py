@@ -108,9 +108,10 @@ def _certified(best: Line) -> str:
     """How near the optimum the best is proved to be, of the whole and of the controllable cost."""
     if not math.isfinite(best.gap):
         return ""
+    mean, worst = (percent(gap).removeprefix("under ") for gap in (best.gap, best.gap_max))
     return (
-        f", certified to lie within {percent(best.gap)} of the optimum on average and "
-        f"{percent(best.gap_max)} at worst ({percent(best.controllable_gap)} of the controllable "
+        f", certified to lie within {mean} of the optimum on average and "
+        f"{worst} at worst ({percent(best.controllable_gap)} of the controllable "
         "cost)"
     )
 
