@@ -57,9 +57,9 @@ DEEPEST, DOUBT = 12, 3
 ROOT_STEPS, FIRST_STEPS, NODE_STEPS = 150, 60, 20
 
 #: Slopes are improved in slots of more devices, or once a search has had so many nodes, at nodes
-#: that lack at least a share of the incumbent, by whether servers are shared: elsewhere cheap nodes
-#: are quicker. They close little where servers are shared.
-FEW, LONG, WORTH = 12, 2000, {False: 1e-3, True: 0.0}
+#: that lack at least a share of the incumbent; by whether servers are shared. Elsewhere many cheap
+#: nodes are quicker; they close little where servers are shared.
+FEW, LONG, WORTH = {False: 36, True: 12}, 2000, {False: 1e-3, True: 0.0}
 
 #: Seconds between points of the trace.
 NOTE_S = 0.1
@@ -230,7 +230,7 @@ class Search:
 
     def _steps(self, start: Start, bound: float) -> int:
         """How long to look for better slopes at a child of a node of this bound."""
-        short = len(self.data.n_options) <= FEW and self.nodes < LONG
+        short = len(self.data.n_options) <= FEW[self.data.shared] and self.nodes < LONG
         if self.recorder or short or self._target() - bound < WORTH[self.data.shared] * self.upper:
             return 0
         if len(start.slopes.power):
