@@ -137,9 +137,7 @@ def phase_interval_deg(
     _check_design(n_satellites, planes, altitude_m, min_elevation_deg)
     per_plane = max(n_satellites // planes, 1)
     index = np.arange(n_satellites)
-    across_rad = (
-        np.deg2rad(plane_spacing_deg) * (index // per_plane) - cross_track_m / EARTH_RADIUS_M
-    )
+    across_rad = _across_rad(index // per_plane, plane_spacing_deg, cross_track_m)
     half_rad, far = _half_pass(altitude_m, min_elevation_deg, across_rad)
     seen = half_rad >= 0
     centre_rad = np.deg2rad(spacing_deg) * (index % per_plane) + np.where(far, np.pi, 0.0)
@@ -173,8 +171,8 @@ def seen_phase_deg(
     if not (window > 0).any():
         return float("nan")
     n, per_plane = int(window.argmax()), n_satellites // planes
-    across_rad = np.deg2rad(plane_spacing_deg) * (n // per_plane) - cross_track_m / EARTH_RADIUS_M
-    half_rad, far = _half_pass(altitude_m, min_elevation_deg, np.array([across_rad]))
+    across_rad = _across_rad(np.array([n // per_plane]), plane_spacing_deg, cross_track_m)
+    half_rad, far = _half_pass(altitude_m, min_elevation_deg, across_rad)
     past_rad = float(half_rad[0] - window[n] * 2 * np.pi / period_s(altitude_m))
     past_deg = np.rad2deg(past_rad) + (180.0 if far[0] else 0.0)
     return float(past_deg + spacing_deg * (n % per_plane))
@@ -206,6 +204,12 @@ def _seen_from_site(
     up_m = radius_m * cos_central - EARTH_RADIUS_M
     out_m = radius_m * sin_central
     return np.rad2deg(np.arctan2(up_m, out_m)), np.hypot(up_m, out_m)
+
+
+def _across_rad(plane: npt.NDArray[np.int64], spacing_deg: float, cross_track_m: float) -> Floats:
+    """Angles from the site to the tracks of planes (N,)."""
+    angle: Floats = np.deg2rad(spacing_deg) * plane - cross_track_m / EARTH_RADIUS_M
+    return angle
 
 
 def _half_pass(
