@@ -99,7 +99,7 @@ def evaluate_node(
         around = core_around(data, allowed, other)
         found = priced(data, region, around, other, power_low, start, dual, cutoff, gap)
         if found.lower_bound > best.lower_bound:
-            best, choice = found, other
+            best, choice, dual = found, other, found.assigned.dual
     core, lower_bound = best.core, best.lower_bound
     if steps > 0 and lower_bound < cutoff < np.inf and best.lost.sum() > gap:
         begin = copied(slopes)

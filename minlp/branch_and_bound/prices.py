@@ -71,15 +71,14 @@ def price_options(
             drift = _position_gain(data, problem, boxes, point, k, y)
             costs_of(seen, k, wanted, spans, slopes[k], pay, work, found)
         for o in range(data.n_options[k]):
-            if core[k] >> o & 1 == 0:
-                if wanted >> o & 1:
-                    for c in range(found.cost.shape[2]):
-                        found.cost[k, o, c] = _lowered(found.cost[k, o, c], paid + drift, size)
-            elif data.receiver[k, o] == NOT_SENT or not data.shared:
-                found.cost[k, o] = 0.0
-            else:
+            if wanted >> o & 1:
                 for c in range(found.cost.shape[2]):
                     found.cost[k, o, c] = _lowered(found.cost[k, o, c], paid + drift, size)
+            if core[k] >> o & 1 == 0:
+                continue
+            if data.receiver[k, o] == NOT_SENT or not data.shared:
+                found.cost[k, o] = 0.0
+            else:
                 found.cost[k, o, loads[data.server[k, o]] - 1] = 0.0
     return found.cost
 
