@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from minlp.branch_and_bound import solve as branch_and_bound
-from minlp.heuristics.independent_bound import independent
+from minlp.heuristics.independent_bound import solve as independent
 from minlp.horizon import solve as horizon
 from satedge.bench.methods.table import find, load
 from satedge.bench.score import best_known
