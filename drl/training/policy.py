@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as unpacked
-from torch import nn
+from torch import Tensor, nn
 
 from drl.agents.registry import METHODS, build_actor
 from drl.core.layout import Sizes
@@ -81,13 +81,22 @@ class Policy:
         return decode(slot.scenario, server[0].numpy(), continuous[0].numpy(), at)
 
 
+def stored(actor: nn.Module, run: int) -> dict[str, Tensor]:
+    """The weights of one run of an actor as a file holds them: half precision, on the CPU."""
+    return {k: v[run : run + 1].half().cpu() for k, v in actor.state_dict().items()}
+
+
+def put(actor: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Give an actor of one run weights that are `stored`; it reckons in single precision."""
+    actor.load_state_dict({name: value.float() for name, value in weights.items()})
+
+
 def save(path: Path, actor: nn.Module, run: int, provenance: dict[str, Any]) -> None:
-    """Write the weights of one run of an actor, half precision, with their provenance.
+    """Write the weights of one run of an actor, as `stored` has them, with their provenance.
 
     `provenance` must hold what `Origin` names but the hash; hashes and format are added.
     """
-    weights = {k: v[run : run + 1].half() for k, v in actor.state_dict().items()}
-    data = packed(weights, json.dumps(FORMAT))
+    data = packed(stored(actor, run), json.dumps(FORMAT))
     text = FORMAT | {"sha256": _sha256(data)} | provenance
     keep(path, data, (json.dumps(sealed(text), indent=1) + "\n").encode())
 
@@ -134,7 +143,7 @@ def load(name: str, preset: str = "paper") -> Policy:
         weights = unpacked(data)
         scenario = Scenario.from_dict(provenance["scenario"])
         actor = restore_actor(provenance, scenario)
-        actor.load_state_dict(_checked(weights, weights_path))
+        put(actor, _checked(weights, weights_path))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, PolicyError):
             raise
@@ -143,12 +152,12 @@ def load(name: str, preset: str = "paper") -> Policy:
     return Policy(actor, Encoder(scenario), provenance)  # type: ignore[arg-type]
 
 
-def _checked(weights: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
-    """Weights in single precision. Raises PolicyError for numbers that no training leaves."""
+def _checked(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The same weights. Raises PolicyError for numbers that no training leaves."""
     for name, value in weights.items():
         if value.dtype != torch.float16 or not bool(value.isfinite().all()):
             raise PolicyError(f"{path}: {name}: allowed are finite numbers of half precision")
-    return {name: value.float() for name, value in weights.items()}
+    return weights
 
 
 def restore_actor(provenance: dict[str, Any], scenario: Scenario) -> nn.Module:
