@@ -16,7 +16,7 @@ from satedge.bench.report.page_data import embed, page_data
 from satedge.bench.report.summary_text import headlines, sentences
 from satedge.bench.report.tables import Column, Table, page
 from satedge.bench.run.store import Store
-from satedge.bench.score.paper_claims import Claim
+from satedge.bench.score.claims.paper import Claim
 from satedge.bench.score.score import DEFINITIONS
 from satedge.bench.score.summary import Line
 

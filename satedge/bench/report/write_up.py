@@ -13,6 +13,7 @@ from satedge.bench.report.comparison import (
     README,
     TERMINAL,
     all_columns,
+    claim_parts,
     claims_table,
     comparison,
 )
@@ -20,12 +21,11 @@ from satedge.bench.report.pairwise import all_pairs
 from satedge.bench.report.supplementary import supplementary
 from satedge.bench.report.tables import Table
 from satedge.bench.run.store import Store, slug
-from satedge.bench.score.paper_claims import Claim, claims
+from satedge.bench.score.claims.paper import Claim, claims
 from satedge.bench.score.score import score
 from satedge.bench.score.summary import Line, summarise
-from satedge.bench.score.sweeps import sweeps
 from satedge.bench.score.training_logs import trainings
-from satedge.bench.score.verify import findings, primal_integrals, slot_costs
+from satedge.bench.score.verify import findings, primal_integrals, satellite_shares, slot_costs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,7 +66,8 @@ def write(store: Store, report: bool = True) -> WriteUp:
     scored["primal_s"] = primal_integrals(store, scored)
     scored["slot_costs"] = slot_costs(store, scored)
     lines = summarise(scored)
-    stated = claims(lines, sweeps(scored), trainings(scored))
+    scored["by_satellites"] = satellite_shares(store, scored)
+    stated = claims(scored, trainings(scored), store.root.name)
     more = supplementary(store, scored, lines)
     files = [*write_comparison(store, lines, stated), *write_supplementary(store, more)]
     files.append(_write_csv(store, all_pairs(scored, lines)))
@@ -82,9 +83,11 @@ def write(store: Store, report: bool = True) -> WriteUp:
 
 
 def write_comparison(store: Store, lines: list[Line], stated: list[Claim]) -> list[Path]:
-    """tables/comparison.csv, .md and .tex; and claims.md where the paper says something."""
+    """tables/comparison.csv, .md and .tex; and claims.md with claims-parts.csv where the paper
+    says something."""
     if stated:
         store.write_text("tables/claims.md", tables.markdown([claims_table(stated)]))
+        _write_csv(store, claim_parts(stated))
     markdown = tables.markdown(comparison(lines, README))
     latex = tables.latex(comparison(lines, PAPER, remarks=False))
     return [
@@ -116,7 +119,7 @@ def show(written: WriteUp, out: Console, wide: bool = False) -> None:
     for table in comparison(written.lines, TERMINAL):
         tables.show(table, out, wide)
     for claim in written.claims:
-        text = f"{claim.figure}, {claim.paper}: {claim.ours}"
+        text = f"{claim.figure}, {claim.paper} ({claim.policies}): {claim.ours}"
         out.print(f"{escape(text)}  [bold]{claim.verdict}[/]")
     for reason in _reasons(written.lines):
         out.print(f"[yellow]{escape(reason)}[/]")

@@ -165,14 +165,53 @@ class Ratio:
     there is no interval."""
 
 
+def ratio_of_samples(ours: ArrayLike, theirs: ArrayLike) -> Ratio:
+    """mean(ours) / mean(theirs) - 1 of two independent samples of positive means, by the logarithm.
+
+    Welch's interval for the difference of the relative values; none of a single value.
+    """
+    from scipy.stats import t
+
+    sides = [np.asarray(v, float) for v in (ours, theirs)]
+    means = [float(x.mean()) if x.size else np.nan for x in sides]
+    if not all(m > 0 and np.isfinite(m) for m in means):
+        return Ratio(Interval(np.nan, np.nan, np.nan), np.nan)
+    log = float(np.log(means[0] / means[1]))
+    if any(x.size < 2 for x in sides):
+        return Ratio(Interval(float(np.expm1(log)), np.nan, np.nan), np.nan)
+    parts = [
+        (float((x / m).var(ddof=1)) / x.size, x.size - 1) for x, m in zip(sides, means, strict=True)
+    ]
+    variance, freedom = _satterthwaite(parts)
+    if variance <= ROUNDING**2:
+        same = abs(log) <= ROUNDING
+        return Ratio(Interval(*[float(np.expm1(log))] * 3), 1.0 if same else 0.0)
+    spread = variance**0.5
+    half = float(t.ppf(0.5 + CONFIDENCE / 2, freedom)) * spread
+    ends = (float(np.expm1(v)) for v in (log, log - half, log + half))
+    return Ratio(Interval(*ends), float(2 * t.sf(abs(log) / spread, freedom)))
+
+
+def equivalent(ratio: Interval, margin: float) -> bool:
+    """A ratio of means less 1 is shown to be less than `margin` from 0, either way.
+
+    Two one-sided tests (Schuirmann 1987) at 2.5 % each: the 95 % interval lies inside.
+    """
+    return ratio.high < margin and ratio.low > 1 / (1 + margin) - 1
+
+
 def ratio_of_means(
-    ours: ArrayLike, theirs: ArrayLike, draw_seeds: tuple[bool, bool] = (False, False)
+    ours: ArrayLike,
+    theirs: ArrayLike,
+    draw_seeds: tuple[bool, bool] = (False, False),
+    same_seeds: bool = False,
 ) -> Ratio:
     """mean(ours) / mean(theirs) - 1, by the logarithm, with a two-way bootstrap interval.
 
     Both (seeds, episodes), of the same episodes and any numbers of seeds. Every resample draws
     episodes, the same for both, and, of either where `draw_seeds` says so, seeds (Owen 2007):
-    training another seed would change all its episodes. Other seeds are averaged.
+    training another seed would change all its episodes. Other seeds are averaged. `same_seeds`:
+    row by row both are of the same policy, as at two points of a sweep, and drawn together.
 
     Percentiles of few seeds lie too close together. The interval is as wide as that of Student's
     t for the variance by episodes and by seeds together, with the degrees of freedom of
@@ -192,12 +231,17 @@ def ratio_of_means(
     log = float(np.log(means[0] / means[1]))
     n_episodes = sides[0].shape[1]
     drawn_sides = [x for x, drawn in zip(relative, draw_seeds, strict=True) if drawn]
+    if same_seeds and drawn_sides:
+        drawn_sides = [relative[0] - relative[1]]
     if n_episodes < 2 or any(len(x) < 2 for x in drawn_sides):
         return Ratio(Interval(float(np.expm1(log)), np.nan, np.nan), np.nan)
     spread, freedom = _two_way(relative, drawn_sides)
     resampled = log + np.concatenate(
         [
-            np.log(_means(relative[0], w[1], w[0]) / _means(relative[1], w[2], w[0]))
+            np.log(
+                _means(relative[0], w[1], w[0])
+                / _means(relative[1], w[1 if same_seeds else 2], w[0])
+            )
             for w in _resamples(n_episodes, *map(len, relative))
         ]
     )

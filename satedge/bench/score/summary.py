@@ -188,13 +188,13 @@ def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def by_seed(part: pd.DataFrame, column: str = "cost") -> pd.DataFrame:
+def by_seed(part: pd.DataFrame, column: str = "cost", by: str = "instance_sha256") -> pd.DataFrame:
     """(seeds, instances) values of one line, on the instances on which every seed has a plan.
 
-    Several runs of a seed on an instance count as their mean.
+    Several runs of a seed on an instance count as their mean. `by`: what tells instances apart.
     """
     plans = part[part["usable"]]
-    means = plans.groupby(["seed", "instance_sha256"])[column].mean()
+    means = plans.groupby(["seed", by])[column].mean()
     return means.unstack().dropna(axis=1)
 
 

@@ -52,11 +52,20 @@ def places() -> dict[str, tuple[str, float]]:
     return found
 
 
+def placed(scored: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `axis` ("" where on no sweep), `value` and `draw`, the same at every value."""
+    known, names = places(), scored["instance"].str.partition("@")[0]
+    where = [known.get(name, ("", 0.0)) for name in names]
+    return scored.assign(
+        axis=[axis for axis, _ in where],
+        value=[value for _, value in where],
+        draw=[name.rpartition("-")[2] for name in names],
+    )
+
+
 def sweeps(scored: pd.DataFrame) -> list[Sweep]:
     """The sweeps that a study's rows contain."""
-    known = places()
-    where = [known.get(name.partition("@")[0], ("", 0.0)) for name in scored["instance"]]
-    rows = scored.assign(axis=[axis for axis, _ in where], value=[value for _, value in where])
+    rows = placed(scored)
     rows = rows[rows["usable"] & (rows["family"] != "bound")]
     rows["miss_share"] = rows["deadline_misses"] / rows["requests"].clip(lower=1)
     found = []

@@ -189,6 +189,56 @@ def test_p_and_interval_say_the_same() -> None:
         assert (found.p >= 0.05) == inside
 
 
+def test_ratio_of_samples() -> None:
+    """Means 3 and 1, relative values (2/3, 4/3) and (1, 1): standard error 1/3, 1 degree."""
+    found = stats.ratio_of_samples([2.0, 4.0], [1.0, 1.0])
+    assert found.difference.value == pytest.approx(2.0)
+    half = math.log1p(found.difference.high) - math.log(3)
+    assert half == pytest.approx(12.7062 / 3, rel=1e-5)
+    assert found.p == pytest.approx(2 * (0.5 - math.atan(3 * math.log(3)) / math.pi))
+    assert math.isnan(stats.ratio_of_samples([2.0], [1.0, 2.0]).p)
+    assert math.isnan(stats.ratio_of_samples([0.0, 0.0], [1.0, 2.0]).difference.value)
+    same = stats.ratio_of_samples([1.0, 1.0], [1.0, 1.0])
+    assert (same.difference, same.p) == (stats.Interval(0.0, 0.0, 0.0), 1.0)
+
+
+def test_equivalence_is_symmetric() -> None:
+    """A ratio of 1.03 the one way is one of 1/1.03 the other way."""
+    assert stats.equivalent(stats.Interval(0.0, -0.0291, 0.0299), 0.03)
+    assert not stats.equivalent(stats.Interval(0.0, -0.0292, 0.0), 0.03)
+    assert not stats.equivalent(stats.Interval(0.0, math.nan, math.nan), 0.03)
+
+
+def test_the_same_policies_are_paired() -> None:
+    """What a seed is worth cancels where both sides are of the same policies."""
+    seeds = np.array([0.5, 1.0, 2.0])[:, None]
+    episode = 1 + 0.1 * np.arange(6.0)
+    ours, theirs = 1.2 * seeds * episode, seeds * episode
+    apart = stats.ratio_of_means(ours, theirs, (True, True)).difference
+    paired = stats.ratio_of_means(ours, theirs, (True, True), same_seeds=True).difference
+    assert apart.low < 0 < apart.high
+    assert paired.low == pytest.approx(0.2) == paired.high
+
+
+def test_paired_intervals_cover_what_they_promise() -> None:
+    """The same policies at two points of equal cost, which a seed and an episode shift apart."""
+    rng, hits = np.random.default_rng(11), 0
+    for _ in range(2000):
+        of_seed, of_episode = rng.normal(size=(5, 1)), rng.normal(size=20)
+        sides = [
+            1
+            + 0.1 * of_seed
+            + 0.05 * rng.normal(size=(5, 1))
+            + 0.1 * of_episode
+            + 0.02 * rng.normal(size=20)
+            + 0.01 * rng.normal(size=(5, 20))
+            for _ in range(2)
+        ]
+        found = stats.ratio_of_means(*sides, (True, True), same_seeds=True).difference
+        hits += found.low <= 0 <= found.high
+    assert 0.93 <= hits / 2000 <= 0.97
+
+
 def test_holm() -> None:
     """Sorted 0.01, 0.02, 0.04 of three: 3 * 0.01, 2 * 0.02, 0.04; none falls below the last."""
     assert stats.holm([0.04, 0.01, math.nan, 0.02]) == pytest.approx(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from satedge.bench.report.figures.looks import counted, note
-from satedge.bench.score.paper_claims import ABLATION, learners
+from satedge.bench.score.claims.evidence import SEEDS
+from satedge.bench.score.claims.statements import ABLATION
 from satedge.bench.score.stats import Interval, ratio_of_means
-from satedge.bench.score.summary import Line, by_seed, rows_of
+from satedge.bench.score.summary import LEARNED, Line, by_seed, rows_of
 from satedge.drawing import style
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def ablation_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None
 
     Intervals are of episodes and, on both sides, training seeds drawn again.
     """
-    group = learners(lines)
+    group = _learners(lines)
     shown = [m for m in ABLATION if m in group]
     if "adsac" not in group or not shown:
         return None
@@ -46,6 +47,15 @@ def ablation_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None
     note(figure.axes[1], same)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right upper")
     return figure
+
+
+def _learners(lines: Sequence[Line]) -> dict[str, Line]:
+    """Learned methods with seeds enough, of whichever group has most of them."""
+    groups: dict[str, dict[str, Line]] = {}
+    for line in lines:
+        if line.family == LEARNED and line.plans and line.seeds >= SEEDS:
+            groups.setdefault(line.group, {})[line.method] = line
+    return max(groups.values(), key=len, default={})
 
 
 def _interval(scored: pd.DataFrame, line: Line, base: Line, column: str) -> Interval:
