@@ -199,7 +199,7 @@ class Trainer:
                 f"{self.checkpoint}: of another training (method, settings, scenario or seeds "
                 "differ); choose another folder or start afresh"
             )
-        checkpoint.spread(state, self.learner.parts())
+        checkpoint.spread(state, self.learner.parts(), self.plan.device)
         env = {k.removeprefix("@env/"): v.numpy() for k, v in state.items() if k[:5] == "@env/"}
         env = {k: v.view(np.uint64) if k == "seed" else v for k, v in env.items()}
         self.stage.restore(env)
