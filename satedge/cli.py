@@ -15,6 +15,7 @@ from satedge.commands import (
     benchmark,
     check,
     describe,
+    final,
     judge,
     listing,
     make,
@@ -58,7 +59,7 @@ def _top(
 
 
 _MODULES = (
-    make, solve, verify, judge, benchmark, check, submission, describe, train, listing,
+    make, solve, verify, judge, benchmark, final, check, submission, describe, train, listing,
 )  # fmt: skip
 for _module in _MODULES:
     _module.register(app)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from satedge.bench.run.runner import Work
     from satedge.bench.run.store import Store
     from satedge.bench.study.study import Study
+    from satedge.commands.progress import StudyProgress
 
 RUNS = Path("results/runs")
 
@@ -109,7 +110,7 @@ def benchmark(
     if dry_run:
         existing = store if store.cells.is_dir() else None
         work = sort_out(chosen, existing, only=labels)
-        _describe(chosen, work, jobs, store, as_json)
+        describe(chosen, work, jobs, store, as_json)
         if not as_json:
             _say_missing(work, study)
         return
@@ -119,13 +120,23 @@ def benchmark(
         if opened is not None:
             write_atomically(store.root / "rules.json", f"{json.dumps(opened)}\n".encode())
         work = sort_out(chosen, store, frozenset(again or []), labels)
-        if progress is None:
-            _run(chosen, work, store, backend, ignore)
-        else:
+        if not as_json:
             _say_missing(work, study)
-            with progress.of(len(work.todo) + len(work.done), len(work.done)):
-                _run(chosen, work, store, backend, progress.end)
-    _finish(store, report, as_json, wide)
+        play(chosen, work, store, backend, progress)
+    finish(store, report, as_json, wide)
+
+
+def play(
+    study: Study, work: Work, store: Store, backend: Backend, progress: StudyProgress | None
+) -> None:
+    """Carry the work out, with a bar if there is `progress`. The folder must be held."""
+    from satedge.bench.run.local import ignore
+
+    if progress is None:
+        _run(study, work, store, backend, ignore)
+        return
+    with progress.of(len(work.todo) + len(work.done), len(work.done)):
+        _run(study, work, store, backend, progress.end)
 
 
 def demo(jobs: Jobs = 1, out: Out = None) -> None:
@@ -208,7 +219,7 @@ def _without(words: list[str], option: str) -> list[str]:
     return kept
 
 
-def _describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) -> None:
+def describe(study: Study, work: Work, jobs: int, store: Store, as_json: bool) -> None:
     """What `--dry-run` prints."""
     from satedge.bench.run.runtime_estimate import typical_times
 
@@ -260,7 +271,7 @@ def _work_table(work: Work) -> Table:
     return Table(columns, [(*key, *found) for key, found in counts.items()])
 
 
-def _finish(store: Store, with_report: bool, as_json: bool, wide: bool) -> None:
+def finish(store: Store, with_report: bool, as_json: bool, wide: bool) -> None:
     """Tables, figures, report, and the gate."""
     from satedge.bench.report.write_up import show, write
     from satedge.commands.progress import steps
@@ -288,4 +299,4 @@ def report(
     store = Store(folder)
     if not store.cells.is_dir():
         raise StoreError(f"{folder}: no results are there (it has no folder cells)")
-    _finish(store, True, as_json, wide)
+    finish(store, True, as_json, wide)

@@ -25,13 +25,13 @@ PAPER = (
 )  # fmt: skip
 README = (
     "cost", "cost_median", "cost_worst", "excess", "interval", "over_hindsight",
-    "controllable_excess", "gap", "controllable_gap", "own_gap", "latency_s", "energy_J",
+    "excess_over_floor", "gap", "controllable_gap", "own_gap", "latency_s", "energy_J",
     "deadline_misses", "refused",
     "outages", "resampled", "cost_without_resampled", "time_s",
 )  # fmt: skip
 PAGE = (
     "cost", "cost_median", "cost_worst", "excess", "interval", "over_hindsight",
-    "controllable_excess", "gap", "gap_max", "controllable_gap", "own_gap", "normalised",
+    "excess_over_floor", "gap", "gap_max", "controllable_gap", "own_gap", "normalised",
     "latency_s", "energy_J", "reward",
     "deadline_misses", "refused", "outages", "feasible", "resampled", "cost_without_resampled",
     "primal_s", "time_s", "time_per_slot_s", "peak_MB",
@@ -39,7 +39,7 @@ PAGE = (
 
 #: Columns of the page that fit a screen of 1400 pixels; the others show on demand.
 SCREEN = (
-    "cost", "excess", "interval", "over_hindsight", "controllable_excess", "gap", "own_gap",
+    "cost", "excess", "interval", "over_hindsight", "excess_over_floor", "gap", "own_gap",
     "deadline_misses", "refused", "time_s",
 )  # fmt: skip
 

@@ -20,7 +20,7 @@ from satedge.bench.run.messages import check_resampled
 from satedge.bench.run.processes import MEASURED_BY
 from satedge.bench.run.rows import check_row, is_number
 from satedge.bench.run.supervisor import Point, Run, Timing
-from satedge.bench.study import provenance
+from satedge.bench.study import held_out, provenance
 from satedge.bench.study.cell import Cell
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan, PlanError
@@ -286,6 +286,7 @@ def _ending(cell: Cell, run: Run) -> dict[str, Any]:
         "started_unix": time.time() - timing.wall_s,
         "resampled": _resampled(outcome.info if outcome else {}),
         "commit": provenance.commit(),
+        "rules": rules.sha256 if (rules := held_out.opened()) else "",
         **provenance.machine(),
     }
 

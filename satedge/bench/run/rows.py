@@ -54,6 +54,7 @@ SCHEMA: tuple[Column, ...] = (
     Column("cpu", TEXT, "", "processor"),
     Column("system", TEXT, "", "operating system"),
     Column("commit", TEXT, "", "code; + marks changed files"),
+    Column("rules", TEXT, "", "hash of the rules under which held-out suites were open, if so"),
     Column("seed", NUMBER, "", "seed of the method"),
     Column("budget_s", NUMBER, "s", "time that the method was given"),
     Column("n_slots", NUMBER, "", "slots of the instance"),

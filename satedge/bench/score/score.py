@@ -56,7 +56,7 @@ DEFINITIONS: dict[str, str] = {
         "The same against the best plan by a method that knows the whole episode, which no causal "
         "method can count on reaching."
     ),
-    "controllable excess": (
+    "excess over floor": (
         "(cost - floor) / (reference - floor) - 1: the excess of the controllable cost."
     ),
     "normalised": (
@@ -119,7 +119,7 @@ SCORES: tuple[Column, ...] = (
     Column("controllable_gap", NUMBER, "", DEFINITIONS["controllable gap"]),
     Column("excess", NUMBER, "", DEFINITIONS["excess"]),
     Column("over_hindsight", NUMBER, "", DEFINITIONS["over hindsight"]),
-    Column("controllable_excess", NUMBER, "", DEFINITIONS["controllable excess"]),
+    Column("excess_over_floor", NUMBER, "", DEFINITIONS["excess over floor"]),
     Column("normalised", NUMBER, "", DEFINITIONS["normalised"]),
 )
 
@@ -160,7 +160,7 @@ def score(rows: pd.DataFrame, known: Mapping[str, Record] | None = None) -> pd.D
         controllable_gap=((cost - best_bound) / (cost - floor)).where(cost > floor, 0 * cost),
         excess=_relative(cost, reference),
         over_hindsight=_relative(cost, hindsight),
-        controllable_excess=_relative(cost - floor, reference - floor),
+        excess_over_floor=_relative(cost - floor, reference - floor),
         normalised=((cost - best_cost) / (random - best_cost)).where(
             random > best_cost, 0 * (cost + random)
         ),

@@ -161,8 +161,8 @@ class Ratio:
 
     difference: Interval
     p: float
-    """Two-sided, of no difference; below 5 % exactly where the interval leaves out 0. NaN where
-    there is no interval."""
+    """Two-sided, of no difference; below 5 % exactly where the 95 % interval leaves out 0. NaN
+    where there is no interval."""
 
 
 def ratio_of_samples(ours: ArrayLike, theirs: ArrayLike) -> Ratio:
@@ -205,6 +205,7 @@ def ratio_of_means(
     theirs: ArrayLike,
     draw_seeds: tuple[bool, bool] = (False, False),
     same_seeds: bool = False,
+    confidence: float = CONFIDENCE,
 ) -> Ratio:
     """mean(ours) / mean(theirs) - 1, by the logarithm, with a two-way bootstrap interval.
 
@@ -245,7 +246,7 @@ def ratio_of_means(
             for w in _resamples(n_episodes, *map(len, relative))
         ]
     )
-    found, p = _stretched(log, resampled, spread, freedom)
+    found, p = _stretched(log, resampled, spread, freedom, confidence)
     return Ratio(Interval(*(float(np.expm1(v)) for v in (log, found.low, found.high))), p)
 
 
@@ -260,6 +261,22 @@ def holm(p: Sequence[float]) -> list[float]:
         greatest = max(greatest, min(1.0, (len(known) - rank) * value))
         adjusted[i] = greatest
     return adjusted
+
+
+def holm_confidences(p: Sequence[float]) -> list[float]:
+    """The confidence of every comparison's interval that leaves out 0 where Holm's p is below 5 %.
+
+    The least p of n is tested at 5 % / n, the next at 5 % / (n - 1); one that comes after a test
+    that failed keeps the level of that test.
+    """
+    known = sorted((value, i) for i, value in enumerate(p) if np.isfinite(value))
+    found, failed = [CONFIDENCE] * len(p), 0
+    for rank, (value, i) in enumerate(known):
+        level = (1 - CONFIDENCE) / (failed or len(known) - rank)
+        if value >= level and not failed:
+            failed = len(known) - rank
+        found[i] = 1 - level
+    return found
 
 
 def _means(values: Array, seeds: Array, episodes: Array) -> Array:
@@ -291,7 +308,11 @@ def _satterthwaite(parts: Sequence[tuple[float, int]]) -> tuple[float, float]:
 
 
 def _stretched(
-    value: float, resampled: Array, spread: float, freedom: float
+    value: float,
+    resampled: Array,
+    spread: float,
+    freedom: float,
+    confidence: float = CONFIDENCE,
 ) -> tuple[Interval, float]:
     """Percentiles of resamples, stretched about the value to the width of a t interval, and p."""
     from scipy.stats import t
@@ -302,7 +323,7 @@ def _stretched(
         return Interval(value, value, value), 1.0 if abs(value) <= ROUNDING else 0.0
     if not low < high:
         low, high = value - spread, value + spread
-    quantile = float(t.ppf(0.5 + CONFIDENCE / 2, freedom))
+    quantile = float(t.ppf(0.5 + confidence / 2, freedom))
     factor = 2 * quantile * spread / (high - low)
     below, above = (float(factor * v) for v in (value - low, high - value))
     side = below if value > 0 else above

@@ -55,7 +55,7 @@ class Line:
     cost_worst: float = column("CVaR 5 %", form=".4f", doc="CVaR")
     excess: float = column("excess", "%", ".3f", "excess")
     over_hindsight: float = column("over hindsight", "%", ".3f", "over hindsight")
-    controllable_excess: float = column("controllable excess", "%", ".2f", "controllable excess")
+    excess_over_floor: float = column("excess over floor", "%", ".2f", "excess over floor")
     gap: float = column("gap", "%", ".4f", "gap")
     gap_median: float = column("median gap", "%", ".4f", "gap")
     gap_max: float = column("largest gap", "%", ".4f", "gap")
@@ -175,7 +175,7 @@ def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:
         "cost_worst": stats.conditional_value_at_risk(slots),
         "excess": _excess(cost, reference),
         "over_hindsight": _excess(cost, plans["best_hindsight"]),
-        "controllable_excess": _excess(cost - floor, reference - floor),
+        "excess_over_floor": _excess(cost - floor, reference - floor),
         "gap_median": float(gap.median()),
         "gap_max": float(gap.max()),
         "deadline_misses": _share(plans["deadline_misses"], requests),

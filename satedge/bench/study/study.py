@@ -150,7 +150,12 @@ def _filled(value: Any, places: Mapping[str, str]) -> Any:
 
 def method_of(entry: Entry, instance: Instance, seed: int) -> Method:
     """The entry's method with its settings filled in for one run."""
-    places = {"{seed}": str(seed), "{n_devices}": str(instance.scenario.n_devices)}
+    return filled(entry, seed, instance.scenario.n_devices)
+
+
+def filled(entry: Entry, seed: int, n_devices: int) -> Method:
+    """The entry's method with its settings filled in for a seed and a number of devices."""
+    places = {"{seed}": str(seed), "{n_devices}": str(n_devices)}
     settings = {n: _filled(v, places) for n, v in entry.method.settings.items()}
     return replace(entry.method, settings=settings)
 

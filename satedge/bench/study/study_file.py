@@ -105,6 +105,8 @@ class StudyTable(Declared):
     defaults: dict[str, Any] = param({}, "-", "-", "Keys of every part.")
     part: _Tables = param((), "-", "-", "Instances, and methods compared on them.")
     training: dict[str, Any] = param({}, "-", "-", "How missing policies are trained.")
+    final: dict[str, Any] = param({}, "-", "-", "Rules of a final analysis, see `satedge final`.")
+    policies: dict[str, Any] = param({}, "-", "-", "Of a final analysis: hash by policy.")
 
 
 @declared(StudyError, "key")

@@ -133,7 +133,7 @@ def test_no_hindsight_no_excess_over_it() -> None:
 def test_excess_in_the_part_that_decisions_change() -> None:
     """Floor 6, best 10: of 12 the 2 above the best are half of the best's 4 above the floor."""
     s = score(from_records([row("c", 10.0), row("d", 12.0)]))
-    assert_allclose(s.controllable_excess, [0.0, 0.5])
+    assert_allclose(s.excess_over_floor, [0.0, 0.5])
 
 
 def test_normalised_is_one_for_random() -> None:
