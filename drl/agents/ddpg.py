@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from drl.core.actors import ScoringActor, no_choice
 from drl.core.agent import Agent
@@ -124,11 +124,12 @@ class Ddpg:
         return (q_loss - q).sum(), figures | {"q": q.detach()}
 
     def _by_critic(
-        self, critic: Critic, obs: Tensor, numbers: Tensor, frozen: bool = False
+        self, critic: nn.Module, obs: Tensor, numbers: Tensor, frozen: bool = False
     ) -> Tensor:
         """(C, R, B) Values of actions by each of C critics."""
         n = self.settings.critics
-        return critic(obs.repeat(n, 1, 1), numbers.repeat(n, 1, 1), frozen).unflatten(0, (n, -1))
+        values: Tensor = critic(obs.repeat(n, 1, 1), numbers.repeat(n, 1, 1), frozen)
+        return values.unflatten(0, (n, -1))
 
     @torch.no_grad()
     def _backup(self, batch: Batch) -> Tensor:
