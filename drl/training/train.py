@@ -164,12 +164,12 @@ class Trainer:
         """Train to the last epoch."""
         plan = self.plan
         while self.epoch < plan.epochs:
-            began = time.perf_counter()
+            began = time.process_time()
             figures = self._episode() | self._learn()
             self._refuse_divergence(figures)
             if self._due(plan.validate_every):
                 figures |= self._validate()
-            seconds = time.perf_counter() - began
+            seconds = time.process_time() - began
             log.write([self._row(i, figures, seconds) for i in range(len(plan.seeds))])
             if self._due(plan.checkpoint_every):
                 log.flush()
