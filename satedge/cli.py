@@ -17,6 +17,7 @@ from satedge.commands import (
     describe,
     final,
     judge,
+    label,
     listing,
     make,
     solve,
@@ -59,7 +60,8 @@ def _top(
 
 
 _MODULES = (
-    make, solve, verify, judge, benchmark, final, check, submission, describe, train, listing,
+    make, solve, verify, judge, benchmark, final, check, submission, describe, label, train,
+    listing,
 )  # fmt: skip
 for _module in _MODULES:
     _module.register(app)

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as unpacked
 from torch import Tensor, nn
 
-from drl.agents.registry import METHODS, build_actor
+from drl.agents.registry import METHODS, build_actor, fits_any_size
 from drl.core.layout import Sizes
 from drl.core.learner import Actor
 from drl.core.nets import Streams
@@ -75,7 +75,7 @@ class Policy:
         table = self.encoder.exogenous(slot)
         mask = self.encoder.complete(table, slot, np.array([t]), at)
         seen = torch.from_numpy(mask)[None], torch.from_numpy(slot.active.copy())[None]
-        with torch.no_grad():
+        with torch.inference_mode():
             choice, numbers = self.actor.decide(torch.from_numpy(table)[None], *seen)
             server, continuous = self.actor.layout.decode(choice, numbers, seen[0])
         return decode(slot.scenario, server[0].numpy(), continuous[0].numpy(), at)
@@ -179,7 +179,14 @@ def sizes_of(scenario: Scenario) -> Sizes:
         Encoder(s).size,
         s.uav_reach_m / half_m,
         s.uav_coverage_m / half_m,
+        s,
     )
+
+
+def sized(reference: Scenario, like: Scenario) -> Scenario:
+    """A scenario in the size of another."""
+    names = ("n_devices", "n_uavs", "n_satellites", "satellite_planes")
+    return reference.replace(**{name: getattr(like, name) for name in names})
 
 
 def find(name: str, preset: str = "paper") -> Path:
@@ -238,6 +245,23 @@ def _provenance(path: Path) -> dict[str, Any]:
     return provenance
 
 
+def fitted(policy: Policy, given: Scenario, name: str) -> Policy:
+    """The policy for a scenario's sizes. Raises PolicyError where it is for one size alone."""
+    made_for = policy.encoder.reference
+    for field in ("n_devices", "n_uavs", "n_satellites"):
+        size, allowed = getattr(given, field), getattr(made_for, field)
+        if size != allowed and not fits_any_size(policy.provenance["method"]):
+            raise PolicyError(
+                f"policy {name!r} is for {field} = {allowed}: the instance has {size}"
+            )
+    like = sized(made_for, given)
+    if like == made_for:
+        return policy
+    actor = restore_actor(policy.provenance, like)
+    actor.load_state_dict(policy.actor.state_dict())  # type: ignore[attr-defined]
+    return Policy(actor, Encoder(like), policy.provenance)  # type: ignore[arg-type]
+
+
 def solve(
     instance: Instance,
     *,
@@ -253,13 +277,7 @@ def solve(
     """
     torch.set_num_threads(1)
     loaded = load(policy, preset)
-    made_for, given = loaded.encoder.reference, instance.scenario
-    for name in ("n_devices", "n_uavs", "n_satellites"):
-        if getattr(made_for, name) != getattr(given, name):
-            raise PolicyError(
-                f"policy {policy!r} is for {name} = {getattr(made_for, name)}: "
-                f"the instance has {getattr(given, name)}"
-            )
+    loaded = fitted(loaded, instance.scenario, policy)
     outcome = rollout(instance, loaded.act, seed=seed, budget_s=budget_s, report=report)
     keys = ("method", "seed", "sha256")
     outcome.info["policy"] = {key: loaded.provenance[key] for key in keys}

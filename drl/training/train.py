@@ -25,6 +25,7 @@ from drl.core.settings import Settings, SettingsError
 from drl.env.pool import BLOCK, FreshEpisodes, Pool
 from drl.env.vector_env import OffloadingBatch
 from drl.training import checkpoint
+from drl.training.labels import digest, lesson, teach
 from drl.training.log import Log, Row
 from drl.training.play import FIGURES, Stage
 from drl.training.policy import put, save, sizes_of, stored
@@ -73,6 +74,7 @@ class Plan(Declared):
         low=1,
     )
     device: str = "cpu"
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         whole = {
@@ -98,6 +100,7 @@ class Plan(Declared):
             "updates_per_epoch": self.updates_per_epoch,
             "validate_every": self.validate_every,
             **({"together": self.together} if self.together > 1 else {}),
+            **({"labels": [digest(Path(p)) for p in self.labels]} if self.labels else {}),
             **ranges,
         }
 
@@ -154,6 +157,8 @@ class Trainer:
         self.epoch = 0
         streams, sizes = Streams(plan.seeds, plan.device), sizes_of(plan.scenario)
         self.learner: Learner = build_learner(plan.settings, sizes, streams)
+        if plan.labels:
+            teach(self.learner, [lesson(Path(p), plan.scenario) for p in plan.labels])
         self.candidate = build_actor(plan.settings, sizes, Streams([0]))
         self.stage = Stage(_supply(plan, pool), plan.seeds, plan.together, plan.device)
         self.judges = [generate(plan.scenario, s) for s in plan.validation_seeds]

@@ -211,6 +211,7 @@ TABLE: tuple[Method, ...] = (
     _learner("ddpg", "Deep deterministic policy gradient, continuous scores."),
     _learner("td3", "Twin delayed DDPG, continuous scores."),
     _learner("hybrid-ppo", "PPO with categorical and Gaussian heads."),
+    _learner("imitation", "One policy for all sizes that copies the exact method."),
 )
 
 

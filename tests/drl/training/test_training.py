@@ -14,13 +14,15 @@ from drl.agents.registry import METHODS, settings_of
 from drl.core.settings import SettingsError
 from drl.training import checkpoint, train
 from drl.training.checkpoint import CheckpointError
+from drl.training.labels import Recipe, make
 from drl.training.policy import PolicyError, load, solve, solve_random
 from satedge.bench.score.training_logs import run_times
 from satedge.problem.generation.generate import TRAIN_SEEDS, generate
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import BusyError, only_one
-from satedge.problem.plan import Plan
+from satedge.problem.plan import Outcome, Plan
 from satedge.problem.referee import available, judge
+from satedge.problem.rollout import idle_decision
 from satedge.problem.scenario import Scenario, preset
 
 SMALL = preset("tiny", n_slots=5)
@@ -37,9 +39,25 @@ QUICK: dict[str, Any] = {"hidden": (16, 16), "batch": 8}
 PPO: dict[str, Any] = QUICK | {"rollout_epochs": 3, "passes": 2}
 
 
+IMITATION: dict[str, Any] = {"width": 8, "rounds": 1, "batch": 8}
+
+
+#: Labels for the learner that imitates.
+TAUGHT: dict[str, tuple[str, ...]] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _labels(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("labels") / "toy.safetensors"
+    recipe = Recipe(SMALL.to_dict(), "toy", {}, slots_each=4)
+    make(path, recipe, 12, lambda slot: Outcome(idle_decision(slot)), None, lambda *_: None)
+    TAUGHT["labels"] = (str(path),)
+
+
 def run(method: str, folder: Path, epochs: int = 6, **more: Any) -> Path:
-    quick = PPO if "ppo" in method else QUICK
-    limits = {"seeds": (0, 5), "settings": quick} | LIMITS | more
+    quick = IMITATION if method == "imitation" else PPO if "ppo" in method else QUICK
+    given = TAUGHT if method == "imitation" else {}
+    limits = {"seeds": (0, 5), "settings": quick} | LIMITS | given | more
     return train.train(method, out_dir=folder, epochs=epochs, **limits)
 
 
