@@ -19,7 +19,7 @@ FORMULAS = {
     "excess": r"$C / C_{\mathrm{ref}} - 1$",
     "over best here": r"$C / C_{\mathrm{causal}} - 1$",
     "over hindsight": r"$C / C_{\mathrm{hindsight}} - 1$",
-    "controllable excess": (
+    "excess over floor": (
         r"$(C - C_{\mathrm{floor}}) / (C_{\mathrm{ref}} - C_{\mathrm{floor}}) - 1$"
     ),
     "normalised": r"$(C - C^\ast) / (C_{\mathrm{random}} - C^\ast)$",

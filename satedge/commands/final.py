@@ -97,6 +97,8 @@ def _opened(rules: Path, sha256: str, found: Final) -> dict[str, str]:
     code = provenance.commit()
     if not found.held_out:
         return {"code": code}
+    if not sha256:
+        raise HeldOutError(f"{rules}: names held-out suites: allowed is with --sha256, its hash")
     opened = open_with(rules, sha256)
     if not code or code.endswith("+"):
         raise HeldOutError(f"code {code!r}: allowed is a commit without changed files")

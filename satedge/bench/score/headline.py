@@ -93,6 +93,7 @@ def _standing(part: pd.DataFrame, world: World, reference: pd.Series, rule: pd.S
         excess = stats.ratio_of_means(mine[both].to_numpy(), base, drawn).difference
     span = float(rule[both].mean() / reference[both].mean() - 1) if len(both) else np.nan
     ends = (v / span if span > 0 else np.nan for v in (excess.value, excess.low, excess.high))
+    ran = ran[ran["instance_sha256"].isin(both)]
     requests = ran["requests"].sum()
     gaps = ran["gap"][np.isfinite(ran["gap"])]
     return Standing(

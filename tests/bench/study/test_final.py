@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ from satedge import cli
 from satedge.bench.study import final as final_module
 from satedge.bench.study.final import check_policies, frozen, present, read_final
 from satedge.bench.study.study import StudyError
+
+ROOT = Path(__file__).parents[3]
 
 RULES = """title = "A rehearsal"
 [defaults]
@@ -113,6 +116,14 @@ def test_held_out_suites_want_committed_rules(rules, capsys):
         assert (code, out, err.count("\n")) == (2, "", 1)
     assert "committed as it stands" in err
     assert not (rules.parent / "cells").exists()
+
+
+def test_the_rules_of_the_final_analysis_can_be_read():
+    """They name three held-out worlds, and methods that play there."""
+    found = read_final(ROOT / "results" / "held-out" / "rules.toml")
+    assert found.held_out
+    assert [p.name for p in found.study.parts] == ["paper", "contended", "foresight"]
+    assert set(found.table.reference) == {"paper", "contended", "foresight"}
 
 
 def test_a_folder_is_played_under_one_set_of_rules(rules, capsys):
