@@ -16,9 +16,11 @@ from satedge.commands import (
     check,
     describe,
     final,
+    headline,
     judge,
     listing,
     make,
+    reproduce,
     solve,
     submission,
     train,
@@ -59,7 +61,8 @@ def _top(
 
 
 _MODULES = (
-    make, solve, verify, judge, benchmark, final, check, submission, describe, train, listing,
+    make, solve, verify, judge, benchmark, reproduce, final, headline, check, submission, describe,
+    train, listing,
 )  # fmt: skip
 for _module in _MODULES:
     _module.register(app)
