@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import textwrap
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -192,7 +193,7 @@ def draw(worlds: dict[str, list[dict[str, Any]]], file: Path) -> None:
     from matplotlib import pyplot as plt
 
     found = {world: summary(rows) for world, rows in reversed(worlds.items())}
-    names = [world.replace(":", ":\n").replace(",", ",\n") for world in found]
+    names = [textwrap.fill(world.replace(":", ": ").replace(",", ", "), 34) for world in found]
     shown = {
         "value of hindsight": "value of\nhindsight",
         "closed by rolling-horizon": "closed by\nrolling-horizon",

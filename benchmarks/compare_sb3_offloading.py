@@ -38,8 +38,8 @@ from drl.core.products import fast_products
 from drl.env.pool import Pool
 from drl.env.wrappers import DiscreteActions, FlatObservation, ScoreActions
 from drl.training.policy import sizes_of
-from drl.training.train import TRAIN_SEEDS, VALIDATION_SEEDS, Plan, Trainer, evaluate
-from satedge.problem.generation.generate import generate
+from drl.training.train import VALIDATION_SEEDS, Plan, Trainer, evaluate
+from satedge.problem.generation.generate import TRAIN_SEEDS, generate
 from satedge.problem.scenario import preset
 
 PAPER = preset("paper")
@@ -85,7 +85,8 @@ def ours_on_offloading(method, settings, task, seeds, kind=None):
 
 def sb3_on_offloading(settings, task, seeds, kind=None):
     """The same figures of Stable-Baselines3's policies, by default on scores."""
-    train, judges = (Pool([generate(PAPER, s) for s in r]) for r in (TRAIN_SEEDS, VALIDATION_SEEDS))
+    seeds_to_play = TRAIN_SEEDS[: SLOTS // PAPER.n_slots], VALIDATION_SEEDS
+    train, judges = (Pool([generate(PAPER, s) for s in r]) for r in seeds_to_play)
     discrete = kind is not None
     found = Found({"reward": [], "cost": [], "misses": []})
     for seed in seeds:

@@ -18,6 +18,7 @@ from satedge.commands import (
     final,
     headline,
     judge,
+    label,
     listing,
     make,
     reproduce,
@@ -62,7 +63,7 @@ def _top(
 
 _MODULES = (
     make, solve, verify, judge, benchmark, reproduce, final, headline, check, submission, describe,
-    train, listing,
+    label, train, listing,
 )  # fmt: skip
 for _module in _MODULES:
     _module.register(app)

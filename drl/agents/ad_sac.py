@@ -10,6 +10,9 @@ without (Table 2 has their learning rate); the three losses of an update use the
 it, as in Haarnoja et al. 2018, where algorithm 1 lists them one after the other; the expected
 log-probability of the heads is exact (minus their entropy) instead of that of one draw.
 
+Settings that the paper does not have, off by default: `credit` (every device's own cost is learned,
+van Seijen et al. 2017, arXiv:1706.04208) and `exogenous` (drl.core.baseline).
+
 With layout "discrete" only mu is left (AD-SAC-D), with "continuous" only nu (AD-SAC-C).
 """
 
@@ -24,6 +27,7 @@ from torch import Tensor, nn
 from drl.agents.mpo import Fit, Integration
 from drl.core.actors import TwoAgents, no_choice, no_numbers
 from drl.core.agent import Agent
+from drl.core.baseline import Baseline
 from drl.core.distributions import Heads, TanhGaussian, entropy_ceiling
 from drl.core.layout import Kind, Layout
 from drl.core.learner import Action, Transition, View, cost_reward
@@ -51,6 +55,13 @@ class AdSacSettings(CostSettings):
         "-",
         "open",
         "inverse is (34); cost minus the mean of the devices' capped costs.",
+    )
+    credit: Literal["joint", "devices"] = param(
+        "joint",
+        "-",
+        "van Seijen et al. 2017",
+        "joint: critics learn one reward of all devices. devices: they have a value of each device "
+        "and learn its own capped cost, policies climb the sum; goes with the reward cost.",
     )
     automatic_temperature: bool = param(
         True, "-", "open", "Tune the temperatures to the entropy targets; else keep them."
@@ -119,6 +130,10 @@ class AdSacSettings(CostSettings):
             raise SettingsError(
                 f'synthetic = {self.synthetic}: allowed is only 0 with reward "cost"'
             )
+        if self.credit == "devices" and self.reward != "cost":
+            raise SettingsError(
+                f'reward = {self.reward!r}: allowed is only "cost" with credit "devices"'
+            )
 
 
 class AdSac:
@@ -132,14 +147,16 @@ class AdSac:
         # Leading axis A * R: the networks of mu's runs, then those of nu's.
         agents = streams.repeat(self.n_agents)
         size = layout.sizes.obs_dim
-        self.critic = Critic(agents, size, layout.features, s.hidden)
-        self.value = Critic(agents, size, 0, s.hidden)
-        self.target = clone(self.value, Critic(agents, size, 0, s.hidden))
+        self.n_shares = layout.sizes.n_devices if s.credit == "devices" else 1
+        self.critic = Critic(agents, size, layout.features, s.hidden, self.n_shares)
+        self.value = Critic(agents, size, 0, s.hidden, self.n_shares)
+        self.target = clone(self.value, Critic(agents, size, 0, s.hidden, self.n_shares))
         start = torch.full((len(agents),), s.temperature, device=streams.device).log()
         self.log_temperature = nn.Parameter(start, requires_grad=s.automatic_temperature)
         self.integration = self._integration()
         self.optimiser, self.mpo_optimiser = self._optimisers()
         self.replay = Replay(s.buffer)
+        self.baseline = Baseline(layout.sizes, s.exogenous)
         self.slots = torch.zeros((), dtype=torch.int64)
 
     def act(self, view: View) -> Action:
@@ -157,7 +174,8 @@ class AdSac:
         """Keep the transition and its synthetic companions."""
         kept = flat(transition)
         if self.settings.reward == "cost":
-            kept["reward"] = cost_reward(transition, self.settings).mean(dim=-1)
+            own = cost_reward(transition, self.settings)
+            kept["reward"] = own if self.n_shares > 1 else own.mean(dim=-1)
         self.replay.add(kept)
         if self.layout.n_heads:
             rate, before = self.settings.synthetic, int(self.slots)
@@ -167,6 +185,7 @@ class AdSac:
 
     def learn(self, updates: int) -> dict[str, Tensor]:
         """Algorithm 1, lines 8-13, `updates` times."""
+        self.baseline.fit(self.replay, self.streams, self._following)
         return learn_from(self.replay, self.streams, self.settings, updates, self.update)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
@@ -182,20 +201,23 @@ class AdSac:
         return figures
 
     def losses(self, batch: Batch, policies: Policies) -> tuple[Tensor, dict[str, Tensor]]:
-        """Sum over runs and agents of (45)-(50) and the temperatures' loss."""
+        """Sum over runs and agents of (45)-(50) and the temperatures' loss.
+
+        With a value for each device, entropy is shared among them and squared errors are summed.
+        """
         s, obs = self.settings, self._every(batch["obs"])
         action, log_prob, target_entropy = self._draw(batch, policies)
         temperature = self.log_temperature.exp()[:, None]
         seen = self.critic.seen(obs)
         q = self.critic.of(seen.detach(), action, frozen=True)
 
-        soft = soft_value(q, log_prob, temperature).detach()
-        value_loss = 0.5 * (self.value(obs) - soft).square().mean(dim=-1)  # (45), (46)
-        with torch.no_grad():
-            following = self.target(self._every(batch["next_obs"]))
-        backup = self._every(batch["reward"]) + s.gamma * following
+        soft = soft_value(q, *self._shared(log_prob, temperature)).detach()
+        value_error = (self.value(obs) - soft).square()
+        value_loss = 0.5 * self._total(value_error).mean(dim=-1)  # (45), (46)
         taken = self._every(self._taken(batch))
-        q_loss = 0.5 * (self.critic.of(seen, taken) - backup).square().mean(dim=-1)  # (47), (48)
+        q_error = (self.critic.of(seen, taken) - self._backup(batch)).square()
+        q_loss = 0.5 * self._total(q_error).mean(dim=-1)  # (47), (48)
+        q = self._total(q)
         policy_loss = (temperature.detach() * log_prob - q).mean(dim=-1)  # (49), (50)
         surplus = (-log_prob - target_entropy).detach()
         loss = (value_loss + q_loss + policy_loss).sum()
@@ -222,6 +244,29 @@ class AdSac:
         }
 
     # --- pieces of an update
+
+    @torch.no_grad()
+    def _backup(self, batch: Batch) -> Tensor:
+        """(AR, B) or (AR, B, K) r + gamma V'(s'), less the baseline's part."""
+        following = self._following(batch)
+        following = following - self.baseline(batch["next_obs"], following)
+        return self._every(batch["reward"]) + self.settings.gamma * following
+
+    @torch.no_grad()
+    def _following(self, batch: Batch) -> Tensor:
+        """V' of the states that followed, by every agent's slow network."""
+        following: Tensor = self.target(self._every(batch["next_obs"]))
+        return following
+
+    def _total(self, each: Tensor) -> Tensor:
+        """(AR, B) The sum over devices, where each has its own."""
+        return each if self.n_shares == 1 else each.sum(dim=-1)
+
+    def _shared(self, log_prob: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities (AR, B) and temperatures (AR, 1) beside values: K equal shares."""
+        if self.n_shares == 1:
+            return log_prob, temperature
+        return log_prob[..., None] / self.n_shares, temperature[..., None]
 
     def _draw(self, batch: Batch, policies: Policies) -> tuple[Tensor, Tensor, Tensor]:
         """Fresh joint actions (AR, B, features), through which each agent's gradient reaches its

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from drl.core.agent import Agent
+from drl.core.baseline import Baseline
 from drl.core.device_nets import DeviceActor, DeviceCritic
 from drl.core.distributions import NEVER, Heads, TanhGaussian, entropy_ceiling
 from drl.core.layout import Layout
@@ -89,6 +90,7 @@ class AdSacPlus:
             ]
         )
         self.replay = Replay(s.buffer)
+        self.baseline = Baseline(layout.sizes, s.exogenous and s.gamma > 0)
 
     @torch.no_grad()
     def act(self, view: View) -> Action:
@@ -105,6 +107,7 @@ class AdSacPlus:
 
     def learn(self, updates: int) -> dict[str, Tensor]:
         """`updates` updates of every network."""
+        self.baseline.fit(self.replay, self.streams, self._following)
         return learn_from(self.replay, self.streams, self.settings, updates, self.update)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
@@ -162,16 +165,23 @@ class AdSacPlus:
 
     @torch.no_grad()
     def _backup(self, batch: Batch) -> Tensor:
-        """(R, B, K) r_k + gamma times device k's value under the policies, without entropy."""
+        """(R, B, K) r_k + gamma times the value of the state that followed, less the baseline's."""
         reward = batch["reward"]
         if self.settings.gamma == 0:
             return reward
+        following = self._following(batch)
+        following = following - self.baseline(batch["next_obs"], following)
+        return reward + self.settings.gamma * following
+
+    @torch.no_grad()
+    def _following(self, batch: Batch) -> Tensor:
+        """(R, B, K) Every device's value under the policies, without entropy."""
         heads, raw, _ = self._play(batch["next_obs"], batch["next_mask"], batch["next_active"])
         choice = heads.draw(self.streams.uniform(*heads.weight.shape[1:]))
         hot = self.layout.one_hot(choice)
         values = self.slow(batch["next_obs"], hot, raw.tanh(), heads.weight)
         mean: Tensor = (heads.log_p.exp() * values).sum(dim=-1) * heads.weight
-        return reward + self.settings.gamma * mean
+        return mean
 
     def parts(self) -> dict[str, Any]:
         """Everything that changes."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from drl.core.actors import BranchingQ, no_numbers
 from drl.core.agent import Agent
+from drl.core.baseline import Baseline
 from drl.core.layout import Layout
 from drl.core.learner import Action, Transition, View
 from drl.core.nets import Streams, adam, clone, follow
@@ -45,6 +46,7 @@ class D3qn:
         rate = settings.critic_rate
         self.optimiser = adam([{"params": list(self.actor.parameters()), "lr": rate}])
         self.replay = Replay(settings.buffer)
+        self.baseline = Baseline(layout.sizes, settings.exogenous)
         self.slots = torch.zeros((), dtype=torch.int64)
 
     @property
@@ -71,6 +73,7 @@ class D3qn:
 
     def learn(self, updates: int) -> dict[str, Tensor]:
         """`updates` updates of the network and its slow copy."""
+        self.baseline.fit(self.replay, self.streams, self._following)
         return learn_from(self.replay, self.streams, self.settings, updates, self.update)
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
@@ -94,13 +97,20 @@ class D3qn:
 
     @torch.no_grad()
     def _backup(self, batch: Batch) -> Tensor:
-        """(R, B) r + gamma * mean over branches of the slow value of the fast network's choice."""
+        """(R, B) r + gamma times the value of the state that followed, less the baseline's."""
+        following = self._following(batch)
+        following = following - self.baseline(batch["next_obs"], following)
+        backup: Tensor = batch["reward"] + self.settings.gamma * following
+        return backup
+
+    @torch.no_grad()
+    def _following(self, batch: Batch) -> Tensor:
+        """(R, B) Mean over branches of the slow value of the fast network's choice."""
         allowed, weight = self.layout.head_mask(batch["next_mask"], batch["next_active"])
         best = self.actor(batch["next_obs"], allowed).argmax(dim=-1, keepdim=True)
         following = self.slow(batch["next_obs"], allowed).gather(-1, best)[..., 0]
-        mean = (following * weight).sum(dim=-1) / weight.sum(dim=-1).clamp(min=1)
-        backup: Tensor = batch["reward"] + self.settings.gamma * mean
-        return backup
+        mean: Tensor = (following * weight).sum(dim=-1) / weight.sum(dim=-1).clamp(min=1)
+        return mean
 
     def parts(self) -> dict[str, Any]:
         """Everything that changes."""

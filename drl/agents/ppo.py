@@ -5,7 +5,12 @@ arXiv:1903.01344, as used for partial offloading) has categorical heads for serv
 for the numbers on one trunk: one network has to learn both kinds of decision, and the probability
 ratio is that of the joint action. Both have a value network beside the policy, advantages by
 generalised advantage estimation (Schulman et al. 2016, arXiv:1506.02438) and, at an episode's end
-by time limit, the value of the state that followed.
+by time limit, the value of the state that followed. Orthogonal first weights, rates that fall and
+normalisation are settings, off by default as the paper names none of them (Engstrom et al. 2020,
+arXiv:2005.12729; Andrychowicz et al. 2021, arXiv:2006.05990).
+
+With `exogenous` the advantages, but not the returns, are those of temporal differences less what
+the exogenous parts of both states explain of them (drl.core.baseline).
 """
 
 from __future__ import annotations
@@ -15,8 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from drl.core.actors import Trunk, no_choice
+from drl.core.actors import INDIFFERENT, Trunk, no_choice
 from drl.core.agent import Agent
+from drl.core.baseline import Baseline
 from drl.core.layout import Layout
 from drl.core.learner import Action, Transition, View
 from drl.core.nets import Critic, Streams, adam, clip_by_run
@@ -61,6 +67,19 @@ class PpoSettings(Settings):
         "open",
         "First log standard deviation of the Gaussian, the same in all states.",
     )
+    orthogonal: bool = param(
+        False, "-", "Engstrom et al. 2020", "Orthogonal first weights with gain sqrt(2)."
+    )
+    anneal_epochs: int = param(
+        0,
+        "episode",
+        "Engstrom et al. 2020",
+        "Episodes over which both rates fall linearly to 0; 0 keeps them as they are.",
+        low=0,
+    )
+    normalise: bool = param(
+        False, "-", "Ba et al. 2016", "Layer normalisation in both networks' hidden layers."
+    )
 
 
 class Ppo:
@@ -69,14 +88,19 @@ class Ppo:
     def __init__(self, settings: PpoSettings, layout: Layout, streams: Streams) -> None:
         self.settings, self.layout, self.streams = settings, layout, streams
         s = settings
-        self.actor = Trunk(layout, s.hidden, streams, s.log_std)
-        self.value = Critic(streams, layout.sizes.obs_dim, 0, s.hidden)
+        self.actor = Trunk(layout, s.hidden, streams, s.log_std, s.normalise)
+        size = layout.sizes.obs_dim
+        self.value = Critic(streams, size, 0, s.hidden, normalise=s.normalise)
+        if s.orthogonal:
+            self.actor.net.orthogonal(streams, INDIFFERENT)
+            self.value.mlp.orthogonal(streams, 1.0)
         self.optimiser = adam(
             [
                 {"params": list(self.actor.parameters()), "lr": s.actor_rate},
                 {"params": list(self.value.parameters()), "lr": s.critic_rate},
             ]
         )
+        self.baseline = Baseline(layout.sizes, s.exogenous)
         self.rollout: list[Batch] = []
         self.epochs = torch.zeros((), dtype=torch.int64)
 
@@ -102,6 +126,7 @@ class Ppo:
             return {}
         data = self.prepare({name: self._column(name) for name in self.rollout[0]})
         self.rollout.clear()
+        self._anneal()
         figures: dict[str, Tensor] = {}
         n_slots = data["reward"].shape[1]
         runs = torch.arange(len(self.streams), device=data["reward"].device)[:, None]
@@ -120,13 +145,16 @@ class Ppo:
         s, reward = self.settings, data["reward"]
         if s.centre:  # as in drl.core.replay.learn_from, over the rollout
             reward = reward - reward.mean(dim=1, keepdim=True)
-        advantage = advantages(reward, value, following, end, s.gamma, s.gae_lambda)
+        steps = (value, following, end, s.gamma, s.gae_lambda)
+        gain = advantages(reward, *steps)
+        difference = reward + s.gamma * following - value
+        noise = self.baseline.explained(data["obs"], data["next_obs"], difference)
         log_prob, _ = self.log_prob_and_entropy(data)
         names = ("obs", "mask", "active", "choice", "numbers", "reward")
         return {name: data[name] for name in names} | {
             "old_log_prob": log_prob,
-            "advantage": advantage,
-            "return": advantage + value,
+            "advantage": advantages(reward - noise, *steps) if s.exogenous else gain,
+            "return": gain + value,
         }
 
     def update(self, batch: Batch) -> dict[str, Tensor]:
@@ -168,6 +196,17 @@ class Ppo:
                 entropy + heads.entropy(),
             )
         return log_prob, entropy
+
+    def _anneal(self) -> None:
+        """Set the rates of the rollouts that have been played so far."""
+        s = self.settings
+        left = 1.0
+        if s.anneal_epochs:
+            left = max(0.0, 1 - (int(self.epochs) - s.rollout_epochs) / s.anneal_epochs)
+        for group, rate in zip(
+            self.optimiser.param_groups, (s.actor_rate, s.critic_rate), strict=True
+        ):
+            group["lr"] = rate * left
 
     def _column(self, name: str) -> Tensor:
         return torch.stack([slot[name] for slot in self.rollout], dim=-1 if name == "end" else 1)
@@ -212,5 +251,5 @@ AGENT = Agent(
     methods={"ppo": PpoSettings(), "hybrid-ppo": PpoSettings(hybrid=True)},
     kind=lambda s: "hybrid" if s.hybrid else "continuous",
     learner=Ppo,
-    actor=lambda s, layout, streams: Trunk(layout, s.hidden, streams),
+    actor=lambda s, layout, streams: Trunk(layout, s.hidden, streams, normalise=s.normalise),
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from drl.agents import ad_sac, ad_sac_plus, d3qn, ddpg, ppo
+from drl.agents import ad_sac, ad_sac_plus, d3qn, ddpg, imitation, ppo
 from drl.core.agent import Agent
 from drl.core.layout import Layout, Sizes
 from drl.core.learner import Learner
@@ -20,6 +20,7 @@ AGENTS: tuple[Agent[Any], ...] = (
     ddpg.AGENT,
     d3qn.AGENT,
     ppo.AGENT,
+    imitation.AGENT,
 )
 
 #: Names of the learned methods, and the settings that they start from.
@@ -47,3 +48,8 @@ def build_actor(settings: Settings, sizes: Sizes, streams: Streams) -> nn.Module
     """The actor of a method, its weights to be loaded."""
     agent = _AGENT_OF[type(settings)]
     return agent.actor(settings, Layout(agent.kind(settings), sizes), streams)
+
+
+def fits_any_size(method: str) -> bool:
+    """The method's weights serve any numbers of devices, UAVs and satellites."""
+    return _AGENT_OF[type(METHODS[method])].any_size

@@ -107,13 +107,19 @@ class Trunk(nn.Module):
     """PPO's policy: heads (if any) and the mean of a Gaussian on one trunk, free deviations."""
 
     def __init__(
-        self, layout: Layout, hidden: Sequence[int], streams: Streams, log_std: float = 0.0
+        self,
+        layout: Layout,
+        hidden: Sequence[int],
+        streams: Streams,
+        log_std: float = 0.0,
+        normalise: bool = False,
     ) -> None:
         super().__init__()
         self.layout = layout
         n_logits = layout.n_heads * layout.n_options
         out = n_logits + layout.n_continuous
-        self.net = MLP(streams, layout.sizes.obs_dim, hidden, out, INDIFFERENT)
+        size = layout.sizes.obs_dim
+        self.net = MLP(streams, size, hidden, out, INDIFFERENT, normalise)
         shape = (len(streams), 1, layout.n_continuous)
         self.log_std = nn.Parameter(torch.full(shape, log_std, device=streams.device))
 

@@ -27,3 +27,5 @@ class Agent(Generic[S]):
     learner: Callable[[S, Layout, Streams], Learner]
     actor: Callable[[S, Layout, Streams], nn.Module]
     """The actor alone, its weights to be loaded."""
+    any_size: bool = False
+    """Its weights serve any numbers of devices, UAVs and satellites."""

@@ -16,16 +16,16 @@ from torch import Tensor, nn
 from drl.core.distributions import Heads, TanhGaussian
 from drl.core.layout import Layout, Sizes
 from drl.core.nets import MLP, Linear, Streams
+from drl.core.observation import pieces
 
 
 def split(obs: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
     """Flat observations (..., D) as devices' parts (..., K, 6 + M + 1 + 1 + S) and the common part
-    (..., 3M + 2N + 1). The order is that of drl.env.spaces.Encoder."""
-    k, s, m = sizes.n_devices, sizes.n_servers, sizes.n_uavs
-    lengths = (6 * k, k * (m + 1), 3 * m, 2 * (s - m), 1, k, k * s)
-    requests, links, uavs, satellites, slot, idle, available = obs.split(lengths, dim=-1)
-    own = [part.unflatten(-1, (k, -1)) for part in (requests, links, idle, available)]
-    return torch.cat(own, dim=-1), torch.cat([uavs, satellites, slot], dim=-1)
+    (..., 3M + 2N + 1)."""
+    seen = pieces(obs, sizes)
+    own = torch.cat([seen.requests, seen.links, seen.idle, seen.available], dim=-1)
+    common = [seen.uavs.flatten(-2), seen.satellites.flatten(-2), seen.slot]
+    return own, torch.cat(common, dim=-1)
 
 
 @torch.no_grad()

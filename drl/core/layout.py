@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from drl.env.spaces import headings
+from satedge.problem.scenario import Scenario
 
 Kind = Literal["hybrid", "discrete", "continuous"]
 
@@ -50,6 +51,8 @@ class Sizes:
     """Farthest move of a UAV in a slot, in halves of the area's side (the observation's scale)."""
     coverage: float = math.inf
     """Radius in which a UAV serves, in the same unit."""
+    scenario: Scenario | None = None
+    """The scenario whose ranges observations are in, for networks that know the model."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import layer_norm
 
 #: Actions a state that `Critic.several` values at a time.
 ACTIONS = 4
@@ -86,10 +87,19 @@ class MLP(nn.Module):
     """R fully connected ReLU networks (R, B, in) -> (R, B, out)."""
 
     def __init__(
-        self, streams: Streams, n_in: int, hidden: Sequence[int], n_out: int, last: float = 1.0
+        self,
+        streams: Streams,
+        n_in: int,
+        hidden: Sequence[int],
+        n_out: int,
+        last: float = 1.0,
+        normalise: bool = False,
     ) -> None:
-        """`last` scales the first weights of the output layer: small, nothing is favoured."""
+        """`last` scales the first weights of the output layer: small, nothing is favoured.
+        `normalise`: sums of hidden layers get mean 0 and deviation 1 over units (Ba et al. 2016,
+        arXiv:1607.06450, without gains and shifts of its own)."""
         super().__init__()
+        self.normalise = normalise
         pairs = itertools.pairwise([n_in, *hidden, n_out])
         self.layers = nn.ModuleList([Linear(streams, a, b) for a, b in pairs])
         with torch.no_grad():
@@ -103,20 +113,43 @@ class MLP(nn.Module):
     def beyond(self, x: Tensor, frozen: bool = False) -> Tensor:
         """What follows the first layer's sums (R, B, width), which are overwritten."""
         for layer in self.layers[1:]:
+            if self.normalise:
+                x = layer_norm(x, x.shape[-1:])
             x = layer(x.relu_(), frozen)
         return x
 
+    @torch.no_grad()
+    def orthogonal(self, streams: Streams, last: float) -> None:
+        """Start again from orthogonal weights with gain sqrt(2), `last` in the output layer, and
+        biases of 0. Saxe et al. 2014 (arXiv:1312.6120)."""
+        for layer in self.layers:
+            assert isinstance(layer, Linear)
+            wide, tall = sorted(layer.weight.shape[1:])
+            q, r = torch.linalg.qr(streams.normal(tall, wide))
+            q = q * r.diagonal(dim1=-2, dim2=-1).sign()[:, None]
+            gain = last if layer is self.layers[-1] else math.sqrt(2)
+            layer.weight.copy_(gain * (q if q.shape == layer.weight.shape else q.mT))
+            layer.bias.zero_()
+
 
 class Critic(nn.Module):
-    """R networks Q(s, a), or V(s) with `action` = 0: -> (R, B).
+    """R networks Q(s, a), or V(s) with `action` = 0: -> (R, B), or (R, B, out) with several values.
 
     The first layer's weights are kept apart, those of the state and those of the action: the
     state's share serves every action, and no gradient is taken to a state.
     """
 
-    def __init__(self, streams: Streams, state: int, action: int, hidden: Sequence[int]) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        state: int,
+        action: int,
+        hidden: Sequence[int],
+        out: int = 1,
+        normalise: bool = False,
+    ) -> None:
         super().__init__()
-        self.mlp = MLP(streams, state + action, hidden, 1)
+        self.mlp = MLP(streams, state + action, hidden, out, normalise=normalise)
         first = self.mlp.layers[0]
         assert isinstance(first, Linear)
         both = first.weight.detach()
@@ -125,11 +158,10 @@ class Critic(nn.Module):
             self.action = nn.Parameter(both[:, state:].clone())
 
     def forward(self, state: Tensor, action: Tensor | None = None, frozen: bool = False) -> Tensor:
-        """State (R, B, D), action (R, B, A) or none -> (R, B)."""
+        """State (R, B, D), action (R, B, A) or none -> (R, B) or (R, B, out)."""
         if action is not None:
             return self.of(self.seen(state, frozen), action, frozen)
-        value: Tensor = self.mlp(state, frozen)[..., 0]
-        return value
+        return _values_of(self.mlp(state, frozen))
 
     def seen(self, state: Tensor, frozen: bool = False) -> Tensor:
         """The state's share of the first layer, (R, B, D) -> (R, B, width)."""
@@ -137,17 +169,17 @@ class Critic(nn.Module):
         return share
 
     def of(self, seen: Tensor, action: Tensor, frozen: bool = False) -> Tensor:
-        """Values (R, B) of actions (R, B, A) beside what is `seen` of the state."""
+        """Values of actions (R, B, A) beside what is `seen` of the state."""
         weight = self.action.detach() if frozen else self.action
         x = torch.baddbmm(seen, action.to(weight.dtype), weight)
-        value: Tensor = self.mlp.beyond(x, frozen)[..., 0]
-        return value
+        return _values_of(self.mlp.beyond(x, frozen))
 
     @torch.no_grad()
     def several(
         self, state: Tensor, actions: Tensor, precision: torch.dtype = torch.float32
     ) -> Tensor:
-        """Values of n actions a state, (R, n, B, A) -> (AR, n, B), without gradients.
+        """Values of n actions a state, (R, n, B, A) -> (AR, n, B), without gradients; the sum
+        of several values.
 
         The critics may be those of A agents: A times R networks for R runs, agent by agent. The
         state's share of the first layer is computed once. A few actions at a time keep every
@@ -160,9 +192,15 @@ class Critic(nn.Module):
         for start in range(0, len(self.action), len(state)):
             own = slice(start, start + len(state))
             (first, bias), *rest = [(weight[own], shift[own]) for weight, shift in layers]
+            rest[-1] = (rest[-1][0].sum(-1, keepdim=True), rest[-1][1].sum(-1, keepdim=True))
             seen = torch.baddbmm(bias, state, first)
             values.append(_values(seen, self.action[own], rest, parts, precision))
         return torch.cat(values)
+
+
+def _values_of(out: Tensor) -> Tensor:
+    """(R, B, 1) -> (R, B); several values as they are."""
+    return out[..., 0] if out.shape[-1] == 1 else out
 
 
 Affine = tuple[Tensor, Tensor]

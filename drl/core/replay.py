@@ -66,9 +66,10 @@ class Replay:
         """Contents and position, for a checkpoint."""
         return {**self._fields, "@position": torch.tensor([self.size, self._next])}
 
-    def load(self, state: Mapping[str, Tensor]) -> None:
-        """Continue where `state` was taken."""
-        self._fields = {n: v.clone() for n, v in state.items() if n != "@position"}
+    def load(self, state: Mapping[str, Tensor], device: str = "cpu") -> None:
+        """Continue where `state` was taken, on a device."""
+        fields = {n: v for n, v in state.items() if n != "@position"}
+        self._fields = {n: v.to(device, copy=True) for n, v in fields.items()}
         self.size, self._next = (int(x) for x in state["@position"])
 
 

@@ -30,6 +30,13 @@ class Settings(Declared):
         "open",
         "Take the mean reward off every reward, which leaves the order of policies as it is.",
     )
+    exogenous: bool = param(
+        False,
+        "-",
+        "Mao et al. 2019, Dietterich et al. 2018",
+        "Take off targets what the part of the next state that no action changes explains of its "
+        "value (drl.core.baseline).",
+    )
 
 
 @declared(SettingsError, "setting")

@@ -79,7 +79,7 @@ class Encoder:
         for i, feature in enumerate(requests):
             part["devices"][..., i] = np.where(active, feature, 0.0)
         part["devices"][..., 4:] = _scaled(slots.device_xy_m, 0.0, s.area_side_m)
-        part["links"][..., -1] = _scaled(_dB(slots.satellite_gain), *self._satellite_range_dB())
+        part["links"][..., -1] = _scaled(_dB(slots.satellite_gain), *self.satellite_range_dB())
         low, high = s.uav_altitude_min_m, s.uav_altitude_max_m
         part["uavs"][..., 2] = _scaled(slots.uav_altitude_m, low, high)
         part["satellites"][..., 0] = self._window(slots.window_s)
@@ -114,7 +114,7 @@ class Encoder:
         low, high = s.uav_reference_gain_dB + decay
         return float(low), float(high)
 
-    def _satellite_range_dB(self) -> tuple[float, float]:
+    def satellite_range_dB(self) -> tuple[float, float]:
         """Gains at the least elevation in a deep fade, and in the zenith on a crest."""
         s = self.reference
         far_m = slant_range_m(s.satellite_altitude_m, s.elevation_min_deg)
@@ -127,9 +127,13 @@ class Encoder:
 
         Windows matter when they are about as long as a deadline; a linear scale would hide that.
         """
+        return _scaled(np.log1p(window_s / self.reference.slot_s), 0.0, self.whole_window())
+
+    def whole_window(self) -> float:
+        """log(1 + slots) of a whole pass through the zenith, which is observed as 1."""
         s = self.reference
         whole_s = pass_duration_s(s.satellite_altitude_m, s.elevation_min_deg)
-        return _scaled(np.log1p(window_s / s.slot_s), 0.0, float(np.log1p(whole_s / s.slot_s)))
+        return float(np.log1p(whole_s / s.slot_s))
 
 
 def _scaled(value: NDArray, low: float, high: float) -> Array:

@@ -69,10 +69,10 @@ class StepResult:
 class OffloadingBatch:
     """`n_envs` environments over a pool of episodes of one scenario.
 
-    Environment i has seed `seed + i`. Every episode draws its instance from the pool, and seeds
-    the projector, from (seed, number of the episode) alone, so that an environment does not
-    depend on those beside it. The first episode's projector seed is the environment's seed, as in
-    `satedge.problem.rollout`.
+    Environment i has seed `seed + i`, or number i of n_envs seeds. Every episode draws its
+    instance from the pool, and seeds the projector, from (seed, number of the episode) alone, so
+    that an environment does not depend on those beside it. The first episode's projector seed is
+    the environment's seed, as in `satedge.problem.rollout`.
 
     `pool` is a Pool or its episodes. `autoreset` is one of AUTORESET: the step that ends an
     episode begins the next one, or the step after it, or only `reset` does. With `refusal`,
@@ -84,7 +84,7 @@ class OffloadingBatch:
         self,
         pool: Pool | Sequence[Instance],
         n_envs: int,
-        seed: int = 0,
+        seed: int | ArrayLike = 0,
         *,
         autoreset: str = "same-step",
         refusal: bool = False,

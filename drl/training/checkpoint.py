@@ -80,13 +80,16 @@ def gather(parts: dict[str, Any]) -> Tensors:
     }
 
 
-def spread(tensors: Tensors, parts: dict[str, Any]) -> None:
-    """Put a gathered state back into parts of the same kind. Raises CheckpointError."""
+def spread(tensors: Tensors, parts: dict[str, Any], device: str = "cpu") -> None:
+    """Put a gathered state back into parts of the same kind, on the device that they learn on.
+
+    Files hold everything on the CPU, where generators and counters stay. Raises CheckpointError.
+    """
     for name, part in parts.items():
         prefix = f"{name}/"
         own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         try:
-            _restore(part, own)
+            _restore(part, own, device)
         except (KeyError, RuntimeError, IndexError) as error:
             reason = str(error).splitlines()[0]
             raise CheckpointError(f"{name}: does not fit this learner ({reason})") from None
@@ -106,7 +109,7 @@ def _state(part: Any) -> Tensors:
     return part.state()
 
 
-def _restore(part: Any, state: Tensors) -> None:
+def _restore(part: Any, state: Tensors, device: str) -> None:
     if isinstance(part, Tensor):
         part.copy_(state[""])
     elif isinstance(part, nn.Module):
@@ -117,7 +120,9 @@ def _restore(part: Any, state: Tensors) -> None:
         part[:] = [{} for _ in {key.split(".")[0] for key in state}]
         for key, value in state.items():
             index, name = key.split(".", 1)
-            part[int(index)][name] = value
+            part[int(index)][name] = value.to(device)
+    elif isinstance(part, Replay):
+        part.load(state, device)
     else:
         part.load(state)
 
@@ -139,4 +144,6 @@ def _restore_optimiser(optimiser: torch.optim.Optimizer, state: Tensors) -> None
     parameters = _parameters(optimiser)
     for key, value in state.items():
         index, name = key.split(".", 1)
-        optimiser.state[parameters[int(index)]][name] = value.clone()
+        parameter = parameters[int(index)]
+        # A fused Adam counts its steps where its parameters are.
+        optimiser.state[parameter][name] = value.to(parameter.device, copy=True)

@@ -23,7 +23,7 @@ class Row:
     epoch: int
     seed: int
     seconds: float
-    """Wall time since the row before, of all runs and of every epoch since then."""
+    """Processor time since the row before, of all runs and of every epoch since then."""
     values: dict[str, float]
 
 

@@ -1,16 +1,20 @@
-"""Playing: R runs, each with E episodes at once, and what their learner takes note of."""
+"""Playing: R runs, each with E episodes at once, and what their learner takes note of.
+
+Episodes come in blocks (`drl.env.pool.FreshEpisodes`). Every run plays those of a block in an order
+of its own, each at most once, and all runs go on to the next block together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from drl.core.learner import Action, Learner, Transition, View
+from drl.env.pool import Pool
 from drl.env.vector_env import OffloadingBatch, StepResult
-from satedge.problem.instance import Instance
 
 #: Figures of an episode that are logged: means over its slots.
 FIGURES = ("cost", "latency_s", "energy_J", "misses", "resampled")
@@ -20,20 +24,23 @@ LANE = 2**32
 
 
 class Stage:
-    """The environments of R runs; a run's first lane of episodes is the same for every E."""
+    """The environments of R runs."""
 
     def __init__(
-        self, episodes: Sequence[Instance], seeds: Sequence[int], together: int, device: str
+        self, block: Callable[[int], Pool], seeds: Sequence[int], together: int, device: str
     ) -> None:
-        """`together` is E. A slot of ten episodes takes little longer than a slot of one."""
+        """`block(i)` has the episodes of block i, the same number in each. `together` is E: a slot
+        of ten episodes takes little longer than a slot of one."""
         self.n_runs, self.together, self.device = len(seeds), together, device
-        self.env = OffloadingBatch(episodes, len(seeds) * together)
+        self._block, self._number, self._seeds, self._rounds = block, 0, seeds, 0
         lanes = np.asarray(seeds)[:, None] + LANE * np.arange(together)
-        self.view = self._view(*self.env.reset(seed=lanes.ravel()))
+        pool, n_envs = block(0), len(seeds) * together
+        self.env = OffloadingBatch(pool, n_envs, seed=lanes.ravel(), autoreset="off")
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from a state of `env`."""
-        self.view = self._view(*self.env.restore(state))
+        """Go on from a state of `env` between episodes."""
+        self.env.restore(state)
+        self._rounds = int(state["episode"][0]) + 1
 
     def play(self, learner: Learner) -> dict[str, np.ndarray]:
         """Play E episodes in every run. Returns means over their slots, (R,) each.
@@ -43,20 +50,20 @@ class Stage:
         rewards: list[np.ndarray] = []
         infos: list[dict[str, np.ndarray]] = []
         played: list[Transition] = []
-        ended = False
+        view, ended = self._begin(), False
         while not ended:
-            action = learner.act(self.view)
-            server, numbers = learner.layout.decode(action.choice, action.numbers, self.view.mask)
+            action = learner.act(view)
+            server, numbers = learner.layout.decode(action.choice, action.numbers, view.mask)
             step = self.env.step(
                 server.flatten(0, 1).cpu().numpy(), numbers.flatten(0, 1).cpu().numpy()
             )
             following = self._view(step.final_obs, step.final_mask, step.final_active)
             ended = bool(step.truncated.all())
             reward, cost = self._feedback(step)
-            transition = Transition(self.view, action, reward, following, cost, ended)
+            transition = Transition(view, action, reward, following, cost, ended)
             learner.observe(lane(transition, 0))
             played.append(transition)
-            self.view = self._view(step.obs, step.mask, step.active)
+            view = following
             rewards.append(step.reward)
             infos.append(step.info)
         for i in range(1, self.together):
@@ -65,6 +72,17 @@ class Stage:
         means = {name: np.mean([i[name] for i in infos], axis=0) for name in FIGURES}
         means["reward"] = np.mean(rewards, axis=0)
         return {name: value.reshape(self.n_runs, -1).mean(axis=1) for name, value in means.items()}
+
+    def _begin(self) -> View:
+        """Begin the next episode everywhere, in the next block where this one is used up."""
+        size = len(self.env.pool.instances)
+        number, place = divmod(self._rounds, max(1, size // self.together))
+        self._rounds += 1
+        if number != self._number:
+            self.env.pool, self._number = self._block(number), number
+        here = (place * self.together + np.arange(self.together)) % size
+        orders = (np.random.default_rng([s, number]).permutation(size) for s in self._seeds)
+        return self._view(*self.env.reset(np.concatenate([order[here] for order in orders])))
 
     def _view(self, obs: np.ndarray, mask: np.ndarray, active: np.ndarray) -> View:
         return View(*(self._by_run(torch.from_numpy(x)) for x in (obs, mask, active)))

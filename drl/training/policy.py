@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as unpacked
-from torch import nn
+from torch import Tensor, nn
 
-from drl.agents.registry import METHODS, build_actor
+from drl.agents.registry import METHODS, build_actor, fits_any_size
 from drl.core.layout import Sizes
 from drl.core.learner import Actor
 from drl.core.nets import Streams
@@ -75,19 +75,28 @@ class Policy:
         table = self.encoder.exogenous(slot)
         mask = self.encoder.complete(table, slot, np.array([t]), at)
         seen = torch.from_numpy(mask)[None], torch.from_numpy(slot.active.copy())[None]
-        with torch.no_grad():
+        with torch.inference_mode():
             choice, numbers = self.actor.decide(torch.from_numpy(table)[None], *seen)
             server, continuous = self.actor.layout.decode(choice, numbers, seen[0])
         return decode(slot.scenario, server[0].numpy(), continuous[0].numpy(), at)
 
 
+def stored(actor: nn.Module, run: int) -> dict[str, Tensor]:
+    """The weights of one run of an actor as a file holds them: half precision, on the CPU."""
+    return {k: v[run : run + 1].half().cpu() for k, v in actor.state_dict().items()}
+
+
+def put(actor: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Give an actor of one run weights that are `stored`; it reckons in single precision."""
+    actor.load_state_dict({name: value.float() for name, value in weights.items()})
+
+
 def save(path: Path, actor: nn.Module, run: int, provenance: dict[str, Any]) -> None:
-    """Write the weights of one run of an actor, half precision, with their provenance.
+    """Write the weights of one run of an actor, as `stored` has them, with their provenance.
 
     `provenance` must hold what `Origin` names but the hash; hashes and format are added.
     """
-    weights = {k: v[run : run + 1].half() for k, v in actor.state_dict().items()}
-    data = packed(weights, json.dumps(FORMAT))
+    data = packed(stored(actor, run), json.dumps(FORMAT))
     text = FORMAT | {"sha256": _sha256(data)} | provenance
     keep(path, data, (json.dumps(sealed(text), indent=1) + "\n").encode())
 
@@ -134,7 +143,7 @@ def load(name: str, preset: str = "paper") -> Policy:
         weights = unpacked(data)
         scenario = Scenario.from_dict(provenance["scenario"])
         actor = restore_actor(provenance, scenario)
-        actor.load_state_dict(_checked(weights, weights_path))
+        put(actor, _checked(weights, weights_path))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, PolicyError):
             raise
@@ -143,12 +152,12 @@ def load(name: str, preset: str = "paper") -> Policy:
     return Policy(actor, Encoder(scenario), provenance)  # type: ignore[arg-type]
 
 
-def _checked(weights: dict[str, torch.Tensor], path: Path) -> dict[str, torch.Tensor]:
-    """Weights in single precision. Raises PolicyError for numbers that no training leaves."""
+def _checked(weights: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The same weights. Raises PolicyError for numbers that no training leaves."""
     for name, value in weights.items():
         if value.dtype != torch.float16 or not bool(value.isfinite().all()):
             raise PolicyError(f"{path}: {name}: allowed are finite numbers of half precision")
-    return {name: value.float() for name, value in weights.items()}
+    return weights
 
 
 def restore_actor(provenance: dict[str, Any], scenario: Scenario) -> nn.Module:
@@ -170,7 +179,14 @@ def sizes_of(scenario: Scenario) -> Sizes:
         Encoder(s).size,
         s.uav_reach_m / half_m,
         s.uav_coverage_m / half_m,
+        s,
     )
+
+
+def sized(reference: Scenario, like: Scenario) -> Scenario:
+    """A scenario in the size of another."""
+    names = ("n_devices", "n_uavs", "n_satellites", "satellite_planes")
+    return reference.replace(**{name: getattr(like, name) for name in names})
 
 
 def find(name: str, preset: str = "paper") -> Path:
@@ -229,6 +245,23 @@ def _provenance(path: Path) -> dict[str, Any]:
     return provenance
 
 
+def fitted(policy: Policy, given: Scenario, name: str) -> Policy:
+    """The policy for a scenario's sizes. Raises PolicyError where it is for one size alone."""
+    made_for = policy.encoder.reference
+    for field in ("n_devices", "n_uavs", "n_satellites"):
+        size, allowed = getattr(given, field), getattr(made_for, field)
+        if size != allowed and not fits_any_size(policy.provenance["method"]):
+            raise PolicyError(
+                f"policy {name!r} is for {field} = {allowed}: the instance has {size}"
+            )
+    like = sized(made_for, given)
+    if like == made_for:
+        return policy
+    actor = restore_actor(policy.provenance, like)
+    actor.load_state_dict(policy.actor.state_dict())  # type: ignore[attr-defined]
+    return Policy(actor, Encoder(like), policy.provenance)  # type: ignore[arg-type]
+
+
 def solve(
     instance: Instance,
     *,
@@ -244,13 +277,7 @@ def solve(
     """
     torch.set_num_threads(1)
     loaded = load(policy, preset)
-    made_for, given = loaded.encoder.reference, instance.scenario
-    for name in ("n_devices", "n_uavs", "n_satellites"):
-        if getattr(made_for, name) != getattr(given, name):
-            raise PolicyError(
-                f"policy {policy!r} is for {name} = {getattr(made_for, name)}: "
-                f"the instance has {getattr(given, name)}"
-            )
+    loaded = fitted(loaded, instance.scenario, policy)
     outcome = rollout(instance, loaded.act, seed=seed, budget_s=budget_s, report=report)
     keys = ("method", "seed", "sha256")
     outcome.info["policy"] = {key: loaded.provenance[key] for key in keys}

@@ -1,14 +1,15 @@
 """Training: several runs (seeds) of one method side by side, resumable to the bit.
 
-An epoch is an episode of 100 slots in every run, then the method's updates. Every
-`validate_every` epochs the deterministic policies play the validation episodes; the best ones so
-far are kept as policies. Episodes of other seeds are never seen here.
+An epoch is an episode of 100 slots in every run, then the method's updates; episodes are fresh for
+ever. Every `validate_every` epochs the deterministic policies play the validation episodes, each
+as its file would hold it; the best ones so far are kept as policies. Episodes of other seeds are
+never seen here.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from drl.agents.registry import build_learner, settings_of
+from drl.agents.registry import build_actor, build_learner, settings_of
 from drl.core.learner import Actor, Learner
 from drl.core.nets import Streams
 from drl.core.products import fast_products
 from drl.core.settings import Settings, SettingsError
+from drl.env.pool import BLOCK, FreshEpisodes, Pool
 from drl.env.vector_env import OffloadingBatch
 from drl.training import checkpoint
+from drl.training.labels import digest, lesson, teach
 from drl.training.log import Log, Row
 from drl.training.play import FIGURES, Stage
-from drl.training.policy import save, sizes_of
+from drl.training.policy import put, save, sizes_of, stored
 from drl.training.versions import versions
 from satedge.problem.fields import Declared, declared, param
-from satedge.problem.generation.generate import generate
+from satedge.problem.generation.generate import TRAIN_SEEDS, generate
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import only_one
 from satedge.problem.referee import COST_VERSION
 from satedge.problem.scenario import Scenario, preset
 
-#: Episodes to train on and to choose policies by; those of tests are never generated here.
-TRAIN_SEEDS = range(1_000_000, 1_000_256)
+#: Episodes to choose policies by; those of tests are never generated here.
 VALIDATION_SEEDS = range(10_000, 10_010)
 
 
@@ -72,6 +74,7 @@ class Plan(Declared):
         low=1,
     )
     device: str = "cpu"
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         whole = {
@@ -97,6 +100,7 @@ class Plan(Declared):
             "updates_per_epoch": self.updates_per_epoch,
             "validate_every": self.validate_every,
             **({"together": self.together} if self.together > 1 else {}),
+            **({"labels": [digest(Path(p)) for p in self.labels]} if self.labels else {}),
             **ranges,
         }
 
@@ -151,10 +155,12 @@ class Trainer:
         self.plan, self.folder = plan, folder
         self.checkpoint = folder / "checkpoint.safetensors"
         self.epoch = 0
-        streams = Streams(plan.seeds, plan.device)
-        self.learner: Learner = build_learner(plan.settings, sizes_of(plan.scenario), streams)
-        episodes = pool or [generate(plan.scenario, s) for s in plan.train_seeds]
-        self.stage = Stage(episodes, plan.seeds, plan.together, plan.device)
+        streams, sizes = Streams(plan.seeds, plan.device), sizes_of(plan.scenario)
+        self.learner: Learner = build_learner(plan.settings, sizes, streams)
+        if plan.labels:
+            teach(self.learner, [lesson(Path(p), plan.scenario) for p in plan.labels])
+        self.candidate = build_actor(plan.settings, sizes, Streams([0]))
+        self.stage = Stage(_supply(plan, pool), plan.seeds, plan.together, plan.device)
         self.judges = [generate(plan.scenario, s) for s in plan.validation_seeds]
         self.best_cost = [float("inf")] * len(plan.seeds)
         self.curve: list[list[float]] = []
@@ -163,12 +169,12 @@ class Trainer:
         """Train to the last epoch."""
         plan = self.plan
         while self.epoch < plan.epochs:
-            began = time.perf_counter()
+            began = time.process_time()
             figures = self._episode() | self._learn()
             self._refuse_divergence(figures)
             if self._due(plan.validate_every):
                 figures |= self._validate()
-            seconds = time.perf_counter() - began
+            seconds = time.process_time() - began
             log.write([self._row(i, figures, seconds) for i in range(len(plan.seeds))])
             if self._due(plan.checkpoint_every):
                 log.flush()
@@ -198,7 +204,7 @@ class Trainer:
                 f"{self.checkpoint}: of another training (method, settings, scenario or seeds "
                 "differ); choose another folder or start afresh"
             )
-        checkpoint.spread(state, self.learner.parts())
+        checkpoint.spread(state, self.learner.parts(), self.plan.device)
         env = {k.removeprefix("@env/"): v.numpy() for k, v in state.items() if k[:5] == "@env/"}
         env = {k: v.view(np.uint64) if k == "seed" else v for k, v in env.items()}
         self.stage.restore(env)
@@ -225,9 +231,16 @@ class Trainer:
         return self.epoch >= self.plan.epochs or self.epoch // every > before // every
 
     def _validate(self) -> dict[str, np.ndarray]:
-        """Play the validation episodes; keep policies that are better than before."""
-        actor: Any = self.learner.actor
-        found = evaluate(actor, self.judges, len(self.plan.seeds), self.plan.device)
+        """Play the validation episodes; keep policies that are better than before.
+
+        Every run's policy plays alone, with the weights and on the processor that its file would be
+        played with: what the file costs is what is written down here.
+        """
+        actor, candidate, rows = self.learner.actor, self.candidate, []
+        for run in range(len(self.plan.seeds)):
+            put(candidate, stored(actor, run))
+            rows.append(evaluate(candidate, self.judges, 1))  # type: ignore[arg-type]
+        found = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         cost = found["validation_cost"]
         self.curve.append([self.epoch, *(float(c) for c in cost)])
         for run, value in enumerate(cost):
@@ -267,21 +280,27 @@ class Trainer:
         return Row(self.epoch, self.plan.seeds[run], seconds, values)
 
 
+def _supply(plan: Plan, pool: Sequence[Instance] | None) -> Callable[[int], Pool]:
+    """Blocks of episodes to train on: always `pool`, or fresh ones."""
+    if pool:
+        always = Pool(pool)
+        return lambda _: always
+    size = min(max(BLOCK, plan.together), len(plan.train_seeds))
+    return FreshEpisodes(plan.scenario, plan.train_seeds, size)
+
+
 @torch.no_grad()
-def evaluate(
-    actor: Actor, episodes: Sequence[Instance], runs: int, device: str = "cpu"
-) -> dict[str, np.ndarray]:
+def evaluate(actor: Actor, episodes: Sequence[Instance], runs: int) -> dict[str, np.ndarray]:
     """Play every run's deterministic policy through all episodes: means, (R,) each."""
     n = len(episodes)
     env = OffloadingBatch(episodes, runs * n)
     obs, mask, active = env.reset(instances=np.tile(np.arange(n), runs), seed=0)
     totals: dict[str, np.ndarray] = {}
     for _ in range(episodes[0].n_slots):
-        shaped = (torch.from_numpy(x).unflatten(0, (runs, n)) for x in (obs, mask, active))
-        seen = [x.to(device) for x in shaped]
+        seen = [torch.from_numpy(x).unflatten(0, (runs, n)) for x in (obs, mask, active)]
         choice, numbers = actor.decide(*seen)
         server, continuous = actor.layout.decode(choice, numbers, seen[1])
-        step = env.step(server.flatten(0, 1).cpu().numpy(), continuous.flatten(0, 1).cpu().numpy())
+        step = env.step(server.flatten(0, 1).numpy(), continuous.flatten(0, 1).numpy())
         obs, mask, active = step.obs, step.mask, step.active
         for name in FIGURES:
             totals[name] = totals.get(name, 0.0) + step.info[name]

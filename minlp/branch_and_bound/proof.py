@@ -13,42 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from minlp.branch_and_bound.lines import upload_lines
-from minlp.branch_and_bound.load_dual import best_dual
+from minlp.branch_and_bound.filling import Filling
 from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.record import Recorder, Visit
 from minlp.branch_and_bound.search import Limits, Search
-from minlp.branch_and_bound.upload import Upload, limits_of, unmoved
-from minlp.slot.data import Array, SlotData
+from minlp.slot.data import Array
 from minlp.slot.geometry import RADIUS_SLACK
 from minlp.slot.region import discs_of, start_reach
 from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
-from satedge.verify.guesses import Rows, rows_at
-from satedge.verify.kernel.bound import Numbers, Setting, bounds, prices, setting
-from satedge.verify.kernel.model import Mask, Model
+from satedge.verify.kernel.model import Model
 from satedge.verify.kernel.plan import cost_of
-from satedge.verify.kernel.region import Regions, option_terms
-from satedge.verify.kernel.tree import Checker
-from satedge.verify.proof import (
-    FORMAT,
-    ProofError,
-    claim_of,
-    cores,
-    decision,
-    numbers,
-    verify,
-    widened,
-)
+from satedge.verify.proof import FORMATS, ProofError, claim_of, decision, verify
 
 #: What the bound gives away of the solver's at once, and how much of it may go where the verifier
 #: finds less in some region; relative.
 LESS, MOST = 1e-9, 1e-4
-
-#: Boxes that differ by less, in metres, are the same: the verifier's rounds outward.
-SAME_M = 1e-5
 
 #: How often the bound is lowered to what the regions allow.
 TRIES = 4
@@ -85,7 +67,7 @@ class _Writer:
         self.model = Model(instance, slot, search.limits.hard)
         self.options = self._options()
         self.proof: dict[str, Any] = {
-            "format": FORMAT, "instance_sha256": instance.content_sha256, "slot": slot,
+            "format": FORMATS[-1], "instance_sha256": instance.content_sha256, "slot": slot,
             "hard": search.limits.hard, "bound": bound, "cost": None, "plan": None,
         }  # fmt: skip
         root = search.recorder.root
@@ -116,7 +98,7 @@ class _Writer:
     def _complete(self) -> float:
         """Fill in what nodes lack; the least value of a region that has to reach the bound."""
         model, claim = claim_of(self.instance, self.proof)
-        checker = _Filling(model, claim, self.data)
+        checker = Filling(model, claim, self.data)
         claim.numbers = checker.filled
         with np.errstate(all="ignore"):
             checker.check()
@@ -172,8 +154,6 @@ class _Writer:
             closed = found.lower_bound >= self.bound or not visit.children
             if closed or fewer or lighter:
                 node["numbers"] = self._numbers(visit)
-            if closed and self.data.shared:
-                node["numbers"]["leaf"] = True
             if closed:
                 continue
             if fewer:
@@ -244,135 +224,3 @@ def _least_room(box: Array, discs: Array, near: Array) -> int:
 def _better(cost: Array, slack: Array, kept: int, other: int) -> float:
     """How far a satellite is from being as good as another, in cost and slack."""
     return float(max(cost[kept] - cost[other], slack[other] - slack[kept]))
-
-
-class _Filling(Checker):
-    """Walks the tree as the verifier does, and fills in what nodes lack."""
-
-    data: SlotData
-
-    def __init__(self, model: Model, claim: Any, data: SlotData) -> None:
-        super().__init__(model, claim)
-        self.data, self.worst = data, np.inf
-
-    def evaluate(self, ids: list[int], regions: Regions) -> tuple[Mask, Array, Array, Array]:
-        """As the verifier's; values that have to reach the bound and do not are noted instead."""
-        empty, total, option, load = super().evaluate(ids, regions)
-        for i in np.flatnonzero(~(empty | (total >= self.bound))):
-            node, allowed = self.claim.nodes[ids[i]], regions.allowed[i]
-            if not node.children:
-                self.worst, total[i] = min(self.worst, total[i]), np.inf
-                continue
-            if node.left is not None:
-                dropped = allowed & ~node.left
-                self.worst = min(self.worst, option[i][dropped].min(initial=np.inf))
-                option[i][dropped] = np.inf
-            if node.span is not None:
-                loads, old, new = np.arange(self.model.n + 1), regions.span[i], node.span
-                outside = (loads < new[:, :1]) | (loads > new[:, 1:])
-                dropped = (loads >= old[:, :1]) & (loads <= old[:, 1:]) & outside
-                self.worst = min(self.worst, load[i][dropped].min(initial=np.inf))
-                load[i][dropped] = np.inf
-        return empty, total, option, load
-
-    def filled(self, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
-        """The numbers of nodes, with lines and what the load problem pays."""
-        for node, box in zip(given, regions.box, strict=True):
-            if "box" in node and np.abs(node["box"] - box).max(initial=0.0) < SAME_M:
-                del node["box"]
-        found = numbers(self.model, regions, given, floor)
-        regions = widened(regions, given)
-        within = setting(self.model, regions, floor)
-        core = cores(self.model, given)
-        late = np.array([node["late"] for node in given])
-        power = np.array([node["power"] for node in given])
-        rows = rows_at(
-            self.model, regions, within, core, found.near, found.room, power, found.place, late
-        )
-        slack = option_terms(self.model, *within.gains[:2])[1]
-        for i, node in enumerate(given):
-            if not node["lines"]:
-                node["lines"] = self._lines(regions, within, rows, core[i], slack[i], i, node)
-        found = numbers(self.model, regions, given, floor)
-        price = prices(self.model, regions, found, within)
-        for i, node in enumerate(given):
-            if "u" in node:
-                paid = node.pop("u")
-                node["dual"] = self._dual(price[i], regions.allowed[i], core[i], rows.load[i], paid)
-        found.dual = np.array([node["dual"] for node in given])
-        if self.data.shared:
-            total = bounds(self.model, regions, found, floor)[0]
-            for i, node in enumerate(given):
-                if node.pop("leaf", False) and not total[i] >= self.bound:
-                    node["dual"] = best_dual(price[i], regions.span[i]).tolist()
-            found.dual = np.array([node["dual"] for node in given])
-        return found
-
-    def _lines(
-        self,
-        regions: Regions,
-        within: Setting,
-        rows: Rows,
-        core: Mask,
-        slack: Array,
-        i: int,
-        node: dict[str, Any],
-    ) -> list[list[float]]:
-        """Lines of region i: [device, receiver, whether gains are linearised, tau, p, theta]."""
-        model, found, wait = self.model, [], self.model.wait_s.lo
-        for k in range(model.n):
-            for r in range(model.m + 1):
-                slacks = []
-                for s in np.flatnonzero(regions.allowed[i, k, :-1] & (model.receiver == r)):
-                    low, high = regions.span[i, s] if self.data.shared else (1, 1)
-                    at = rows.load[i, s] if self.data.shared else 1
-                    known = at if core[k, s] and rows.pick[i, k] == r else 0
-                    loads = [c for c in range(max(low, 1), high + 1) if c != known]
-                    slacks += [slack[k, s] - wait[k, s] * (c - 1) for c in loads]
-                if slacks:
-                    lines = upload_lines(self._upload(within, rows, i, k, r), np.array(slacks))
-                    found += [[k, r, 0, *line] for line in lines.tolist()]
-            if rows.pick[i, k] >= 0:
-                found.append([k, int(rows.pick[i, k]), 1, *self._row_line(rows, i, k, node)])
-        return found
-
-    def _row_line(self, rows: Rows, i: int, k: int, node: dict[str, Any]) -> list[float]:
-        """(tau, p, theta) at which device k's line touches its row where the search was."""
-        pays, power = rows.power_slope[i, k].copy(), np.array(node["power"])
-        pays[k] = 0.0
-        j = int(pays.argmax())
-        tau = rows.log_other[i, k, j] + power[j] - np.log(pays[j]) if pays[j] > 0 else 0.0
-        return [float(tau), node["power"][k], node["late"][k]]
-
-    def _upload(self, within: Setting, rows: Rows, i: int, k: int, r: int) -> Upload:
-        """Device k's upload to receiver r in region i, as the verifier has it."""
-        model, n = self.model, self.model.n
-        low, high = within.gains[:2]
-        heard = within.sure[i, :, r] & (np.arange(n) != k)
-        a = np.where(heard, model.leak * np.exp(low[i, :, r] - high[i, k, r]), 0.0)
-        slope = rows.power_slope[i, k].copy()
-        limits = limits_of(within.low[i].copy(), float(model.p_high))
-        rho = self.data.overrun_weight if model.hard else model.late_cap
-        return Upload(
-            k, float(model.load_s.lo[k, r]), float(model.propagation.lo) if r == model.m else 0.0,
-            float(within.noise.lo * np.exp(-high[i, k, r])), model.latency, model.energy, rho,
-            slope, a, limits, unmoved(n),
-        )  # fmt: skip
-
-    def _dual(
-        self, price: Array, allowed: Mask, core: Mask, load: Array, paid: list[float]
-    ) -> list[float]:
-        """(n,) what the load problem pays: for each alone its least price.
-
-        With shared compute what the search paid, over the price of the core; and a lot for whoever
-        has one option, so that he is among the cheapest.
-        """
-        real = np.where(allowed[..., None] & np.isfinite(price), price, np.nan)
-        if not self.data.shared:
-            return np.nan_to_num(np.nanmin(real[..., 0], axis=1)).tolist()
-        n, option = len(price), core.argmax(-1)
-        at = np.append(load, 1)[option] - 1
-        own = np.nan_to_num(real[np.arange(n), option, np.minimum(at, n - 1)])
-        dual = own + np.array(paid)
-        wide = np.nanmax(np.abs(real), initial=1.0) + np.abs(dual).max()
-        return np.where(allowed.sum(-1) == 1, 4.0 * wide, dual).tolist()

@@ -158,7 +158,7 @@ def _outcome(outcome: Outcome, records: list[dict[str, Any]], settings: dict[str
     claimed = None if None in bounds else float(np.mean(np.array(bounds, float)))
     status = outcome.status
     if all(_claims_optimum(r) for r in records):
-        status = "feasible" if any(r["wrong"] for r in records) else "optimal"
+        status = "finished" if any(r["wrong"] for r in records) else "optimal"
     version = next((r["version"] for r in records if r["version"]), "")
     return Outcome(
         plan=outcome.plan,

@@ -63,6 +63,10 @@ Out = Annotated[
     typer.Option("--out", "-o", help="Folder; results/runs/train/PRESET/METHOD by default."),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
+Labels = Annotated[
+    list[Path] | None,
+    typer.Option("--labels", help="File of `satedge label` to imitate; repeatable."),
+]
 Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")]
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Start from scratch, not from the checkpoint.")
@@ -85,6 +89,7 @@ def train(
     settings_preset: SettingsPreset = "table-2",
     setting: common.Settings = None,
     out: Out = None,
+    labels: Labels = None,
     device: Device = "cpu",
     tensorboard: Tensorboard = False,
     fresh: Fresh = False,
@@ -115,6 +120,7 @@ def train(
     scenario, seeds = common.scenario(preset, changes), range(seed, seed + runs)
     changed = {"settings_preset": settings_preset, "settings": common.settings(setting)}
     how = {"resume": not fresh, "tensorboard": tensorboard, "device": device}
+    how["labels"] = tuple(map(str, labels or ()))
     learn = _training("train:train")
     print(learn(method, scenario=scenario, seeds=seeds, out_dir=out, **changed, **how, **length))
 

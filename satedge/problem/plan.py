@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-#: What a method says of its own run; the referee decides whether it is true.
-Status = Literal["optimal", "feasible", "infeasible", "stopped", "failed"]
+#: What a method says of its own run; the referee decides whether it is true. `finished`: nothing
+#: left to do, nothing proved. Whether a plan is feasible is not the method's to say.
+Status = Literal["optimal", "finished", "infeasible", "stopped", "failed"]
 
 #: Server of an idle device, and of a request that is refused.
 NO_SERVER = -1
@@ -105,7 +106,7 @@ class Outcome:
     """What a method returns: a plan, perhaps a bound with its certificate, never a cost."""
 
     plan: Plan | None
-    status: Status = "feasible"
+    status: Status = "finished"
     lower_bound: float | None = None
     """Valid for the elastic cost of the whole instance, per slot and device."""
     certificate: dict[str, Any] = field(default_factory=dict, repr=False)

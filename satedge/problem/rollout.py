@@ -58,7 +58,7 @@ def rollout(
         "held_uavs": held,
         "slots_after_budget": late_slots,
     }
-    return Outcome(whole, status="stopped" if late_slots else "feasible", info=info)
+    return Outcome(whole, status="stopped" if late_slots else "finished", info=info)
 
 
 def idle_decision(slot: Instance) -> Plan:

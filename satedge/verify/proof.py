@@ -21,7 +21,8 @@ from satedge.verify.kernel.plan import Decision
 from satedge.verify.kernel.region import Regions
 from satedge.verify.kernel.tree import Checker, Claim, Node, Result
 
-FORMAT = "satedge-proof-2"
+#: Formats that are read: the last is written.
+FORMATS = ("satedge-proof-2", "satedge-proof-3")
 
 #: Most bytes of a proof, unpacked.
 LARGEST = 1 << 30
@@ -49,8 +50,8 @@ def read_proof(path: Path) -> dict[str, Any]:
         if isinstance(error, ProofError):
             raise
         raise ProofError(f"{path}: no proof ({' '.join(str(error).split())})") from None
-    if not isinstance(proof, dict) or proof.get("format") != FORMAT:
-        raise ProofError(f"{path}: format: allowed is {FORMAT!r}")
+    if not isinstance(proof, dict) or proof.get("format") not in FORMATS:
+        raise ProofError(f"{path}: format: allowed is {FORMATS[-1]!r}")
     return proof
 
 
@@ -96,7 +97,10 @@ def decision(model: Model, plan: dict[str, Any]) -> Decision:
 
 
 def _node(model: Model, given: dict[str, Any]) -> Node:
-    node, width = Node(given=given.get("numbers")), model.n_options
+    node, width = Node(), model.n_options
+    if "numbers" in given:
+        found = given["numbers"]
+        node.given = [found, *({**found, "dual": dual} for dual in found.get("more", ()))]
     if "left" in given:
         node.left = masks(given["left"], width).reshape(model.usable.shape)
     if "span" in given:

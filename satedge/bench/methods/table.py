@@ -209,7 +209,9 @@ TABLE: tuple[Method, ...] = (
     _learner("ppo", "Proximal policy optimisation, continuous scores."),
     _learner("d3qn", "Branching duelling double deep Q-network."),
     _learner("ddpg", "Deep deterministic policy gradient, continuous scores."),
+    _learner("td3", "Twin delayed DDPG, continuous scores."),
     _learner("hybrid-ppo", "PPO with categorical and Gaussian heads."),
+    _learner("imitation", "One policy for all sizes that copies the exact method."),
 )
 
 
@@ -246,7 +248,7 @@ def find(name: str) -> Method:
 #: Names in print of methods that have more than their first letter capital.
 _IN_PRINT = {
     "adsac": "AD-SAC", "adsac+": "AD-SAC+", "adsac-d": "AD-SAC-D", "adsac-c": "AD-SAC-C",
-    "ppo": "PPO", "d3qn": "D3QN", "ddpg": "DDPG", "hybrid-ppo": "Hybrid-PPO",
+    "ppo": "PPO", "d3qn": "D3QN", "ddpg": "DDPG", "td3": "TD3", "hybrid-ppo": "Hybrid-PPO",
 }  # fmt: skip
 
 

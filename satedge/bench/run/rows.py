@@ -47,7 +47,7 @@ SCHEMA: tuple[Column, ...] = (
     Column("cost_version", NUMBER, "", "of the judged cost; unknown: 1, outages unbounded"),
     Column("status", TEXT, "", "how the run ended: done, timeout, killed-memory, crashed, failed"),
     Column("reason", TEXT, "", "why it ended otherwise than done"),
-    Column("method_status", TEXT, "", "what the method says: optimal, feasible, infeasible ..."),
+    Column("method_status", TEXT, "", "what the method says: optimal, finished, infeasible ..."),
     Column("certificate", TEXT, "", "what its bound rests on; none: it counts for no gap"),
     Column("violations", TEXT, "JSON", "broken constraints with the greatest amount"),
     Column("host", TEXT, "", "machine"),

@@ -38,6 +38,7 @@ SUITES = (
     "contended-balanced",
     "paper",
     "foresight",
+    "foresight-faint",
 )
 
 #: Relative amount by which a bound may exceed a value before one of them must be wrong.

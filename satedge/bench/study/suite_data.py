@@ -17,7 +17,6 @@ from satedge.problem.scenario import Scenario, preset
 
 DEVELOPMENT_SEEDS = range(10_000)
 VALIDATION_SEEDS = range(10_000, 20_000)
-TRAIN_SEEDS = range(1_000_000, 1_000_000_000)
 
 # The suites' shares of the test and validation seeds.
 _PAPER = range(10)

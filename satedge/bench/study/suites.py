@@ -27,7 +27,6 @@ from satedge.bench.study.suite_data import (
     SITE,
     SUITES,
     SWEEPS,
-    TRAIN_SEEDS,
     VALIDATION_SEEDS,
     WALKER,
     Recipe,
@@ -36,7 +35,7 @@ from satedge.bench.study.suite_data import (
 from satedge.nearest import did_you_mean
 from satedge.paths import INSTANCES
 from satedge.problem.fields import Declared, Wording, declared, param
-from satedge.problem.generation.generate import generate, slot_times_s, stream
+from satedge.problem.generation.generate import TRAIN_SEEDS, generate, slot_times_s, stream
 from satedge.problem.instance import GENERATOR_VERSION, Instance
 from satedge.problem.io.files import FileError, read_instance, write_instance
 from satedge.problem.io.folder import write_atomically

@@ -33,6 +33,9 @@ MAX_NUMBERS = 60_000_000
 #: Seeds of the suites that are held out for a final analysis (`satedge.bench.study.held_out`).
 HELD_OUT_SEEDS = range(900_000, 1_000_000)
 
+#: Seeds of the episodes that learners train on, and nothing else uses.
+TRAIN_SEEDS = range(1_000_000, 1_000_000_000)
+
 
 @dataclass(frozen=True)
 class Requests:

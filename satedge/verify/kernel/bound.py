@@ -77,7 +77,7 @@ def bounds(
     regions = Regions(regions.allowed, np.stack([low, high], -1), regions.span)
     within = setting(model, regions, floor)
     price = prices(model, regions, given, within)
-    return _joined(_base(model, regions, given, within), price, given.dual, regions.span)
+    return joined(_base(model, regions, given, within), price, given.dual, regions.span)
 
 
 def _base(model: Model, regions: Regions, given: Numbers, within: Setting) -> Interval:
@@ -215,7 +215,7 @@ def _room(model: Model, regions: Regions, room: Index, q: Array) -> tuple[Interv
     return value, slope
 
 
-def _joined(base: Interval, price: Array, dual: Array, span: Index) -> tuple[Array, Array, Array]:
+def joined(base: Interval, price: Array, dual: Array, span: Index) -> tuple[Array, Array, Array]:
     """Lagrangian dual of the load problem at u; what holding an option or a load adds to it.
 
     sum_k u_k + sum_s min_c (sum of the c least of price[k, s, c] - u_k) + sum_k min(0, refusal).

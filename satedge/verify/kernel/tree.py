@@ -23,7 +23,7 @@ BATCH = 128
 class Node:
     """What a proof says of one region."""
 
-    given: Any = None  # its numbers, as `Claim.numbers` takes them
+    given: Sequence[Any] = ()  # sets of numbers, as `Claim.numbers` takes them: the best one counts
     left: Mask | None = None  # (n, O) options that stay
     span: Index | None = None  # (S, 2) loads that stay
     children: Sequence[int] = ()  # the region is divided:
@@ -109,14 +109,15 @@ class Checker:
     def evaluate(self, ids: list[int], regions: Regions) -> tuple[Mask, Array, Array, Array]:
         """Which are empty (L,), after tightening in place, and their bounds as in `bounds`."""
         empty, (count, n, width) = tighten(self.model, self.apart, regions), regions.allowed.shape
-        total, option = np.full(count, -np.inf), np.full((count, n, width), -np.inf)
-        load = np.full((count, width - 1, n + 1), -np.inf)
-        given = [self.claim.nodes[i].given for i in ids]
-        which = [i for i in np.flatnonzero(~empty) if given[i] is not None]
-        if which:
-            part = regions.take(np.array(which))
-            numbers = self.claim.numbers(part, [given[i] for i in which], self.floor)
-            total[which], option[which], load[which] = bounds(self.model, part, numbers, self.floor)
+        shapes = (count,), (count, n, width), (count, width - 1, n + 1)
+        total, option, load = (np.full(shape, -np.inf) for shape in shapes)
+        sets = [(i, g) for i in np.flatnonzero(~empty) for g in self.claim.nodes[ids[i]].given]
+        if sets:
+            which, part = [i for i, _ in sets], regions.take(np.array([i for i, _ in sets]))
+            numbers = self.claim.numbers(part, [g for _, g in sets], self.floor)
+            found = bounds(self.model, part, numbers, self.floor)
+            for best, new in zip((total, option, load), found, strict=True):
+                np.maximum.at(best, which, new)
         return empty, total, option, load
 
     def _part(self, ids: list[int], regions: Regions) -> str:

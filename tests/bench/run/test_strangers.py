@@ -116,7 +116,7 @@ def test_a_study_goes_on(slot: Instance, tmp_path: Path) -> None:
 
 
 def plain_head(**changes: object) -> bytes:
-    head: dict[str, object] = {"kind": "done", "status": "feasible", "lower_bound": None}
+    head: dict[str, object] = {"kind": "done", "status": "finished", "lower_bound": None}
     return json.dumps(head | {"plan": False, "certificate": {}, "info": {}} | changes).encode()
 
 

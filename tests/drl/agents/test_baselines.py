@@ -96,6 +96,58 @@ def test_ddpg_policy_climbs_the_critic() -> None:
         assert float(gradient[index]) == pytest.approx(numeric, rel=1e-4, abs=1e-9)
 
 
+def td3(**changes: Any) -> Ddpg:
+    settings = DdpgSettings(hidden=HIDDEN, gamma=0.9, batch=4, critics=2, policy_every=2)
+    return Ddpg(settings.replace(**changes), Layout("continuous", SIZES), Streams([0]))
+
+
+def test_td3_learns_from_the_lesser_critic_and_climbs_the_first() -> None:
+    """Both critics, 2 and 5, learn r + gamma min(3, 1); the policy's value is 2."""
+    learner = td3()
+    for critic, values in ((learner.critic, [2.0, 5.0]), (learner.slow_critic, [3.0, 1.0])):
+        constant(critic.mlp, [0.0])
+        with torch.no_grad():
+            critic.mlp.layers[-1].bias[:, 0, 0] = torch.tensor(values)
+    data = batch("continuous")
+    _, figures = learner.losses(data)
+    target = data["reward"] + 0.9 * 1.0
+    wanted = sum(0.5 * ((value - target) ** 2).mean() for value in (2.0, 5.0))
+    assert float(figures["q_loss"]) == pytest.approx(float(wanted), rel=1e-5)
+    assert float(figures["q"]) == pytest.approx(2.0)
+
+
+def test_td3_moves_its_policy_and_slow_copies_in_every_other_update() -> None:
+    """The critics move in both."""
+    learner, data = td3(), batch("continuous")
+    nets = {n: getattr(learner, n) for n in ("actor", "slow_actor", "critic", "slow_critic")}
+    moved = []
+    for _ in range(4):
+        before = {n: torch.cat([p.flatten() for p in net.parameters()]) for n, net in nets.items()}
+        learner.update(data)
+        after = {n: torch.cat([p.flatten() for p in net.parameters()]) for n, net in nets.items()}
+        moved.append({n for n in nets if not torch.equal(before[n], after[n])})
+    assert moved == [{"critic"}, set(nets), {"critic"}, set(nets)]
+
+
+def test_td3_smooths_the_action_that_its_target_values() -> None:
+    """By noise of the deviation asked for, cut at its limit; the critic here sees the numbers."""
+    learner, n = td3(critics=1, smoothing=0.4, smoothing_limit=0.3), 20_000
+    constant(learner.slow_actor.net, [0.0] * learner.layout.n_continuous)
+    kept: list[Tensor] = []
+
+    def critic(obs: Tensor, numbers: Tensor, frozen: bool = False) -> Tensor:
+        kept.append(numbers)
+        return numbers.sum(dim=-1)
+
+    learner.slow_critic = critic  # type: ignore[assignment]
+    data = {k: v[:, :1].expand(1, n, *v.shape[2:]) for k, v in batch("continuous").items()}
+    learner._following(data)
+    noise = kept[0][kept[0] != 0]
+    assert float(noise.abs().max()) == pytest.approx(0.3)
+    inside = torch.randn(200_000, generator=torch.Generator().manual_seed(2)).mul(0.4)
+    assert float(noise.std()) == pytest.approx(float(inside.clamp(-0.3, 0.3).std()), rel=0.02)
+
+
 def test_dueling_values_have_the_state_value_as_mean() -> None:
     """Over allowed options the mean of Q is V; options not allowed can never be the best."""
     layout = Layout("discrete", SIZES)
@@ -228,21 +280,25 @@ def weights(learner: Any, run: int) -> list[Tensor]:
     return [p[run] for p in learner.actor.parameters()]
 
 
-@pytest.mark.parametrize("method", ["ddpg", "d3qn", "ppo", "hybrid-ppo"])
+@pytest.mark.parametrize("method", ["ddpg", "td3", "d3qn", "ppo", "ppo-modern", "hybrid-ppo"])
 def test_runs_together_equal_runs_alone(method: str) -> None:
     """Two runs in one batch learn what each learns by itself."""
-    kinds = {"ddpg": "continuous", "d3qn": "discrete", "ppo": "continuous", "hybrid-ppo": "hybrid"}
-    kind = kinds[method]
+    kind = {"d3qn": "discrete", "hybrid-ppo": "hybrid"}.get(method, "continuous")
 
     def trained(seeds: tuple[int, ...], rows: slice) -> Any:
         layout, streams = Layout(kind, SIZES), Streams(seeds)  # type: ignore[arg-type]
         learner: Any
         if method == "ddpg":
             learner = Ddpg(DdpgSettings(hidden=HIDDEN, batch=4), layout, streams)
+        elif method == "td3":
+            twins = DdpgSettings(hidden=HIDDEN, batch=4, critics=2, smoothing=0.2, policy_every=2)
+            learner = Ddpg(twins, layout, streams)
         elif method == "d3qn":
             learner = D3qn(D3qnSettings(hidden=HIDDEN, batch=4), layout, streams)
         else:
             settings = PpoSettings(hidden=HIDDEN, batch=4, rollout_epochs=1, passes=2)
+            if method == "ppo-modern":
+                settings = settings.replace(orthogonal=True, normalise=True, anneal_epochs=9)
             learner = Ppo(settings, layout, streams)
         data = {name: value[rows] for name, value in batch(kind, 2).items()}
         for j in range(B):
@@ -258,6 +314,30 @@ def test_runs_together_equal_runs_alone(method: str) -> None:
         alone = trained((seed,), slice(run, run + 1))
         for mine, both in zip(weights(alone, 0), weights(together, run), strict=True):
             torch.testing.assert_close(mine, both, rtol=1e-4, atol=1e-5)
+
+
+def test_ppo_rates_fall_to_nothing() -> None:
+    """Linearly over the episodes asked for, from the settings' own; both groups, and no further."""
+    settings = PpoSettings(hidden=HIDDEN, batch=4, rollout_epochs=2, passes=1, anneal_epochs=8)
+    learner = Ppo(settings.replace(critic_rate=1e-3), Layout("hybrid", SIZES), Streams([0]))
+    found: list[float] = []
+    for _ in range(10):
+        steps(learner, 3, 1, "hybrid")
+        if learner.learn(0):
+            found += [group["lr"] for group in learner.optimiser.param_groups]
+    shares = (1.0, 0.75, 0.5, 0.25, 0.0)
+    assert found == pytest.approx([rate * x for x in shares for rate in (3e-4, 1e-3)])
+
+
+def test_ppo_starts_orthogonal_where_asked_to() -> None:
+    """Policy and value; the policy's output favours nothing."""
+    learner = Ppo(
+        PpoSettings(hidden=HIDDEN, orthogonal=True), Layout("hybrid", SIZES), Streams([0])
+    )
+    for net, gain in ((learner.actor.net, 1e-4), (learner.value.mlp, 1.0)):
+        last = net.layers[-1].weight[0]
+        gram = last.mT @ last if last.shape[0] >= last.shape[1] else last @ last.mT
+        torch.testing.assert_close(gram, gain * torch.eye(len(gram)), rtol=1e-4, atol=1e-5)
 
 
 def test_ppo_learns_only_when_its_rollout_is_complete() -> None:

@@ -143,15 +143,20 @@ def test_ppo(kind: str) -> None:
     check([*trained, *learner.value.parameters()], lambda: learner.losses(data)[0])
 
 
-@pytest.mark.parametrize("kind", ["hybrid", "discrete", "continuous"])
+@pytest.mark.parametrize(
+    ("kind", "credit"),
+    [("hybrid", "joint"), ("discrete", "joint"), ("continuous", "joint"), ("hybrid", "devices")],
+)
 @pytest.mark.usefixtures("relaxed")
-def test_ad_sac(kind: str) -> None:
+def test_ad_sac(kind: str, credit: str) -> None:
     """(45)-(50): each Q its squared error, each V its own, each policy alpha log pi - Q of its own
     critic, each temperature its surplus of entropy."""
     layout = Layout(kind, SIZES)  # type: ignore[arg-type]
-    settings = AdSacSettings(hidden=HIDDEN, layout=kind, temperature=0.3)
+    each = credit == "devices"
+    own: dict[str, Any] = {"credit": credit, "reward": "cost", "synthetic": 0.0} if each else {}
+    settings = AdSacSettings(hidden=HIDDEN, layout=kind, temperature=0.3, **own)
     learner = doubled(AdSac(settings, layout, Streams([0])))
-    data = batch(layout)
+    data = batch(layout, (1, B, K) if each else (1, B))
 
     seen = data["mask"], data["active"]
 

@@ -19,6 +19,7 @@ from drl.core.layout import Layout, Sizes
 from drl.core.learner import Transition, View, cost_reward
 from drl.core.nets import Streams
 from drl.core.replay import Batch
+from drl.core.settings import SettingsError
 
 K, S, M, B = 3, 4, 1, 5
 D = K * 6 + K * (M + 1) + 3 * M + 2 * (S - M) + 1 + K + K * S
@@ -82,6 +83,7 @@ def test_costs_become_rewards_by_hand() -> None:
     [
         ("adsac", {}),
         ("adsac", {"reward": "cost"}),
+        ("adsac", {"reward": "cost", "credit": "devices"}),
         ("adsac+", {}),
         ("adsac+", {"device_costs": False}),
         ("ddpg", {}),
@@ -98,9 +100,10 @@ def test_the_reward_learned_is_the_one_asked_for(
     wanted = torch.stack([s.reward[0, 0] for s in slots])
     if changes.get("reward") == "cost":
         wanted = torch.stack([-s.device_cost[0, 0].mean() / 20 for s in slots])
-    if method == "adsac+":
+    if method == "adsac+" or "credit" in changes:
         own = torch.stack([-s.device_cost[0, 0] / 20 for s in slots])
-        wanted = own if subject.settings.device_costs else wanted[:, None].expand(-1, K)
+        shared = not getattr(subject.settings, "device_costs", True)
+        wanted = wanted[:, None].expand(-1, K) if shared else own
     if centre:
         wanted = wanted - wanted.mean()
     for batch in taught(subject, 3):
@@ -177,6 +180,40 @@ def test_targets_look_through_slow_copies(method: str) -> None:
         for p in getattr(subject, slow).parameters():
             p += 0.5
     assert (q_loss() - before).abs() > 1e-4
+
+
+def test_credit_by_device_by_hand() -> None:
+    """Critics that say q_k learn each r_k + gamma v_k; values learn q_k less a share of the
+    entropy's price, and policies climb the sum."""
+    changes: dict[str, Any] = {"reward": "cost", "credit": "devices", "gamma": 0.5}
+    subject = learner("adsac", centre=False, **changes)
+    fed(subject, [0.1, 0.4, 2.0])
+    (batch,) = taught(subject)
+    q, v = torch.tensor([1.0, -2.0, 4.0]), torch.tensor([0.5, 0.0, -1.0])
+    with torch.no_grad():
+        for net, says in ((subject.critic, q), (subject.target, v), (subject.value, 0 * v)):
+            for p in net.parameters():
+                p.zero_()
+            net.mlp.layers[-1].bias[:] = says
+    policies = subject.actor.policies(batch["obs"], batch["mask"], batch["active"])
+    loss, figures = subject.losses(batch, policies)
+    error = (q - (batch["reward"][0] + 0.5 * v)).square().sum(-1).mean() / 2
+    for agent in ("mu", "nu"):
+        assert float(figures[f"q_loss_{agent}"]) == pytest.approx(float(error), rel=1e-5)
+        assert float(figures[f"q_{agent}"]) == pytest.approx(3.0)
+    entropy = torch.stack([figures["entropy_mu"], figures["entropy_nu"]])
+    share = 0.02 * entropy / K  # one state's entropy is near the mean: the temperature is small
+    values = 0.5 * (q + share).square().sum(-1)
+    policy = -0.02 * entropy - 3.0
+    surplus = loss.detach() - 2 * error - values.sum() - policy.sum()
+    wanted = subject._draw(batch, policies)[2].mean(dim=-1)
+    assert float(surplus) == pytest.approx(float((0.02 * (entropy[:, 0] - wanted)).sum()), abs=0.02)
+
+
+def test_credit_by_device_goes_with_costs() -> None:
+    """The reward (34) is one number of all devices."""
+    with pytest.raises(SettingsError, match=r"reward = 'inverse': allowed is only \"cost\" with"):
+        AdSacSettings(credit="devices")
 
 
 def test_ddpg_explores_with_its_noise() -> None:

@@ -39,6 +39,39 @@ def test_values_of_several_actions_equal_one_at_a_time() -> None:
     torch.testing.assert_close(critic.several(state, actions), expected.detach())
 
 
+def test_several_values_of_actions_are_their_sum() -> None:
+    """Of a critic with a value for each device."""
+    critic = Critic(Streams([0, 1]), 5, 3, (8, 8), out=4)
+    state, actions = torch.randn(2, 6, 5), torch.randn(2, 7, 6, 3)
+    each = torch.stack([critic(state, a) for a in actions.unbind(1)], dim=1)
+    assert each.shape == (2, 7, 6, 4)
+    torch.testing.assert_close(critic.several(state, actions), each.sum(-1).detach())
+
+
+def test_normalised_layers_have_mean_0_and_deviation_1() -> None:
+    """What the last layer sees does not depend on the scale of the weights before it."""
+    net, x = MLP(Streams([0, 1]), 4, (16, 16), 3, normalise=True), torch.randn(2, 5, 4)
+    before = net(x)
+    with torch.no_grad():
+        for layer in net.layers[:-1]:
+            layer.weight *= 7.0
+            layer.bias *= 7.0
+    torch.testing.assert_close(net(x), before, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(MLP(Streams([0, 1]), 4, (16, 16), 3)(x), before)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(4, 9), (9, 4)])
+def test_orthogonal_weights_have_orthogonal_rows_or_columns(n_in: int, n_out: int) -> None:
+    """Whichever are fewer, of length sqrt(2), and `last` in the output layer; each run its own."""
+    net = MLP(streams := Streams([0, 1]), n_in, (n_out,), 3)
+    net.orthogonal(streams, 0.5)
+    for layer, gain in zip(net.layers, (2.0, 0.25), strict=True):
+        w = layer.weight if layer.weight.shape[1] <= layer.weight.shape[2] else layer.weight.mT
+        torch.testing.assert_close(w @ w.mT, gain * torch.eye(w.shape[1]).expand(2, -1, -1))
+        assert not layer.bias.any()
+        assert not torch.equal(layer.weight[0], layer.weight[1])
+
+
 def test_values_in_half_precision_are_near() -> None:
     """On average within 2% of a state's spread over actions; no network of float32 is touched."""
     critic = Critic(Streams([0, 1]), 5, 3, (32, 32))

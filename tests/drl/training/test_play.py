@@ -12,10 +12,10 @@ from drl.agents.registry import build_learner, settings_of
 from drl.core.learner import Learner
 from drl.core.nets import Streams
 from drl.core.settings import SettingsError
+from drl.env.pool import FreshEpisodes
 from drl.training.play import Stage
 from drl.training.policy import sizes_of
 from drl.training.train import Plan
-from satedge.problem.generation.generate import generate
 from satedge.problem.scenario import preset
 
 TINY, SLOTS = preset("tiny", n_slots=5), 5
@@ -27,7 +27,7 @@ def learner(method: str, seeds: tuple[int, ...]) -> Learner:
 
 
 def stage(seeds: tuple[int, ...], together: int) -> Stage:
-    return Stage([generate(TINY, s) for s in range(8)], seeds, together, "cpu")
+    return Stage(FreshEpisodes(TINY, range(1000), 8), seeds, together, "cpu")
 
 
 def test_the_learner_sees_one_whole_episode_after_the_other() -> None:
@@ -45,6 +45,29 @@ def test_the_learner_sees_one_whole_episode_after_the_other() -> None:
     assert not torch.equal(first[1], first[2])
     reward = torch.stack([row["reward"] for row in rows]).mean(dim=0)
     torch.testing.assert_close(torch.from_numpy(figures["reward"]).float(), reward)
+
+
+@pytest.mark.parametrize(("together", "rounds"), [(1, 30), (4, 9), (3, 9)])
+def test_no_run_plays_an_episode_twice(together: int, rounds: int) -> None:
+    """Over several blocks of eight; runs take a block's episodes in orders of their own."""
+    agent, playing = learner("ddpg", (0, 5)), stage((0, 5), together)
+    seen: list[list[int]] = [[], []]
+    for _ in range(rounds):
+        playing.play(agent)
+        env = playing.env
+        seeds = [env.pool.instances[i].seed for i in env.instance]
+        for run, mine in enumerate(seen):
+            mine += seeds[run * together : (run + 1) * together]
+    assert all(len(set(mine)) == rounds * together for mine in seen)
+    assert max(seen[0]) >= 24
+    assert seen[0][:8] != seen[1][:8]
+
+
+def test_seeds_come_again_only_when_all_have_been() -> None:
+    """Ten seeds in blocks of four: the third block ends with the first two."""
+    blocks = FreshEpisodes(TINY, range(20, 30), 4)
+    seeds = [i.seed for number in range(3) for i in blocks(number).instances]
+    assert seeds == [*range(20, 30), 20, 21]
 
 
 @pytest.mark.parametrize("method", ["adsac", "adsac+", "d3qn", "ddpg"])

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from minlp.foresight.futures import FUTURE_SEEDS, Queues, Seen, ahead
-from satedge.bench.study.suite_data import DEVELOPMENT_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS
+from satedge.bench.study.suite_data import DEVELOPMENT_SEEDS, VALIDATION_SEEDS
 from satedge.problem.arrays import array_fields
+from satedge.problem.generation.generate import TRAIN_SEEDS
 from satedge.problem.satellites.orbit import Passes
 from support.worlds import world
 

@@ -178,7 +178,7 @@ def test_a_false_claim_is_kept_with_what_the_referee_says(monkeypatch):
     monkeypatch.setattr(general.Child, "ask", lambda *_: answer)
     outcome = general.solve(tiny(), budget_s=600, seed=0)
     (slot,) = outcome.info["slots"]
-    assert (outcome.status, slot["judged"]) == ("feasible", cost)
+    assert (outcome.status, slot["judged"]) == ("finished", cost)
     assert [w.split()[1] for w in slot["wrong"]] == ["cost", "bound"]
     claim |= {"cost": cost, "bound": cost}
     assert general.solve(tiny(), budget_s=600, seed=0).status == "optimal"

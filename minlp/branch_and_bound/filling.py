@@ -1,0 +1,183 @@
+"""The numbers that a proof's nodes lack, found in the verifier's own rows (`proof`).
+
+The search's point and multipliers of a node are given. Lines are solved for here, and what the load
+problem pays is the search's; where that does not prove what the node says, the multipliers of the
+linear relaxation that the fault asks for are added.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minlp.branch_and_bound.lines import upload_lines
+from minlp.branch_and_bound.load_dual import Target, best_dual
+from minlp.branch_and_bound.upload import Upload, limits_of, unmoved
+from minlp.slot.data import Array, SlotData
+from satedge.verify.guesses import Rows, rows_at
+from satedge.verify.kernel.bound import Numbers, Setting, bounds, prices, setting
+from satedge.verify.kernel.model import Mask, Model
+from satedge.verify.kernel.region import Regions, option_terms
+from satedge.verify.kernel.tree import Checker, Node
+from satedge.verify.proof import cores, numbers, widened
+
+#: Boxes that differ by less, in metres, are the same: the verifier's rounds outward.
+SAME_M = 1e-5
+
+
+def _wanted(node: Node, regions: Regions, i: int, n: int) -> list[Target]:
+    """Which bounds of region i have to reach the bound of the proof: of all of it, or of what is
+    dropped from it."""
+    if not node.children:
+        return [(0,)]
+    wanted: list[Target] = []
+    if node.left is not None:
+        wanted += [(1, k, o) for k, o in np.argwhere(regions.allowed[i] & ~node.left).tolist()]
+    if node.span is not None:
+        loads, old, new = np.arange(n + 1), regions.span[i], node.span
+        outside = (loads < new[:, :1]) | (loads > new[:, 1:])
+        dropped = (loads >= old[:, :1]) & (loads <= old[:, 1:]) & outside
+        wanted += [(2, s, c) for s, c in np.argwhere(dropped).tolist()]
+    return wanted
+
+
+class Filling(Checker):
+    """Walks the tree as the verifier does, and fills in what nodes lack."""
+
+    data: SlotData
+
+    def __init__(self, model: Model, claim: Any, data: SlotData) -> None:
+        super().__init__(model, claim)
+        self.data, self.worst = data, np.inf
+
+    def evaluate(self, ids: list[int], regions: Regions) -> tuple[Mask, Array, Array, Array]:
+        """As the verifier's; values that have to reach the bound and do not are noted instead."""
+        found = super().evaluate(ids, regions)
+        empty, total = found[0], found[1]
+        for i in np.flatnonzero(~(empty | (total >= self.bound))).tolist():
+            node = self.claim.nodes[ids[i]]
+            wanted = _wanted(node, regions, i, self.model.n)
+            if self.data.shared and node.given:
+                bounds_of_it = [x[i : i + 1] for x in found[1:]]
+                self._mend(node, regions.take(np.array([i])), wanted, bounds_of_it)
+            for target in wanted:
+                at = (i, *target[1:])
+                value = float(found[1 + target[0]][at])
+                self.worst = self.worst if value >= self.worst else value
+                found[1 + target[0]][at] = np.inf
+            total[i] = total[i] if node.children else np.inf
+        return found
+
+    def _mend(self, node: Node, region: Regions, wanted: list[Target], found: list[Array]) -> None:
+        """Add what the load problem best pays to prove what is wanted, where that is not proven.
+
+        `found` are the bounds of the region, raised in place.
+        """
+        given = node.given[0]
+        at = numbers(self.model, region, [given], self.floor)
+        wide = widened(region, [given])
+        price = prices(self.model, wide, at, setting(self.model, wide, self.floor))[0]
+        for target in wanted:
+            if found[target[0]][(0, *target[1:])] >= self.bound:
+                continue
+            at.dual = best_dual(price, region.span[0], target)[None]
+            for old, new in zip(found, bounds(self.model, region, at, self.floor), strict=True):
+                np.maximum(old, new, out=old)
+            given.setdefault("more", []).append(at.dual[0].tolist())
+
+    def filled(self, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
+        """The numbers of nodes, with lines and what the load problem pays."""
+        for node, box in zip(given, regions.box, strict=True):
+            if "box" in node and np.abs(node["box"] - box).max(initial=0.0) < SAME_M:
+                del node["box"]
+        found = numbers(self.model, regions, given, floor)
+        regions = widened(regions, given)
+        within = setting(self.model, regions, floor)
+        core = cores(self.model, given)
+        late = np.array([node["late"] for node in given])
+        power = np.array([node["power"] for node in given])
+        rows = rows_at(
+            self.model, regions, within, core, found.near, found.room, power, found.place, late
+        )
+        slack = option_terms(self.model, *within.gains[:2])[1]
+        for i, node in enumerate(given):
+            if not node["lines"]:
+                node["lines"] = self._lines(regions, within, rows, core[i], slack[i], i, node)
+        found = numbers(self.model, regions, given, floor)
+        price = prices(self.model, regions, found, within)
+        for i, node in enumerate(given):
+            if "u" in node:
+                paid = node.pop("u")
+                node["dual"] = self._dual(price[i], regions.allowed[i], core[i], rows.load[i], paid)
+        found.dual = np.array([node["dual"] for node in given])
+        return found
+
+    def _lines(
+        self,
+        regions: Regions,
+        within: Setting,
+        rows: Rows,
+        core: Mask,
+        slack: Array,
+        i: int,
+        node: dict[str, Any],
+    ) -> list[list[float]]:
+        """Lines of region i: [device, receiver, whether gains are linearised, tau, p, theta]."""
+        model, found, wait = self.model, [], self.model.wait_s.lo
+        for k in range(model.n):
+            for r in range(model.m + 1):
+                slacks = []
+                for s in np.flatnonzero(regions.allowed[i, k, :-1] & (model.receiver == r)):
+                    low, high = regions.span[i, s] if self.data.shared else (1, 1)
+                    at = rows.load[i, s] if self.data.shared else 1
+                    known = at if core[k, s] and rows.pick[i, k] == r else 0
+                    loads = [c for c in range(max(low, 1), high + 1) if c != known]
+                    slacks += [slack[k, s] - wait[k, s] * (c - 1) for c in loads]
+                if slacks:
+                    lines = upload_lines(self._upload(within, rows, i, k, r), np.array(slacks))
+                    found += [[k, r, 0, *line] for line in lines.tolist()]
+            if rows.pick[i, k] >= 0:
+                found.append([k, int(rows.pick[i, k]), 1, *self._row_line(rows, i, k, node)])
+        return found
+
+    def _row_line(self, rows: Rows, i: int, k: int, node: dict[str, Any]) -> list[float]:
+        """(tau, p, theta) at which device k's line touches its row where the search was."""
+        pays, power = rows.power_slope[i, k].copy(), np.array(node["power"])
+        pays[k] = 0.0
+        j = int(pays.argmax())
+        tau = rows.log_other[i, k, j] + power[j] - np.log(pays[j]) if pays[j] > 0 else 0.0
+        return [float(tau), node["power"][k], node["late"][k]]
+
+    def _upload(self, within: Setting, rows: Rows, i: int, k: int, r: int) -> Upload:
+        """Device k's upload to receiver r in region i, as the verifier has it."""
+        model, n = self.model, self.model.n
+        low, high = within.gains[:2]
+        heard = within.sure[i, :, r] & (np.arange(n) != k)
+        a = np.where(heard, model.leak * np.exp(low[i, :, r] - high[i, k, r]), 0.0)
+        slope = rows.power_slope[i, k].copy()
+        limits = limits_of(within.low[i].copy(), float(model.p_high))
+        rho = self.data.overrun_weight if model.hard else model.late_cap
+        return Upload(
+            k, float(model.load_s.lo[k, r]), float(model.propagation.lo) if r == model.m else 0.0,
+            float(within.noise.lo * np.exp(-high[i, k, r])), model.latency, model.energy, rho,
+            slope, a, limits, unmoved(n),
+        )  # fmt: skip
+
+    def _dual(
+        self, price: Array, allowed: Mask, core: Mask, load: Array, paid: list[float]
+    ) -> list[float]:
+        """(n,) what the load problem pays: for each alone its least price.
+
+        With shared compute what the search paid, over the price of the core; and a lot for whoever
+        has one option, so that he is among the cheapest.
+        """
+        real = np.where(allowed[..., None] & np.isfinite(price), price, np.nan)
+        if not self.data.shared:
+            return np.nan_to_num(np.nanmin(real[..., 0], axis=1)).tolist()
+        n, option = len(price), core.argmax(-1)
+        at = np.append(load, 1)[option] - 1
+        own = np.nan_to_num(real[np.arange(n), option, np.minimum(at, n - 1)])
+        dual = own + np.array(paid)
+        wide = np.nanmax(np.abs(real), initial=1.0) + np.abs(dual).max()
+        return np.where(allowed.sum(-1) == 1, 4.0 * wide, dual).tolist()
