@@ -16,7 +16,7 @@ export MKL_NUM_THREADS = 1
 export NUMBA_NUM_THREADS = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark train verified test test-slow test-browser check lint types imports instances report bench docs clean-env
+.PHONY: help benchmark train reproduce headline verified test test-slow test-browser check lint types imports instances report bench docs clean-env
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -57,6 +57,12 @@ benchmark: $(KERNELS) ## Run the quick study (STUDY=name for another) and print 
 
 train: $(KERNELS) ## Train what the learners of STUDY lack; ARGS=--dry-run says what that is.
 	@$(BIN)/satedge train --study $(STUDY) $(ARGS)
+
+reproduce: $(KERNELS) ## Make results/paper anew: train, run, tables; ARGS=--dry-run says how long.
+	@$(BIN)/satedge reproduce --jobs $(JOBS) $(ARGS)
+
+headline: $(READY) ## Write README's numbers anew from the committed rows.
+	@$(BIN)/satedge headline
 
 test: $(KERNELS) ## Run the tests.
 	@$(BIN)/pytest -q -n $(JOBS) -m "not slow and not browser"

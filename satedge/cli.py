@@ -16,10 +16,12 @@ from satedge.commands import (
     check,
     describe,
     final,
+    headline,
     judge,
     label,
     listing,
     make,
+    reproduce,
     solve,
     submission,
     train,
@@ -60,8 +62,8 @@ def _top(
 
 
 _MODULES = (
-    make, solve, verify, judge, benchmark, final, check, submission, describe, label, train,
-    listing,
+    make, solve, verify, judge, benchmark, reproduce, final, headline, check, submission, describe,
+    label, train, listing,
 )  # fmt: skip
 for _module in _MODULES:
     _module.register(app)

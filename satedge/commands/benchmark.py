@@ -293,10 +293,16 @@ def report(
     as_json: common.AsJson = False,
     wide: common.Wide = False,
 ) -> None:
-    """Judge every stored plan again; write tables (csv, md, tex), figures and report.html."""
+    """Judge every stored plan again; write tables (csv, md, tex), figures and report.html.
+
+    Of a published folder, which has rows and no plans, all that follows from
+    the rows is drawn anew; the rest stays as it is.
+    """
     from satedge.bench.run.store import Store, StoreError
 
     store = Store(folder)
-    if not store.cells.is_dir():
-        raise StoreError(f"{folder}: no results are there (it has no folder cells)")
+    if not (store.has_runs or (folder / "rows.parquet").is_file()):
+        raise StoreError(f"{folder}: no results are there (neither cells nor rows.parquet)")
+    if not store.has_runs and not as_json:
+        print(f"{folder}: rows alone; what needs plans (report.html, maps, traces) stays as it is")
     finish(store, True, as_json, wide)

@@ -114,7 +114,7 @@ def train(
     if as_json and not dry_run:
         raise typer.BadParameter("it goes with --dry-run", param_hint="--json")
     if study is not None:
-        _train_study(study, length, dry_run, as_json)
+        train_study(study, length, dry_run, as_json)
         return
     out = out or Path("results/runs/train") / preset / str(method)
     scenario, seeds = common.scenario(preset, changes), range(seed, seed + runs)
@@ -142,7 +142,7 @@ def _check_kind(method: str | None, study: str | None, together: int | None, dry
         raise typer.BadParameter("it goes with --study", param_hint="--dry-run")
 
 
-def _train_study(name: str, options: dict[str, Any], dry_run: bool, as_json: bool) -> None:
+def train_study(name: str, options: dict[str, Any], dry_run: bool, as_json: bool) -> None:
     """Train the policies a study lacks; one that diverges does not stop the others."""
     from dataclasses import replace
 

@@ -17,12 +17,13 @@ from satedge.bench.report.comparison import (
     claims_table,
     comparison,
 )
-from satedge.bench.report.pairwise import all_pairs
+from satedge.bench.report.pairwise import all_pairs, pair_tables
+from satedge.bench.report.parts import part_tables
 from satedge.bench.report.supplementary import supplementary
 from satedge.bench.report.tables import Table
 from satedge.bench.run.store import Store, slug
 from satedge.bench.score.claims.paper import Claim, claims
-from satedge.bench.score.score import score
+from satedge.bench.score.score import gate, score
 from satedge.bench.score.summary import Line, summarise
 from satedge.bench.score.training_logs import trainings
 from satedge.bench.score.verify import findings, primal_integrals, satellite_shares, slot_costs
@@ -56,7 +57,12 @@ class WriteUp:
 
 
 def write(store: Store, report: bool = True) -> WriteUp:
-    """Gather, judge again, score, and write tables; with `report` figures and the page too."""
+    """Gather, judge again, score, and write tables; with `report` figures and the page too.
+
+    Without the files of the runs, as published, what follows from the rows alone is drawn anew.
+    """
+    if not store.has_runs:
+        return _redrawn(store)
     preparation.say("reading the runs")
     rows = store.gather()
     preparation.say(f"judging the plans of {len(rows)} runs again")
@@ -80,6 +86,24 @@ def write(store: Store, report: bool = True) -> WriteUp:
         preparation.say("report.html")
         files.append(write_report(store, scored, lines, pictures, stated, broken, more))
     return WriteUp(store.root, lines, stated, broken, files)
+
+
+def _redrawn(store: Store) -> WriteUp:
+    """Tables of scores, pairs and claims, and figures, from the table of the rows.
+
+    What needs plans stays as it was written: report.html, maps, traces, supplementary tables.
+    """
+    from satedge.bench.report.figures.figures import write_figures
+
+    rows = store.gather()
+    scored = score(rows)
+    lines = summarise(scored)
+    stated = claims(scored, trainings(scored), store.root.name)
+    files = write_comparison(store, lines, stated)
+    for table in (all_pairs(scored, lines), *pair_tables(scored, lines), *part_tables(lines)):
+        files.append(_write_csv(store, table))
+    files += [path for picture in write_figures(store, scored, lines) for path in picture.files]
+    return WriteUp(store.root, lines, stated, [str(b) for b in gate(rows)], files)
 
 
 def write_comparison(store: Store, lines: list[Line], stated: list[Claim]) -> list[Path]:

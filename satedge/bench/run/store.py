@@ -102,6 +102,11 @@ class Store:
         self.cells = root / "cells"
         self.instances = root / "instances"
 
+    @property
+    def has_runs(self) -> bool:
+        """Its run files are there; of published studies there is the table alone."""
+        return self.cells.is_dir()
+
     def make(self) -> Store:
         """Create the folders. Raises StoreError when that is not possible."""
         try:
@@ -241,7 +246,7 @@ class Store:
         run files, as published, has its table alone. Raises StoreError for a damaged run file.
         """
         table = self.root / "rows.parquet"
-        if not self.cells.is_dir() and table.exists():
+        if not self.has_runs and table.exists():
             return ordered(self._table(table.read_bytes()), self.parts())
         found = self.look()
         for line in found.damaged.values():

@@ -58,6 +58,15 @@ def findings(store: Store, rows: pd.DataFrame) -> list[str]:
     return found + [str(b) for b in gate(extremes)] + list(_against_best_known(extremes))
 
 
+def mixture(rows: pd.DataFrame) -> str:
+    """What keeps rows from being published: more than one commit, or changed files; else ""."""
+    commits = sorted(rows.loc[rows["status"] != "skipped", "commit"].unique())
+    if len(commits) > 1:
+        return f"rows of {len(commits)} commits ({', '.join(commits)}): allowed is one"
+    dirty = [c for c in commits if not c or c.endswith("+")]
+    return f"rows of commit {dirty[0]!r}: allowed is one without changed files" if dirty else ""
+
+
 def primal_integrals(store: Store, scored: pd.DataFrame) -> pd.Series:
     """Seconds of primal gap until the budget, of every row that ran and may have a plan."""
     ran = (scored["status"] != "skipped") & (scored["family"] != "bound")

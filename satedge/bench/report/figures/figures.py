@@ -224,8 +224,9 @@ def _of_plans(group: _Group) -> list[Sketch]:
 
 
 def _traces(group: _Group) -> curves.Traces:
-    """Traces by (method, budget), with the best bound of each run's instance."""
-    rows = group.rows
+    """Traces by (method, budget), with the best bound of each run's instance; none without the
+    files of the runs."""
+    rows = group.rows if group.store.has_runs else group.rows[:0]
     bounded = rows[np.isfinite(rows["best_bound"]) & (rows["status"] != "skipped")]
     found: dict[tuple[str, float], list[tuple[curves.Trace, float]]] = {}
     for row in bounded.itertuples():
@@ -240,7 +241,7 @@ def _traces(group: _Group) -> curves.Traces:
 def _best_map(group: _Group) -> Figure | None:
     """The first instance's busiest slot under its cheapest plan."""
     plans = group.rows[group.rows["usable"]]
-    if plans.empty:
+    if plans.empty or not group.store.has_runs:
         return None
     same = plans[plans["instance_sha256"] == plans["instance_sha256"].iloc[0]]
     best = same.loc[same["cost"].idxmin()]
