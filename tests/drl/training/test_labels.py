@@ -145,6 +145,13 @@ def test_a_lesson_is_what_policies_see(file: Path) -> None:
     assert bool((found.level.abs() <= 1).all())
 
 
+def test_labels_of_another_world_are_refused(file: Path) -> None:
+    """Sizes may differ from the training's, the world may not."""
+    assert lesson(file, preset("paper", n_slots=20)).sizes.n_devices == 3
+    with pytest.raises(LabelError, match=r"latency_weight_per_s = 0.5: allowed is 0.333"):
+        lesson(file, preset("balanced"))
+
+
 def test_files_are_known_by_their_hash(file: Path) -> None:
     before = digest(file)
     write(file, read(file))
