@@ -47,6 +47,7 @@ SETTINGS = {
     "gap": "relative gap (incumbent - bound) / incumbent at which a slot counts as solved",
     "hard": "deadlines as constraints: the best plan that meets all, or a proof that none does",
     "max_nodes": "nodes of the search tree after which the search stops",
+    "threads": "dives of the search at a time, each on a thread; one number, one tree",
     "slot_budget_s": "seconds for each slot",
     "tries": "neighbours whose powers are optimised in each round, most promising first",
     "rounds": "most rounds of servers, powers and positions from each start",

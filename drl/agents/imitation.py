@@ -32,7 +32,7 @@ class ImitationSettings(Settings):
     """Imitation."""
 
     width: int = param(64, "-", "open", "Width of every layer.", low=1, high=4096)
-    rounds: int = param(3, "-", "open", "Rounds of messages.", low=0, high=20)
+    rounds: int = param(2, "-", "open", "Rounds of messages.", low=0, high=20)
     exchanges: int = param(
         6,
         "-",
@@ -44,7 +44,7 @@ class ImitationSettings(Settings):
     trust: float = param(
         0.03, "-", "open", "Cost, in those of a request, of a unit of log-probability then.", low=0
     )
-    anneal: int = param(8000, "-", "open", "Updates after which the rate is 0, by a cosine.", low=1)
+    anneal: int = param(3000, "-", "open", "Updates after which the rate is 0, by a cosine.", low=1)
     batch: int = param(64, "-", "Table 2", "Slots of an update.", low=1, high=65_536)
     earlier: float = param(0.3, "-", "open", "Weight of the guesses of earlier rounds.", low=0)
     power_weight: float = param(0.1, "-", "open", "Weight of the error in powers.", low=0)
@@ -70,8 +70,8 @@ class Lesson:
     """(n, K) int64, -1 for none."""
     level: Tensor
     """(n, K) powers as the layout has them, -1 least and 1 greatest."""
-    uav_xy_m: Tensor
-    """(n, M, 2)"""
+    flight_m: Tensor
+    """(n, M, 2) how the UAVs move."""
 
 
 class Imitator:
@@ -129,8 +129,8 @@ class Imitator:
         return {name: value.detach() for name, value in figures.items()}
 
     def _drawn(self, done: int) -> int:
-        """The lesson of an update: the same for all runs, in a fixed order."""
-        sizes = torch.tensor([float(len(lesson.obs)) for _, lesson in self._lessons])
+        """The lesson of an update, by the root of its size: the same for all runs, in fixed order."""
+        sizes = torch.tensor([len(lesson.obs) ** 0.5 for _, lesson in self._lessons])
         share = (sizes / sizes.sum()).cumsum(0)
         place = (done * 0.6180339887498949) % 1.0
         return min(int((share < place).sum()), len(sizes) - 1)
@@ -149,10 +149,10 @@ class Imitator:
         for i, guess in enumerate(guesses):
             cross = -(guess.log_p.gather(-1, index)[..., 0] * weight).sum(dim=(-2, -1))
             power = (guess.level.gather(-1, index)[..., 0] - batch.level).square() * weight
-            places = actor.net.places(options, served, guess.pull[..., :m])
-            away = (places - batch.uav_xy_m) / max(actor.net.scenario.uav_reach_m, 1e-9)
+            flights = actor.net.flights(options, served, guess.pull[..., :m])
+            away = (flights - batch.flight_m) / max(actor.net.scenario.uav_reach_m, 1e-9)
             hot = nn.functional.one_hot(index[..., 0], guess.level.shape[-1]) * known[..., None]
-            costs = actor.net.cost(options, guess.level, hot.float(), places)
+            costs = actor.net.cost(options, guess.level, hot.float(), flights)
             cost = (costs.gather(-1, index)[..., 0].clamp(max=10) * weight).sum(dim=(-2, -1))
             errors = (cross, power.sum(dim=(-2, -1)), (away.square().sum(-1) * share).sum((-2, -1)))
             mine = errors[0] + s.power_weight * errors[1] + s.place_weight * errors[2]
@@ -180,21 +180,14 @@ class Imitator:
 
 def turned(lesson: Lesson, index: Tensor, turn: int) -> Lesson:
     """Slots (R, B) of a lesson, the square area turned and mirrored in one of its 8 ways."""
-    fields = (lesson.obs, lesson.mask, lesson.active, lesson.server, lesson.level, lesson.uav_xy_m)
+    fields = (lesson.obs, lesson.mask, lesson.active, lesson.server, lesson.level, lesson.flight_m)
     batch = Lesson(lesson.sizes, *(x[index] for x in fields))
     scenario = lesson.sizes.scenario
     assert scenario is not None
     part: dict[str, Any] = Encoder(scenario).split(batch.obs)  # type: ignore[arg-type]
-    for xy, middle in (
-        (part["devices"][..., 4:6], 0.0),
-        (part["uavs"][..., :2], 0.0),
-        (batch.uav_xy_m, scenario.area_side_m / 2),
-    ):
-        centred = xy - middle
-        for axis in (0, 1):
-            if turn >> axis & 1:
-                centred[..., axis] *= -1
-        xy[:] = (centred.flip(-1) if turn & 4 else centred) + middle
+    sign = torch.tensor([1.0 - 2 * (turn & 1), 1.0 - (turn & 2)])
+    for xy in (part["devices"][..., 4:6], part["uavs"][..., :2], batch.flight_m):
+        xy[:] = (xy.flip(-1) if turn & 4 else xy) * sign
     return batch
 
 

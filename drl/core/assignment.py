@@ -8,7 +8,7 @@ third of torch's time for arrays so small. B slots, K devices, S servers; after 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,12 @@ class Prices:
     """(B, K, S)"""
     latency_weight: float
     penalty: float
+
+    def of(self, slots: NDArray[np.int64], available: Mask) -> Prices:
+        """Those of some slots, of `available` (B, K, S) servers."""
+        names = ("alone", "execute_s", "left_s", "refusal")
+        some = {name: getattr(self, name)[slots] for name in names}
+        return replace(self, **some, available=available[slots])
 
     def at(self, load: Floats) -> Floats:
         """(..., B, K, S + 1) cost where `load` (..., B, 1, S + 1) requests are on the server."""

@@ -13,7 +13,7 @@ Tensors are (R, B, ...): runs side by side, then slots.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,8 +62,8 @@ class Upload:
     """log of the power in W."""
     others: Tensor
     """Other devices on that server."""
-    away_m: Tensor
-    """(R, B, K, M) distance from the UAVs' new places."""
+    away_m2: Tensor
+    """(R, B, K, M) squared ground distance from the UAVs after their flights."""
     nearer: Tensor
     """log of what the move adds to the gain."""
     noisy: Tensor
@@ -79,20 +79,20 @@ class SlotNet(nn.Module):
     def __init__(self, scenario: Scenario, width: int, rounds: int, streams: Streams) -> None:
         super().__init__()
         self.reader, self.scenario = Reader(scenario), scenario
-        self.receiver = torch.arange(scenario.n_servers).clamp(max=scenario.n_uavs)
         self.first = Linear(streams, N_FEATURES, width)
-        self.own = _layers(streams, rounds, width, width)
+        self.own = _layers(streams, rounds, width + N_GUESSED, width)
         self.server = _layers(streams, rounds, width, width)
         self.device = _layers(streams, rounds, width, width)
-        self.guessed = _layers(streams, rounds, N_GUESSED, width)
         self.heads = _layers(streams, rounds + 1, width, 3)
-        low, high = math.log(scenario.power_min_W), math.log(scenario.power_max_W)
-        self.log_power = (high, (1 - LEAST_POWER) / 2 * (high - low) / 2)
-        words = sum(scenario.output_words) / len(scenario.output_words)
-        unit = self.reader.word_s.mean() * words
-        watts = float(self.reader.compute_W.mean())
         s = scenario
-        self.unit = float(unit) * (s.latency_weight_per_s + s.energy_weight_per_J * watts)
+        kinds = [[float(i < s.n_uavs)] for i in range(s.n_servers)]
+        sizes = [s.n_devices / 20, s.n_uavs / 5, s.n_satellites / 5]
+        self.fixed = torch.tensor([kind + sizes for kind in kinds], device=streams.device)
+        low, high = math.log(s.power_min_W), math.log(s.power_max_W)
+        self.log_power = (high, (1 - LEAST_POWER) / 2 * (high - low) / 2)
+        unit = float(self.reader.word_s.mean()) * sum(s.output_words) / len(s.output_words)
+        watts = float(self.reader.compute_W.mean())
+        self.unit = unit * (s.latency_weight_per_s + s.energy_weight_per_J * watts)
 
     def forward(self, obs: Tensor, mask: Tensor, active: Tensor) -> tuple[Options, list[Guess]]:
         """obs (R, B, D), mask (R, B, K, S), active (R, B, K)."""
@@ -102,97 +102,96 @@ class SlotNet(nn.Module):
     def think(self, options: Options, mask: Tensor, active: Tensor) -> list[Guess]:
         """The guesses of all rounds."""
         allowed = mask & active[..., None]
+        never = torch.where(allowed, 0.0, NEVER)
         acts = allowed.any(dim=-1, keepdim=True)
         rows = _apply(self.first, self.features(options, mask, active)).relu()
         guesses: list[Guess] = []
         for i, heads in enumerate(self.heads):
             if i:
-                last = guesses[-1]
-                p = last.log_p.exp() * acts
-                told = _apply(self.guessed[i - 1], self.meant(options, last, p))
-                load = p.sum(dim=-2)[..., None]
-                servers = (p[..., None] * rows).sum(dim=-3) / (load + 0.5)
-                devices = (p[..., None] * rows).sum(dim=-2)
-                told = told + _apply(self.own[i - 1], rows)
+                p = guesses[-1].log_p.exp() * acts
+                weighed = p[..., None] * rows
+                servers = weighed.sum(dim=-3) / (p.sum(dim=-2)[..., None] + 0.5)
+                told = torch.cat([rows, self.meant(options, guesses[-1], p)], dim=-1)
+                told = _apply(self.own[i - 1], told)
                 told = told + _apply(self.server[i - 1], servers)[..., None, :, :]
-                told = told + _apply(self.device[i - 1], devices)[..., None, :]
+                told = told + _apply(self.device[i - 1], weighed.sum(dim=-2))[..., None, :]
                 rows = (rows + told).relu()
             logits, level, pull = _apply(heads, rows).unbind(dim=-1)
-            log_p = logits.masked_fill(~allowed, NEVER).log_softmax(dim=-1)
-            guesses.append(Guess(log_p, level.tanh(), pull))
+            guesses.append(Guess((logits + never).log_softmax(dim=-1), level.tanh(), pull))
         return guesses
 
     def features(self, o: Options, mask: Tensor, active: Tensor) -> Tensor:
         """(R, B, K, S, N_FEATURES), about [-2, 2]."""
-        m, reach = self.scenario.n_uavs, self.scenario.uav_coverage_m
-        away = (o.device_xy_m[..., :, None, :] - o.uav_xy_m[..., None, :, :]) / reach
-        far = away.norm(dim=-1)
-        flat = o.log_gain.new_zeros(o.log_gain.shape)
-        is_uav = flat + (torch.arange(flat.shape[-1], device=flat.device) < m)
+        m = self.scenario.n_uavs
         slack = o.slack_s.clamp(min=SHORTEST_S)
-        needed = torch.expm1((o.upload_bit_per_Hz / slack * math.log(2)).clamp(max=20)).log()
+        needed = torch.expm1((o.upload_bit_per_Hz * (math.log(2) / slack)).clamp(max=20)).log()
         least = o.fixed_cost.masked_fill(~mask, math.inf).amin(dim=-1, keepdim=True)
-        above = ((o.fixed_cost - least) / self.unit).clamp(-2, 3).nan_to_num()
-        quiet_s = o.upload_bit_per_Hz / torch.log2(1 + 0.1 * o.log_gain.exp())
+        rows = torch.stack(
+            [
+                (o.log_gain - 6) / 3,
+                o.execute_s,
+                ((o.fixed_cost - least) / self.unit).clamp(-2, 3),
+                o.slack_s.clamp(-1, 3),
+                (o.upload_bit_per_Hz / torch.log2(1 + 0.1 * o.log_gain.exp())).clamp(max=3),
+                (needed / 3).clamp(-2, 3),
+                ((o.log_gain - needed) / 3).clamp(-2, 3),
+                o.margin * 3,
+                mask.to(slack.dtype),
+            ],
+            dim=-1,
+        )
+        away = o.away_m / self.scenario.uav_coverage_m
+        far = away.norm(dim=-1, keepdim=True)
+        places = torch.cat([away, far, (far <= 1).to(far.dtype)], dim=-1)
+        places = nn.functional.pad(places, (0, 0, 0, slack.shape[-1] - m))
+        hops = nn.functional.pad(o.hops / 3, (m, 0))
+        servers = torch.stack([torch.cat([o.altitude, o.window], -1), hops], dim=-1)
+        devices = torch.cat([o.request, active[..., None].to(slack.dtype)], dim=-1)
+        shape = rows.shape[:-1]
         alike = [
-            (o.log_gain - 6) / 3,
-            o.execute_s,
-            above,
-            o.slack_s.clamp(-1, 3),
-            quiet_s.clamp(max=3),
-            (needed / 3).clamp(-2, 3),
-            ((o.log_gain - needed) / 3).clamp(-2, 3),
-            o.margin * 3,
-            is_uav,
-            mask.to(flat.dtype),
-            torch.cat([o.altitude, o.window], -1)[..., None, :].expand_as(flat),
-            torch.cat([flat[..., 0, :m], o.hops / 3], -1)[..., None, :].expand_as(flat),
-            *(_of_uavs(x, flat) for x in (away[..., 0], away[..., 1], far, (far <= 1).float())),
-            *(x[..., None].expand_as(flat) for x in o.request.unbind(-1)),
-            active[..., None].expand_as(flat).to(flat.dtype),
-            flat + flat.shape[-2] / 20,
-            flat + m / 5,
-            flat + (flat.shape[-1] - m) / 5,
+            rows,
+            places,
+            servers[..., None, :, :].expand(*shape, -1),
+            devices[..., None, :].expand(*shape, -1),
+            self.fixed.expand(*shape, -1),
         ]
-        return torch.stack(alike, dim=-1)
+        return torch.cat(alike, dim=-1)
 
     def meant(self, o: Options, guess: Guess, p: Tensor) -> Tensor:
         """(R, B, K, S, N_GUESSED) what a guess means for each option of each device."""
         s, m = self.scenario, self.scenario.n_uavs
-        places = self.places(o, p[..., :m], guess.pull[..., :m])
-        upload = self.uploads(o, guess.level, p, places)
+        flights = self.flights(o, p[..., :m], guess.pull[..., :m])
+        upload = self.uploads(o, guess.level, p, flights)
         late_s = (upload.upload_s + upload.waits_s - o.slack_s).clamp(-1, 2)
-        near = _of_uavs(upload.away_m / s.uav_coverage_m, late_s)
+        near = _of_uavs(upload.away_m2.sqrt() / s.uav_coverage_m, late_s)
         waits_s = upload.waits_s.clamp(max=4)
         parts = [upload.noisy / 3, upload.others / 4, waits_s, late_s, near, upload.nearer]
         return torch.stack(parts, dim=-1)
 
-    def uploads(self, o: Options, level: Tensor, p: Tensor, places: Tensor) -> Upload:
-        """Every option's upload if devices choose servers by p (R, B, K, S), and UAVs are there."""
+    def uploads(self, o: Options, level: Tensor, p: Tensor, flights: Tensor) -> Upload:
+        """Every option's upload if devices choose servers by p (R, B, K, S), and UAVs fly so."""
         s = self.scenario
         others = p.sum(dim=-2, keepdim=True) - p
         top, half = self.log_power
-        sent = top + half * (level - 1)
+        sent = half * level + (top - half)
         mean = (p * sent).sum(dim=-1, keepdim=True).exp() * p.sum(dim=-1, keepdim=True)
-        away_m = (o.device_xy_m[..., :, None, :] - places[..., None, :, :]).norm(dim=-1)
-        before_m = (o.device_xy_m[..., :, None, :] - o.uav_xy_m[..., None, :, :]).norm(dim=-1)
-        up2 = o.altitude_m[..., None, :] ** 2
-        nearer = torch.log((before_m**2 + up2) / (away_m**2 + up2)) * (s.path_loss_exponent / 2)
+        away_m2 = ((o.away_m - flights[..., None, :, :]) ** 2).sum(dim=-1)
+        nearer = torch.log(o.slant_m2 / (away_m2 + o.altitude_m2)) * (s.path_loss_exponent / 2)
         heard = mean * (o.receiver_log_gain + nn.functional.pad(nearer, (0, 1))).exp()
         loud = s.interference_leakage * (heard.sum(dim=-2, keepdim=True) - heard)
-        noisy = torch.log1p(loud)[..., self.receiver]
+        noisy = torch.log1p(loud)[..., self.reader.receiver]
         nearer = _of_uavs(nearer, noisy)
-        sinr = (o.log_gain + nearer + sent - noisy).clamp(max=30)
-        upload_s = o.upload_bit_per_Hz / torch.log2(1 + sinr.exp()).clamp(min=1e-2)
+        nats = nn.functional.softplus(o.log_gain + nearer + sent - noisy)
+        upload_s = o.upload_bit_per_Hz * math.log(2) / nats.clamp(min=1e-2)
         waits_s = o.execute_s * others if s.compute_sharing == "shared" else others * 0
-        return Upload(sent, others, away_m, nearer, noisy, upload_s, waits_s)
+        return Upload(sent, others, away_m2, nearer, noisy, upload_s, waits_s)
 
-    def cost(self, o: Options, level: Tensor, p: Tensor, places: Tensor) -> Tensor:
+    def cost(self, o: Options, level: Tensor, p: Tensor, flights: Tensor) -> Tensor:
         """(R, B, K, S) cost of every option under the same assumptions, in units of `self.unit`.
 
-        Differentiable in powers and places. It approximates the referee's, without its bound.
+        Differentiable in powers and flights. It approximates the referee's, without its bound.
         """
-        s, u = self.scenario, self.uploads(o, level, p, places)
+        s, u = self.scenario, self.uploads(o, level, p, flights)
         spent_J = u.sent.exp() * u.upload_s
         late_s = (u.upload_s + u.waits_s - o.slack_s).clamp(min=0)
         cost = o.fixed_cost + s.latency_weight_per_s * (u.upload_s + u.waits_s)
@@ -205,7 +204,7 @@ class SlotNet(nn.Module):
         """
         s, p = self.scenario, guess.log_p.exp() * allowed
         served = p[..., : s.n_uavs]
-        u = self.uploads(o, guess.level, p, self.places(o, served, guess.pull[..., : s.n_uavs]))
+        u = self.uploads(o, guess.level, p, self.flights(o, served, guess.pull[..., : s.n_uavs]))
         cost = o.fixed_cost + u.upload_s * (
             s.latency_weight_per_s + s.energy_weight_per_J * u.sent.exp()
         )
@@ -221,22 +220,16 @@ class SlotNet(nn.Module):
             penalty=s.penalty_per_s / self.unit,
         )
 
-    def places(self, o: Options, served: Tensor, pull: Tensor) -> Tensor:
-        """(R, B, M, 2) places of UAVs that serve devices with weights `served` (R, B, K, M).
+    def flights(self, o: Options, served: Tensor, pull: Tensor) -> Tensor:
+        """(R, B, M, 2) how UAVs that serve devices with weights `served` (R, B, K, M) fly, in m.
 
-        The weighted mean of whom they serve, as far as the reach allows; UAVs without anybody stay.
+        To the weighted mean of whom they serve, as far as the reach allows; without anybody they
+        stay.
         """
-        weight = served * pull.clamp(-8, 8).exp()
-        total = weight.sum(dim=-2)[..., None]
-        goal = (weight.transpose(-1, -2) @ o.device_xy_m + 1e-3 * o.uav_xy_m) / (total + 1e-3)
-        return within(goal, o.uav_xy_m, self.scenario.uav_reach_m)
-
-
-def within(goal: Tensor, centre: Tensor, radius: float) -> Tensor:
-    """The nearest point (..., 2) to a goal in the disc around a centre."""
-    step = goal - centre
-    length = step.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    return centre + step * (radius / length).clamp(max=1.0)
+        weight = (served * pull.clamp(-8, 8).exp())[..., None]
+        step = (weight * o.away_m).sum(dim=-3) / (weight.sum(dim=-3) + 1e-3)
+        length = step.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+        return step * (self.scenario.uav_reach_m / length).clamp(max=1.0)
 
 
 def _rows(x: Tensor) -> Array:
@@ -256,7 +249,7 @@ def _layers(streams: Streams, n: int, n_in: int, n_out: int) -> nn.ModuleList:
 def _apply(net: nn.Module, x: Tensor) -> Tensor:
     """A layer of (R, rows, in) applied to (R, ..., in)."""
     out: Tensor = net(x.flatten(1, -2))
-    return out.view(*x.shape[:-1], out.shape[-1])
+    return out.view(*x.shape[:-1], -1)
 
 
 class SlotActor(nn.Module):
@@ -292,30 +285,32 @@ class SlotActor(nn.Module):
         if self.net.scenario.compute_sharing == "shared":
             prices = self.net.prices(options, last, allowed, self.trust)
             choice = settled(prices, choice, acts, self.exchanges)
-        step = self._flights(options, last, choice, acts)
-        left = self._in_reach(options, step, left)
-        best = np.where(left, log_p, 2 * NEVER).argmax(axis=-1)
-        kept = np.pad(left, ((0, 0), (0, 0), (0, 1)), constant_values=True)
-        choice = np.where(np.take_along_axis(kept, choice[..., None], -1)[..., 0], choice, best)
-        if prices is not None:
-            choice = settled(replace(prices, available=left), choice, acts, self.exchanges)
+        step = self._covering(options, last, choice, acts)
+        near = self._in_reach(options, step, left)
+        slots, devices = np.arange(len(choice))[:, None], np.arange(choice.shape[1])
+        lost = ~near[slots, devices, choice % n] & (choice < n) & acts
+        again = np.flatnonzero(lost.any(axis=-1))
+        if len(again):
+            choice = np.where(lost, np.where(near, log_p, 2 * NEVER).argmax(axis=-1), choice)
+            if prices is not None:
+                fewer = prices.of(again, near)
+                choice[again] = settled(fewer, choice[again], acts[again], self.exchanges)
         chosen = torch.from_numpy(choice).to(obs.device).view(active.shape)
-        level = last.level.gather(-1, chosen.clamp(max=n - 1)[..., None])[..., 0]
+        level = last.level.gather(-1, (chosen % n)[..., None])[..., 0]
         moves = from_disc(step / max(self.net.scenario.uav_reach_m, 1e-9))
         flown = torch.from_numpy(moves.astype(np.float32)).to(obs.device)
         chosen = torch.where(chosen == n, NO_SERVER, chosen)
         return chosen, torch.cat([level, flown.view(*level.shape[:-1], -1)], dim=-1)
 
-    def _flights(self, o: Options, guess: Guess, choice: Array, acts: Array) -> Array:
+    def _covering(self, o: Options, guess: Guess, choice: Array, acts: Array) -> Array:
         """(R B, M, 2) how UAVs fly, in m, to cover whom they serve, or nearly."""
         s, m = self.net.scenario, self.layout.sizes.n_uavs
         serves = (choice[..., None] == np.arange(m)) & acts[..., None]
         served = torch.from_numpy(serves.astype(np.float32)).to(guess.pull.device)
-        places = self.net.places(o, served.view(*guess.pull.shape[:-1], m), guess.pull[..., :m])
-        devices, before = _rows(o.device_xy_m), _rows(o.uav_xy_m)
-        step: Array = _rows(places) - before
+        served = served.view(*guess.pull.shape[:-1], m)
+        step = NEARLY * _rows(self.net.flights(o, served, guess.pull[..., :m]))
+        towards = _rows(o.away_m)
         reach, coverage = s.uav_reach_m * NEARLY, s.uav_coverage_m * NEARLY
-        towards = devices[:, :, None] - before[:, None]
         for _ in range(STEPS if m else 0):
             away = towards - step[:, None]
             length = np.sqrt((away**2).sum(axis=-1))
@@ -333,7 +328,7 @@ class SlotActor(nn.Module):
     def _in_reach(self, o: Options, step: Array, allowed: Array) -> Array:
         """What is available after the flight; where nothing would be left, what was before."""
         s = self.net.scenario
-        away = _rows(o.device_xy_m)[:, :, None] - (_rows(o.uav_xy_m) + step)[:, None]
+        away = _rows(o.away_m) - step[:, None]
         near = np.sqrt((away**2).sum(axis=-1)) <= s.uav_coverage_m * NEARLY
         left = allowed.copy()
         left[..., : s.n_uavs] &= near

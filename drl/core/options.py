@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from drl.env.spaces import Encoder, middle_and_half
 from satedge.problem.coefficients import SPEED_OF_LIGHT_MPS
@@ -32,18 +32,18 @@ SHORTEST_S = 0.02
 class Options:
     """Slots, leading axes free."""
 
-    device_xy_m: Tensor
-    """(..., K, 2)"""
-    uav_xy_m: Tensor
-    """(..., M, 2) before the move."""
+    away_m: Tensor
+    """(..., K, M, 2) from the UAVs, before they move, to the devices."""
+    slant_m2: Tensor
+    """(..., K, M) squared distance between them, altitude included."""
+    altitude_m2: Tensor
+    """(..., 1, M) squared altitude."""
     request: Tensor
     """(..., K, 4) size, words, deadline, floor as observed: about [-1, 1]."""
     deadline_s: Tensor
     """(..., K, 1)"""
     altitude: Tensor
     """(..., M) as observed."""
-    altitude_m: Tensor
-    """(..., M)"""
     window: Tensor
     """(..., N) as observed."""
     receiver_log_gain: Tensor
@@ -80,6 +80,15 @@ class Reader:
         self.band_Hz = torch.tensor(band)
         radius_m = EARTH_RADIUS_M + s.satellite_altitude_m
         step_m = 2 * radius_m * math.sin(math.radians(s.satellite_spacing_deg) / 2)
+        self.receiver = torch.arange(s.n_servers).clamp(max=s.n_uavs)
+        down_s = torch.tensor([s.token_bit / (DOWN_bit_per_Hz * s.uav_bandwidth_Hz)] * s.n_uavs)
+        down_s = nn.functional.pad(down_s, (0, s.n_satellites))
+        self.word_known_s = self.word_s + down_s
+        energy_J = self.word_s * self.compute_W + down_s * s.uav_power_W
+        per_s, per_J = s.latency_weight_per_s, s.energy_weight_per_J
+        self.word_cost = per_s * self.word_known_s + per_J * energy_J
+        self.relay_cost = per_s + per_J * s.isl_power_W
+        self.way_cost = 2 * per_s + per_J * s.satellite_power_W
         self.hop_s = step_m / SPEED_OF_LIGHT_MPS
         least = math.radians(s.elevation_min_deg)
         self.pass_rad = math.acos(EARTH_RADIUS_M / radius_m * math.cos(least)) - least
@@ -115,35 +124,29 @@ class Reader:
         value = devices[..., :4] * self.half + self.middle
         bits, words, deadline_s, floor = value.split(1, dim=-1)  # (..., K, 1)
         log_gain = links * self.gain_half + self.gain_middle
-        by_server = torch.cat(
-            [log_gain[..., :m], log_gain[..., m:].expand(*log_gain.shape[:-1], s.n_satellites)], -1
-        )
-        execute_s = words * self.word_s
         hops, window_s = self._orbit(satellites)
-        angle = (2 * window_s / self.whole_s - 1).clamp(-1, 1) * self.pass_rad
+        angle = (window_s * (2 / self.whole_s) - 1).clamp(-1, 1) * self.pass_rad
         way_s = (self.square_s2 - self.product_s2 * angle.cos()).sqrt()[..., None]  # (..., 1, 1)
-        link_s = bits / s.isl_rate_bps + self.hop_s
-        relay_s = hops[..., None, :] * (link_s + self.hop_s)
-        down_s = s.token_bit * words / (DOWN_bit_per_Hz * s.uav_bandwidth_Hz)
-        rest_s = torch.cat([down_s.expand(*down_s.shape[:-1], m), relay_s + 2 * way_s], dim=-1)
-        above_J = relay_s * s.isl_power_W + way_s * s.satellite_power_W
-        below_J = (down_s * s.uav_power_W).expand(*down_s.shape[:-1], m)
-        energy_J = execute_s * self.compute_W + torch.cat([below_J, above_J], dim=-1)
-        known_s = execute_s + rest_s
+        relay_s = hops[..., None, :] * (bits / s.isl_rate_bps + 2 * self.hop_s)
+        above = relay_s * self.relay_cost + way_s * self.way_cost
+        known_s = words * self.word_known_s + nn.functional.pad(relay_s + 2 * way_s, (m, 0))
         in_sight_s = torch.minimum(deadline_s, window_s[..., None]).expand_as(relay_s)
         until_s = torch.cat([deadline_s.expand(*deadline_s.shape[:-1], m), in_sight_s], dim=-1)
+        middle_m, half_m = self.altitude_range
+        altitude_m2 = (uavs[..., None, :, 2] * half_m + middle_m) ** 2
+        away_m = (devices[..., :, None, 4:] - uavs[..., None, :, :2]) * side
         return Options(
-            device_xy_m=devices[..., 4:] * side + side,
-            uav_xy_m=uavs[..., :2] * side + side,
+            away_m=away_m,
+            slant_m2=(away_m**2).sum(dim=-1) + altitude_m2,
+            altitude_m2=altitude_m2,
             request=devices[..., :4],
             deadline_s=deadline_s,
             altitude=uavs[..., 2],
-            altitude_m=uavs[..., 2] * self.altitude_range[1] + self.altitude_range[0],
             window=satellites[..., 0],
             receiver_log_gain=log_gain,
-            log_gain=by_server,
-            execute_s=execute_s,
-            fixed_cost=s.latency_weight_per_s * known_s + s.energy_weight_per_J * energy_J,
+            log_gain=log_gain[..., self.receiver],
+            execute_s=words * self.word_s,
+            fixed_cost=words * self.word_cost + nn.functional.pad(above, (m, 0)),
             slack_s=until_s - known_s,
             upload_bit_per_Hz=bits / self.band_Hz,
             margin=self.accuracy - floor,

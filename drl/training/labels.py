@@ -283,7 +283,7 @@ def lesson(path: Path, reference: Scenario) -> Lesson:
         torch.from_numpy(slots.active.copy()),
         torch.from_numpy(labels.server),
         level,
-        torch.from_numpy(labels.uav_xy_m).float(),
+        torch.from_numpy(labels.uav_xy_m - labels.at_xy_m).float(),
     )
 
 

@@ -27,13 +27,13 @@ from minlp.branch_and_bound.copies import (
     View,
     Workspace,
     assign_slopes,
-    copied,
     costs_of,
     frame_of,
     look,
     new_copies,
     new_workspace,
     place_at,
+    slopes_of_their_own,
 )
 from minlp.branch_and_bound.loads import (
     Assigned,
@@ -74,6 +74,7 @@ class Lifted(Record):
 
     lower_bound: float
     slopes: Slopes  # of the bound
+    xy: Cube  # (n, M, 2) copies of positions there, from the centres of boxes
     option: Matrix  # (n, O) bound of the plans in which a device takes an option
     load: Matrix  # (S, n + 1) bound of the plans in which a server has a load
     share: Matrix  # (n, O) how often devices chose an option
@@ -102,11 +103,13 @@ def ascend(
     start: Vector,
     cutoff: float,
     steps: int,
+    recorded: bool,
 ) -> Lifted:
     """At most so many steps from `slopes`, ended when the bound reaches `cutoff`.
 
     `dual` (n,), `choice` (n,) and the point `start` (n + 2M,) are where the load problem,
-    assignments and copies begin; log-powers are at least `power_low` (n,).
+    assignments and copies begin; log-powers are at least `power_low` (n,). If it is `recorded` for
+    a proof, bounds of options and loads are those at the slopes found, which prove them.
     """
     allowed, spans = region.allowed, region.spans
     n, width = data.receiver.shape
@@ -117,12 +120,12 @@ def ascend(
     seen = View(data, bits, low, high, limits, frame)
     copies, work = new_copies(data, start), new_workspace(data)
     place_at(start, frame, copies.xy)
-    here, assigned = copied(slopes), new_assigned(data, spans.shape[0])
+    here, assigned = slopes_of_their_own(slopes), new_assigned(data, spans.shape[0])
     mean = Mean(
         np.zeros((n, n)), np.zeros(here.place.shape), np.zeros(here.place.shape), np.zeros(n)
     )
     best = Lifted(
-        -np.inf, copied(slopes), np.full((n, width), -np.inf),
+        -np.inf, slopes_of_their_own(slopes), copies.xy.copy(), np.full((n, width), -np.inf),
         np.full((spans.shape[0], n + 1), -np.inf), np.zeros((n, width)), np.zeros(n), dual.copy(),
         choice.copy(),
     )  # fmt: skip
@@ -135,11 +138,15 @@ def ascend(
         value = base + sums - MARGIN * abs(sums)
         if not np.isfinite(value):
             break
-        _keep_greatest(best, assigned, base - MARGIN * abs(sums))
         idle = 0 if value > bound + GAIN * (cutoff - bound) else idle + 1
-        if value > bound:
+        better = value > bound
+        if better and recorded:
+            best.option[:], best.load[:] = -np.inf, -np.inf
+        if better or not recorded:
+            _keep_greatest(best, assigned, base - MARGIN * abs(sums))
+        if better:
             bound = value
-            _keep(best, here, assigned)
+            _keep(best, here, copies.xy, assigned)
         if not bound < cutoff:
             break
         _move_copies(data, allowed, here, frame, assigned, copies)
@@ -151,7 +158,7 @@ def ascend(
             assign_slopes(here, best.slopes)
         _climb(data, here, mean, scale * (cutoff - value), scale)
     return Lifted(
-        bound, best.slopes, best.option, best.load, best.share, mean.scatter, best.dual,
+        bound, best.slopes, best.xy, best.option, best.load, best.share, mean.scatter, best.dual,
         best.cheaper,
     )  # fmt: skip
 
@@ -179,9 +186,10 @@ def _balance(slopes: Slopes, limits: Limits, frame: Frame) -> float:
 
 
 @kernel
-def _keep(best: Lifted, here: Slopes, assigned: Assigned) -> None:
+def _keep(best: Lifted, here: Slopes, xy: Cube, assigned: Assigned) -> None:
     """The slopes of the best bound, and what was found there."""
     assign_slopes(best.slopes, here)
+    best.xy[:] = xy
     assign(best.dual, assigned.dual)
     for k in range(best.share.shape[0]):
         assign(best.share[k], assigned.share[k])

@@ -93,8 +93,8 @@ def new_slopes(n: int, n_uavs: int) -> Slopes:
 
 
 @kernel
-def copied(slopes: Slopes) -> Slopes:
-    """Slopes of their own."""
+def slopes_of_their_own(slopes: Slopes) -> Slopes:
+    """The same, to be changed."""
     return Slopes(slopes.power.copy(), slopes.place.copy())
 
 

@@ -7,6 +7,7 @@ linear relaxation that the fault asks for are added.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,12 @@ from minlp.branch_and_bound.lines import upload_lines
 from minlp.branch_and_bound.load_dual import Target, best_dual
 from minlp.branch_and_bound.upload import Upload, limits_of, unmoved
 from minlp.slot.data import Array, SlotData
-from satedge.verify.guesses import Rows, rows_at
-from satedge.verify.kernel.bound import Numbers, Setting, bounds, prices, setting
+from satedge.verify.guesses import Rows
+from satedge.verify.kernel.bound import Numbers, Setting, bounds, prices, setting, tangents
 from satedge.verify.kernel.model import Mask, Model
 from satedge.verify.kernel.region import Regions, option_terms
 from satedge.verify.kernel.tree import Checker, Node
-from satedge.verify.proof import cores, numbers, widened
+from satedge.verify.proof import cores, numbers, rows_of, widened
 
 #: Boxes that differ by less, in metres, are the same: the verifier's rounds outward.
 SAME_M = 1e-5
@@ -40,6 +41,18 @@ def _wanted(node: Node, regions: Regions, i: int, n: int) -> list[Target]:
         dropped = (loads >= old[:, :1]) & (loads <= old[:, 1:]) & outside
         wanted += [(2, s, c) for s, c in np.argwhere(dropped).tolist()]
     return wanted
+
+
+@dataclass(frozen=True, eq=False)
+class _Sender:
+    """What the devices of one region, i, hear and pay."""
+
+    regions: Regions
+    within: Setting
+    pay: Array  # (n, n) for log-powers
+    heard: tuple[Array, Array]  # as of `_heard`
+    slack: Array  # (n, O)
+    i: int
 
 
 class Filling(Checker):
@@ -74,17 +87,17 @@ class Filling(Checker):
 
         `found` are the bounds of the region, raised in place.
         """
-        given = node.given[0]
-        at = numbers(self.model, region, [given], self.floor)
-        wide = widened(region, [given])
-        price = prices(self.model, wide, at, setting(self.model, wide, self.floor))[0]
-        for target in wanted:
-            if found[target[0]][(0, *target[1:])] >= self.bound:
-                continue
-            at.dual = best_dual(price, region.span[0], target)[None]
-            for old, new in zip(found, bounds(self.model, region, at, self.floor), strict=True):
-                np.maximum(old, new, out=old)
-            given.setdefault("more", []).append(at.dual[0].tolist())
+        for given in node.given:
+            at = numbers(self.model, region, [given], self.floor)
+            wide = widened(region, [given])
+            price = prices(self.model, wide, at, setting(self.model, wide, self.floor))[0]
+            for target in wanted:
+                if found[target[0]][(0, *target[1:])] >= self.bound:
+                    continue
+                at.dual = best_dual(price, region.span[0], target)[None]
+                for old, new in zip(found, bounds(self.model, region, at, self.floor), strict=True):
+                    np.maximum(old, new, out=old)
+                given.setdefault("more", []).append(at.dual[0].tolist())
 
     def filled(self, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
         """The numbers of nodes, with lines and what the load problem pays."""
@@ -94,90 +107,106 @@ class Filling(Checker):
         found = numbers(self.model, regions, given, floor)
         regions = widened(regions, given)
         within = setting(self.model, regions, floor)
-        core = cores(self.model, given)
-        late = np.array([node["late"] for node in given])
-        power = np.array([node["power"] for node in given])
-        rows = rows_at(
-            self.model, regions, within, core, found.near, found.room, power, found.place, late
-        )
         slack = option_terms(self.model, *within.gains[:2])[1]
+        heard = _heard(self.model, regions, given, within)
+        rows: list[Rows | None] = [None] * len(given)
         for i, node in enumerate(given):
+            one = np.array([i])
+            if "pay" not in node:
+                rows[i] = rows_of(self.model, regions.take(one), [node], found.place[one], floor)
             if not node["lines"]:
-                node["lines"] = self._lines(regions, within, rows, core[i], slack[i], i, node)
+                who = _Sender(regions, within, found.power_pay[i], heard, slack[i], i)
+                node["lines"] = self._lines(who, node, rows[i])
         found = numbers(self.model, regions, given, floor)
         price = prices(self.model, regions, found, within)
         for i, node in enumerate(given):
             if "u" in node:
-                paid = node.pop("u")
-                node["dual"] = self._dual(price[i], regions.allowed[i], core[i], rows.load[i], paid)
+                paid = np.array(node.pop("u"))
+                node["dual"] = self._dual(price[i], regions.allowed[i], paid, node, rows[i])
         found.dual = np.array([node["dual"] for node in given])
         return found
 
-    def _lines(
-        self,
-        regions: Regions,
-        within: Setting,
-        rows: Rows,
-        core: Mask,
-        slack: Array,
-        i: int,
-        node: dict[str, Any],
-    ) -> list[list[float]]:
-        """Lines of region i: [device, receiver, whether gains are linearised, tau, p, theta]."""
+    def _lines(self, at: _Sender, node: dict[str, Any], rows: Rows | None) -> list[list[float]]:
+        """Lines of a region: [device, receiver, whether gains are linearised, tau, p, theta].
+
+        With rows, one more for each device that touches its own, where the search was.
+        """
         model, found, wait = self.model, [], self.model.wait_s.lo
+        core = cores(model, [node])[0] if rows else None
         for k in range(model.n):
             for r in range(model.m + 1):
                 slacks = []
-                for s in np.flatnonzero(regions.allowed[i, k, :-1] & (model.receiver == r)):
-                    low, high = regions.span[i, s] if self.data.shared else (1, 1)
-                    at = rows.load[i, s] if self.data.shared else 1
-                    known = at if core[k, s] and rows.pick[i, k] == r else 0
+                for s in np.flatnonzero(at.regions.allowed[at.i, k, :-1] & (model.receiver == r)):
+                    low, high = at.regions.span[at.i, s] if self.data.shared else (1, 1)
+                    known = 0
+                    if rows and core is not None and core[k, s] and rows.pick[0, k] == r:
+                        known = rows.load[0, s] if self.data.shared else 1
                     loads = [c for c in range(max(low, 1), high + 1) if c != known]
-                    slacks += [slack[k, s] - wait[k, s] * (c - 1) for c in loads]
+                    slacks += [at.slack[k, s] - wait[k, s] * (c - 1) for c in loads]
                 if slacks:
-                    lines = upload_lines(self._upload(within, rows, i, k, r), np.array(slacks))
-                    found += [[k, r, 0, *line] for line in lines.tolist()]
-            if rows.pick[i, k] >= 0:
-                found.append([k, int(rows.pick[i, k]), 1, *self._row_line(rows, i, k, node)])
+                    lines = upload_lines(self._upload(at, k, r), np.array(slacks))
+                    tilted = int(rows is None and r < model.m)
+                    found += [[k, r, tilted, *line] for line in lines.tolist()]
+            if rows and rows.pick[0, k] >= 0:
+                found.append([k, int(rows.pick[0, k]), 1, *_row_line(rows, k, node)])
         return found
 
-    def _row_line(self, rows: Rows, i: int, k: int, node: dict[str, Any]) -> list[float]:
-        """(tau, p, theta) at which device k's line touches its row where the search was."""
-        pays, power = rows.power_slope[i, k].copy(), np.array(node["power"])
-        pays[k] = 0.0
-        j = int(pays.argmax())
-        tau = rows.log_other[i, k, j] + power[j] - np.log(pays[j]) if pays[j] > 0 else 0.0
-        return [float(tau), node["power"][k], node["late"][k]]
-
-    def _upload(self, within: Setting, rows: Rows, i: int, k: int, r: int) -> Upload:
-        """Device k's upload to receiver r in region i, as the verifier has it."""
-        model, n = self.model, self.model.n
-        low, high = within.gains[:2]
-        heard = within.sure[i, :, r] & (np.arange(n) != k)
-        a = np.where(heard, model.leak * np.exp(low[i, :, r] - high[i, k, r]), 0.0)
-        slope = rows.power_slope[i, k].copy()
-        limits = limits_of(within.low[i].copy(), float(model.p_high))
+    def _upload(self, at: _Sender, k: int, r: int) -> Upload:
+        """Device k's upload to receiver r, as the verifier has it."""
+        model, n, i = self.model, self.model.n, at.i
+        own, others = at.heard[0][i, k, r], at.heard[1][i, k, r]
+        heard = at.within.sure[i, :, r] & (np.arange(n) != k)
+        a = np.where(heard, model.leak * np.exp(others - own), 0.0)
+        limits = limits_of(at.within.low[i].copy(), float(model.p_high))
         rho = self.data.overrun_weight if model.hard else model.late_cap
         return Upload(
             k, float(model.load_s.lo[k, r]), float(model.propagation.lo) if r == model.m else 0.0,
-            float(within.noise.lo * np.exp(-high[i, k, r])), model.latency, model.energy, rho,
-            slope, a, limits, unmoved(n),
+            float(at.within.noise.lo * np.exp(-own)), model.latency, model.energy, rho,
+            at.pay[k].copy(), a, limits, unmoved(n),
         )  # fmt: skip
 
     def _dual(
-        self, price: Array, allowed: Mask, core: Mask, load: Array, paid: list[float]
+        self, price: Array, allowed: Mask, paid: Array, node: dict[str, Any], rows: Rows | None
     ) -> list[float]:
         """(n,) what the load problem pays: for each alone its least price.
 
-        With shared compute what the search paid, over the price of the core; and a lot for whoever
-        has one option, so that he is among the cheapest.
+        With shared compute what the search paid, which was over the price of the core if there are
+        rows; and a lot for whoever has one option, so that he is among the cheapest.
         """
         real = np.where(allowed[..., None] & np.isfinite(price), price, np.nan)
         if not self.data.shared:
             return np.nan_to_num(np.nanmin(real[..., 0], axis=1)).tolist()
-        n, option = len(price), core.argmax(-1)
-        at = np.append(load, 1)[option] - 1
-        own = np.nan_to_num(real[np.arange(n), option, np.minimum(at, n - 1)])
-        dual = own + np.array(paid)
-        wide = np.nanmax(np.abs(real), initial=1.0) + np.abs(dual).max()
-        return np.where(allowed.sum(-1) == 1, 4.0 * wide, dual).tolist()
+        if rows:
+            n, option = len(price), cores(self.model, [node])[0].argmax(-1)
+            at = np.append(rows.load[0], 1)[option] - 1
+            paid = paid + np.nan_to_num(real[np.arange(n), option, np.minimum(at, n - 1)])
+        wide = np.nanmax(np.abs(real), initial=1.0) + np.abs(paid).max()
+        return np.where(allowed.sum(-1) == 1, 4.0 * wide, paid).tolist()
+
+
+def _row_line(rows: Rows, k: int, node: dict[str, Any]) -> list[float]:
+    """(tau, p, theta) at which device k's line touches its row where the search was."""
+    pays, power = rows.power_slope[0, k].copy(), np.array(node["power"])
+    pays[k] = 0.0
+    j = int(pays.argmax())
+    tau = rows.log_other[0, k, j] + power[j] - np.log(pays[j]) if pays[j] > 0 else 0.0
+    return [float(tau), node["power"][k], node["late"][k]]
+
+
+def _heard(
+    model: Model, regions: Regions, given: list[dict[str, Any]], within: Setting
+) -> tuple[Array, Array]:
+    """Logs of own gains (L, n, R), and of others' (L, n, R, n), where lines are made: over the box,
+    or where better slopes have the copies of positions."""
+    n, m, (low, high) = model.n, model.m, within.gains[:2]
+    own, others = high.copy(), np.repeat(np.swapaxes(low, 1, 2)[:, None], n, 1)
+    which = [i for i, g in enumerate(given) if "pay" in g]
+    if m and which:
+        row, u = np.repeat(which, n * m), np.tile(np.arange(m), n * len(which))
+        k = np.tile(np.repeat(np.arange(n), m), len(which))
+        near = np.array([given[i]["near"] for i in which]).reshape(-1, 2)
+        near = np.clip(near, regions.box[row, u, :, 0], regions.box[row, u, :, 1])
+        room = np.array([given[i]["room"] for i in which]).ravel()
+        above, _tilt, below, _lean = tangents(model, regions, row, u, near, room, within.gains)
+        own[row, k, u], others[row, k, u] = above.hi[np.arange(len(k)), k], below.lo
+    return own, others

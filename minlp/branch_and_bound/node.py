@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minlp.branch_and_bound.ascent import Lifted, ascend
-from minlp.branch_and_bound.copies import Slopes, copied
+from minlp.branch_and_bound.copies import Slopes, slopes_of_their_own
 from minlp.branch_and_bound.core_bound import (
     Priced,
     core_around,
@@ -59,6 +59,7 @@ class Evaluation(NamedTuple):
     xy_m: Array  # (M, 2)
     dual: Array  # (n,) what the load problem pays for each device
     slopes: Slopes  # what copies of powers and positions pay
+    copies: Array  # (n, M, 2) of positions at the bound, from boxes' centres; no rows if not lifted
     kind: int  # DEVICE, UAV or NOTHING to branch on
     target: int  # the device or UAV
     first: int  # bits of the target device's options that stay together
@@ -78,6 +79,7 @@ def evaluate_node(
     steps: int,
     cutoff: float,
     gap: float,
+    recorded: bool,
 ) -> Evaluation:
     """Bound a node over a tightened region. `start` (n + 2M,) is where the solver begins.
 
@@ -86,7 +88,7 @@ def evaluate_node(
     by at most so many `steps`; they have no rows where none are known. The bound holds whatever
     happened to the solver; it may stop early once the bound reaches `cutoff`, and aims at an
     absolute accuracy of `gap`. Options and loads proven to pass the cutoff are dropped from the
-    region, in place.
+    region, in place; if it is `recorded`, what is returned proves all of that.
     """
     allowed, boxes, n = region.allowed, region.boxes, before.shape[0]
     choice = round_choice(data, allowed, before, *split_point(data, start, boxes))
@@ -101,13 +103,16 @@ def evaluate_node(
         if found.lower_bound > best.lower_bound:
             best, choice, dual = found, other, found.assigned.dual
     core, lower_bound = best.core, best.lower_bound
+    copies = np.zeros((0, data.altitude_m.shape[0], 2))
     if steps > 0 and lower_bound < cutoff < np.inf and best.lost.sum() > gap:
-        begin = copied(slopes)
+        begin = slopes_of_their_own(slopes)
         if slopes.power.shape[0] == 0:
             begin = Slopes(best.slopes, np.zeros((n, data.altitude_m.shape[0] + 1, 2)))
-        lifted = ascend(data, region, power_low, begin, dual, best.cheaper, best.y, cutoff, steps)
+        lifted = ascend(
+            data, region, power_low, begin, dual, best.cheaper, best.y, cutoff, steps, recorded
+        )
         lower_bound = _lift(best, lifted, choice)
-        slopes, dual = lifted.slopes, lifted.dual
+        slopes, dual, copies = lifted.slopes, lifted.dual, lifted.xy
     dropped = drop_expensive(data, region, best, cutoff)
     powers, xy = split_point(data, best.y, boxes)
     if not data.shared:
@@ -120,7 +125,7 @@ def evaluate_node(
     inside = repair(data, start_reach(data), chosen_receivers(data, choice), xy)
     total = device_costs(data, choice, powers, xy).sum() if inside else np.inf
     return Evaluation(
-        lower_bound, dropped, total, choice, powers, xy, dual, slopes,
+        lower_bound, dropped, total, choice, powers, xy, dual, slopes, copies,
         kind, index, first, whole, best,
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.verify.kernel.model import Model
 from satedge.verify.kernel.plan import cost_of
-from satedge.verify.proof import FORMATS, ProofError, claim_of, decision, verify
+from satedge.verify.proof import FORMATS, ProofError, claim_of, decision, sets, verify
 
 #: What the bound gives away of the solver's at once, and how much of it may go where the verifier
 #: finds less in some region; relative.
@@ -91,6 +91,8 @@ class _Writer:
                 break
             reason = f"a region is worth {worst!r}, the bound is {self.bound!r}"
             goal = worst - 1e-12 * abs(worst)
+            if np.isneginf(worst):
+                reason = "a region that the search found empty is not empty for the verifier"
             if goal < self.bound - MOST * abs(self.bound):
                 break
         raise ProofError(f"slot {self.proof['slot']}: the bound could not be proven: {reason}")
@@ -98,6 +100,10 @@ class _Writer:
     def _complete(self) -> float:
         """Fill in what nodes lack; the least value of a region that has to reach the bound."""
         model, claim = claim_of(self.instance, self.proof)
+        for node, given in zip(claim.nodes, self.proof["nodes"], strict=True):
+            node.given = sets(given)
+            for numbers in node.given:
+                numbers.pop("more", None)
         checker = Filling(model, claim, self.data)
         claim.numbers = checker.filled
         with np.errstate(all="ignore"):
@@ -153,7 +159,10 @@ class _Writer:
             lighter = bool((before.spans != after.spans).any())
             closed = found.lower_bound >= self.bound or not visit.children
             if closed or fewer or lighter:
-                node["numbers"] = self._numbers(visit)
+                if len(found.copies):
+                    node["lifted"] = self._lifted(visit)
+                if not closed or not len(found.copies) or found.best.lower_bound >= self.bound:
+                    node["numbers"] = self._numbers(visit)
             if closed:
                 continue
             if fewer:
@@ -171,6 +180,27 @@ class _Writer:
             nodes += [{} for _ in children]
             queue.extend(zip(visit.children, nodes[children[0] :], strict=True))
         return nodes
+
+    def _lifted(self, visit: Visit) -> dict[str, Any]:
+        """The better slopes of a node, and where copies of positions were. Pays for positions are
+        from the boxes' centres; nobody misses the last digits of what sums to zero anyway."""
+        assert visit.found is not None
+        assert visit.before is not None
+        slopes, boxes, n = visit.found.slopes, visit.before.boxes, len(visit.found.best.core)
+        centre = boxes.reshape(-1, 2, 2).mean(-1)
+        places = slopes.place[:, : len(boxes)]
+        pay = np.concatenate([slopes.power, places.reshape(n, -1)], 1)
+        near = centre + visit.found.copies
+        return {
+            "box": boxes.reshape(-1, 2, 2).tolist(),
+            "pay": [[float(f"{x:.9g}") for x in row] for row in pay],
+            "near": np.round(near, 3).tolist(),
+            "room": [self._rooms(visit.before, xy) for xy in near],
+            "discs": [],
+            "dual": [0.0] * n,
+            "u": (visit.found.dual - (places * centre).sum((1, 2))).tolist(),
+            "lines": [],
+        }
 
     def _rooms(self, region: Region, near: Array) -> list[int]:
         """(M,) by which room gains were linearised: the box's, reach's or that of a device."""

@@ -28,11 +28,18 @@ class Recorder:
     def __init__(self) -> None:
         self.root = Visit()
         self._of_node: dict[int, Visit] = {}
+        self._of_region: dict[int, Visit] = {}
         self._now = self.root
 
-    def visited(self, before: Region, region: Region, found: Evaluation) -> None:
-        """The region now visited is not empty, and its bound is known."""
-        self._now.found, self._now.before, self._now.after = found, before, copied(region)
+    def tightened(self, region: Region) -> None:
+        """The region now visited is not empty."""
+        self._now.before = copied(region)
+        self._of_region[id(region)] = self._now
+
+    def visited(self, region: Region, found: Evaluation) -> None:
+        """The bound of a region is known, and what was dropped from it."""
+        self._now = self._of_region.pop(id(region))
+        self._now.found, self._now.after = found, copied(region)
 
     def opened(self, serial: int) -> None:
         """The region now visited became an open node."""

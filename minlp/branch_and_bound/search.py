@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from minlp.branch_and_bound.branching import Node, Start, children_of, parts_of, twins_of
 from minlp.branch_and_bound.hard_deadlines import cause_of_lateness, hard_data, punctual_ceiling
 from minlp.branch_and_bound.loads import full_spans
-from minlp.branch_and_bound.node import DEVICE, NOTHING, evaluate_node
+from minlp.branch_and_bound.node import DEVICE, NOTHING, Evaluation, evaluate_node
 from minlp.branch_and_bound.presolve import (
     Region,
     least_powers,
@@ -18,7 +19,6 @@ from minlp.branch_and_bound.presolve import (
     outer_boxes,
     tighten,
 )
-from minlp.branch_and_bound.presolve import copied as copied_region
 from minlp.branch_and_bound.primal import (
     away_from_business,
     inserted_options,
@@ -86,6 +86,9 @@ class Limits(Declared):
         400_000, "-", "open", "Open nodes kept in memory, about a kilobyte each.", low=0
     )
     hard: bool = param(False, "-", "open", "Deadlines as constraints, instead of priced overruns.")
+    threads: int = param(
+        1, "-", "open", "Dives at a time, each on a thread: as many make the same tree.", low=1
+    )
     say: Callable[[str], object] = param(
         _silent, "-", "open", "Gets every line of the log when it is written."
     )
@@ -118,7 +121,10 @@ class Search:
         self.closed_bound = np.inf
         #: The bound when last all open nodes lay in the heap: during a dive one does not.
         self.sure = -np.inf
+        #: Open nodes, but for those whose dives go on.
         self.heap: list[Node] = []
+        #: Their bounds.
+        self.diving: list[float] = []
         self.serial = self.nodes = 0
         self.polished: set[bytes] = set()
         self.trace: list[TracePoint] = []
@@ -134,19 +140,28 @@ class Search:
         if len(self.data.n_options) == 0:
             return self._idle()
         self._root()
-        while self.heap and not self._limited():
-            node = heapq.heappop(self.heap)
-            if node.lower_bound >= self._target():
-                self.closed_bound = min(self.closed_bound, node.lower_bound)
-                self.heap.clear()
-                break
+        if self.limits.threads > 1:
+            with ThreadPoolExecutor(self.limits.threads) as pool:
+                self._dive_together(pool)
+        while (node := self._next()) is not None:
             self._dive(node)
         return self.result()
+
+    def _next(self) -> Node | None:
+        """The open node of the least bound, to be divided; None where that ends the search."""
+        if not self.heap or self._limited():
+            return None
+        node = heapq.heappop(self.heap)
+        if node.lower_bound < self._target():
+            return node
+        self.closed_bound = min(self.closed_bound, node.lower_bound)
+        self.heap.clear()
+        return None
 
     def lower_bound(self) -> float:
         """Certified: the least bound of any open node, or of any closed unexplored."""
         opened = self.heap[0].lower_bound if self.heap else np.inf
-        return min(opened, self.closed_bound, self.upper)
+        return min(opened, self.closed_bound, self.upper, *self.diving)
 
     def _gap(self, bound: float) -> float:
         known = np.isfinite(bound) and np.isfinite(self.upper) and self.upper > 0
@@ -196,18 +211,29 @@ class Search:
 
     def _evaluate(self, region: Region, start: Start, parent_bound: float) -> Node | None:
         """The node with its bound, or None when it is empty or fathomed. Tries its candidate."""
+        bounded = self._task(region, start, parent_bound)
+        return self._judged(region, bounded(), parent_bound) if bounded else None
+
+    def _task(
+        self, region: Region, start: Start, parent_bound: float
+    ) -> Callable[[], Evaluation] | None:
+        """What bounds a region, on any thread, with what is known now; None where it is empty."""
         if not tighten(self.data, region):
             return None
         self.nodes += 1
-        cutoff = self._target()
+        cutoff, steps = self._target(), self._steps(start, parent_bound)
         gap = NODE_SHARE * self.limits.gap * abs(self.upper) if np.isfinite(self.upper) else 1e-6
-        before = copied_region(region) if self.recorder else None
-        found = evaluate_node(
+        if self.recorder:
+            self.recorder.tightened(region)
+        return lambda: evaluate_node(
             self.data, region, self.floor, start.point, start.choice, start.dual, start.slopes,
-            self._steps(start, parent_bound), cutoff, gap,
+            steps, cutoff, gap, self.recorder is not None,
         )  # fmt: skip
-        if self.recorder and before is not None:
-            self.recorder.visited(before, region, found)
+
+    def _judged(self, region: Region, found: Evaluation, parent_bound: float) -> Node | None:
+        """The node of a region whose bound is found. Tries its candidate."""
+        if self.recorder:
+            self.recorder.visited(region, found)
         bound = max(found.lower_bound, parent_bound)
         self.closed_bound = min(self.closed_bound, found.dropped_bound)
         if found.candidate_cost < self.upper * (1 + HOPE):
@@ -231,7 +257,7 @@ class Search:
     def _steps(self, start: Start, bound: float) -> int:
         """How long to look for better slopes at a child of a node of this bound."""
         short = len(self.data.n_options) <= FEW[self.data.shared] and self.nodes < LONG
-        if self.recorder or short or self._target() - bound < WORTH[self.data.shared] * self.upper:
+        if short or self._target() - bound < WORTH[self.data.shared] * self.upper:
             return 0
         if len(start.slopes.power):
             return NODE_STEPS
@@ -241,32 +267,73 @@ class Search:
         """Branch on a node, keep its best child and go on there; the rest goes to the heap."""
         depth = 0
         while node is not None and not self._limited():
-            regions = children_of(node)
-            visits = self.recorder.divided(node, regions) if self.recorder else []
-            children = []
-            for i, region in enumerate(regions):
-                if self.recorder:
-                    self.recorder.begin(visits[i])
-                child = self._evaluate(region, node.start, node.lower_bound)
-                if child is not None:
-                    children.append(child)
-            children.sort()
-            node = None
-            if children and depth < DEEPEST and children[0].lower_bound < self._target():
-                node = children.pop(0)
-                depth += 1
-            for child in children:
-                heapq.heappush(self.heap, child)
-            known = node is not None and len(node.start.slopes.power) > 0
-            if node is not None and self.heap and (known or depth > DOUBT):
-                best = self.heap[0].lower_bound
-                hope = 0.0 if known else 0.5 * (self._target() - best)
-                if node.lower_bound > best + hope:
-                    heapq.heappush(self.heap, node)
-                    node = None
+            parent = node
+            children = (
+                self._evaluate(region, parent.start, parent.lower_bound)
+                for region in self._divided(parent)
+            )
+            depth += 1
+            node = self._best_of(children, depth)
         if node is not None:
             heapq.heappush(self.heap, node)
         self._settle()
+
+    def _dive_together(self, pool: ThreadPoolExecutor) -> None:
+        """Dives side by side: the children of all are bounded at a time, and judged in order."""
+        dives: list[tuple[Node, int]] = []
+        while not self._limited():
+            while len(dives) < self.limits.threads and (node := self._next()) is not None:
+                dives.append((node, 0))
+            if not dives:
+                return
+            found = []
+            for node, _depth in dives:
+                tasks = [
+                    (region, self._task(region, node.start, node.lower_bound))
+                    for region in self._divided(node)
+                ]
+                found.append([(region, pool.submit(task)) for region, task in tasks if task])
+            onward = []
+            for (node, depth), family in zip(dives, found, strict=True):
+                children = (
+                    self._judged(region, bounded.result(), node.lower_bound)
+                    for region, bounded in family
+                )
+                child = self._best_of(children, depth + 1)
+                if child is not None:
+                    onward.append((child, depth + 1))
+            dives = onward
+            self.diving = [node.lower_bound for node, _depth in dives]
+            self._settle()
+        for node, _depth in dives:
+            heapq.heappush(self.heap, node)
+        self.diving = []
+
+    def _divided(self, node: Node) -> Iterable[Region]:
+        """The children of a node, in the order in which they are to be visited."""
+        regions = children_of(node)
+        visits = self.recorder.divided(node, regions) if self.recorder else []
+        for i, region in enumerate(regions):
+            if self.recorder:
+                self.recorder.begin(visits[i])
+            yield region
+
+    def _best_of(self, found: Iterable[Node | None], depth: int) -> Node | None:
+        """The child to go on with at a depth, if any; the others go to the heap."""
+        children = sorted(child for child in found if child is not None)
+        node = None
+        if children and depth <= DEEPEST and children[0].lower_bound < self._target():
+            node = children.pop(0)
+        for child in children:
+            heapq.heappush(self.heap, child)
+        known = node is not None and len(node.start.slopes.power) > 0
+        if node is not None and self.heap and (known or depth > DOUBT):
+            best = self.heap[0].lower_bound
+            hope = 0.0 if known else 0.5 * (self._target() - best)
+            if node.lower_bound > best + hope:
+                heapq.heappush(self.heap, node)
+                node = None
+        return node
 
     def _polish(self, point: Point, cost: float) -> None:
         """Descend from a candidate, once a choice of servers unless it is better already."""

@@ -41,14 +41,17 @@ def solve(
     gap: float = Limits.gap,
     hard: bool = Limits.hard,
     max_nodes: int = Limits.max_nodes,
+    threads: int = Limits.threads,
 ) -> Outcome:
     """One slot to a certified relative gap; several slots one after the other (`rolling`).
 
     `hard` asks for plans without a deadline miss and ends "infeasible" with a cause where there is
-    none. A single slot's log and certificate are printed as they come: what a method prints, the
-    bench keeps as its log. `solve_slot` is silent.
+    none. `threads` make so many dives of a slot at a time. A single slot's log and certificate are
+    printed as they come: what a method prints, the bench keeps as its log. `solve_slot` is silent.
     """
-    limits = Limits(gap=gap, budget_s=budget_s, hard=hard, max_nodes=max_nodes, say=print)
+    limits = Limits(
+        gap=gap, budget_s=budget_s, hard=hard, max_nodes=max_nodes, threads=threads, say=print
+    )
     warm_up()
     if instance.n_slots > 1:
         return rolling(instance, budget_s=budget_s, seed=seed, report=report, gap=gap)

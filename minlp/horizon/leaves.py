@@ -112,7 +112,7 @@ class SlotTree:
         start = parent.start
         found = evaluate_node(
             self.data, region, self.floor, start.point, start.choice, start.dual, start.slopes, 0,
-            np.inf, aim,
+            np.inf, aim, False,
         )  # fmt: skip
         bound = max(found.lower_bound, parent.bound)
         if bound >= self.ceiling:

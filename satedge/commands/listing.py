@@ -186,12 +186,14 @@ def _prove(folder: Path, only: list[str]) -> None:
     from satedge.bench.score.best_known import SUITES
     from satedge.commands.proofs import NAME, make
     from satedge.paths import RECORDS
+    from satedge.problem import clock
 
     unknown = sorted(set(only) - set(SUITES))
     if unknown:
         raise typer.BadParameter(
             f"{unknown[0]!r}: allowed is {', '.join(SUITES)}", param_hint="--suite"
         )
+    clock.count("cpu")
     problems = make(folder, only or list(SUITES), RECORDS / NAME)
     for problem in problems:
         print(problem)

@@ -132,10 +132,11 @@ def _prove(file: Path, out: Path, slot: int | None, budget_s: float, given: dict
     common.read(file, slot)
     if slot is None and instance.n_slots > 1:
         raise typer.BadParameter("allowed with --proof is one slot", param_hint="--slot")
-    unknown = sorted(set(given) - {"gap", "max_nodes", "hard"})
+    unknown = sorted(set(given) - {"gap", "max_nodes", "hard", "threads"})
     if unknown:
         raise typer.BadParameter(
-            f"{unknown[0]!r}: allowed with --proof are gap, max_nodes, hard", param_hint="--setting"
+            f"{unknown[0]!r}: allowed with --proof are gap, max_nodes, hard, threads",
+            param_hint="--setting",
         )
     warm_up()
     limits = Limits(budget_s=budget_s, **given)

@@ -26,7 +26,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Every kernel of the modules imported so far, by module and qualified name.
 KERNELS: dict[tuple[str, str], Kernel] = {}
 
-OPTIONS = {"nopython": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+#: Kernels touch no Python object: other threads may run meanwhile.
+OPTIONS = {"nopython": True, "error_model": "numpy", "no_cfunc_wrapper": True, "nogil": True}
 
 
 def kernel(function: F) -> F:

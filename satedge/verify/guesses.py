@@ -130,9 +130,12 @@ def _ratios(
     if not m:
         return log_n, log_c, pull
     near = np.clip(near, regions.box[..., 0], regions.box[..., 1])
+    size = len(to), m
+    each, u = np.divmod(np.arange(size[0] * m), m)
+    found = tangents(model, regions, each, u, near.reshape(-1, 2), room.ravel(), within.gains)
     above, tilt, below, lean = (
-        0.5 * (t.lo + t.hi) for t in tangents(model, regions, near, room, within.gains)
-    )
+        np.swapaxes((0.5 * (t.lo + t.hi)).reshape(*size, n, *t.lo.shape[2:]), 1, 2) for t in found
+    )  # (L, n, M) and slopes
     row, k, j = np.arange(len(to))[:, None, None], np.arange(n)[:, None], np.arange(n)
     u = np.maximum(pick, 0)[..., None]
     step = (place - near)[row[..., 0], u[..., 0]]

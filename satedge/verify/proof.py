@@ -13,7 +13,7 @@ import numpy as np
 
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import write_atomically
-from satedge.verify.guesses import disc_weights, least_powers, rows_at
+from satedge.verify.guesses import Rows, disc_weights, least_powers, rows_at
 from satedge.verify.kernel.bound import Numbers, setting
 from satedge.verify.kernel.interval import Array
 from satedge.verify.kernel.model import Mask, Model
@@ -98,9 +98,7 @@ def decision(model: Model, plan: dict[str, Any]) -> Decision:
 
 def _node(model: Model, given: dict[str, Any]) -> Node:
     node, width = Node(), model.n_options
-    if "numbers" in given:
-        found = given["numbers"]
-        node.given = [found, *({**found, "dual": dual} for dual in found.get("more", ()))]
+    node.given = [{**g, "dual": u} for g in sets(given) for u in (g["dual"], *g.get("more", ()))]
     if "left" in given:
         node.left = masks(given["left"], width).reshape(model.usable.shape)
     if "span" in given:
@@ -112,6 +110,11 @@ def _node(model: Model, given: dict[str, Any]) -> Node:
     elif "uav" in split:
         node.cut = int(split["uav"]), int(split["axis"]), float(split["at"])
     return node
+
+
+def sets(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """The numbers of a node: with the slopes at a point, and with better ones."""
+    return [given[name] for name in ("numbers", "lifted") if name in given]
 
 
 def masks(bits: list[int], width: int) -> Mask:
@@ -130,29 +133,60 @@ def widened(regions: Regions, given: list[dict[str, Any]]) -> Regions:
 
 
 def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
-    """The numbers of nodes. What devices pay follows from the point that the proof gives."""
+    """The numbers of nodes. What devices pay is stated, or follows from the point that is given."""
     count, n, m = len(given), model.n, model.m
     regions = widened(regions, given)
+    low, high = regions.box[..., 0], regions.box[..., 1]
+    place, power_pay = 0.5 * (low + high), np.zeros((count, n, n))
+    place_pay, spot = np.zeros((2, count, n, m, 2))
+    near, room = spot.copy(), np.zeros((count, n, m), int)
+    plain = [i for i, g in enumerate(given) if "pay" not in g]
+    if plain:
+        some, which = [given[i] for i in plain], np.array(plain)
 
-    def at(name: str, *shape: int) -> Array:
-        return np.array([g[name] for g in given], float).reshape(count, *shape)
+        def at(name: str, *shape: int) -> Array:
+            return np.array([g[name] for g in some], float).reshape(len(some), *shape)
 
-    place = np.clip(at("place", m, 2), regions.box[..., 0], regions.box[..., 1])
-    near, room = at("near", m, 2), at("room", m).astype(int)
-    rows = rows_at(
-        model, regions, setting(model, regions, floor), cores(model, given), near, room,
-        at("power", n), place, at("late", n),
-    )  # fmt: skip
+        place[which] = np.clip(at("place", m, 2), low[which], high[which])
+        spot[which], near[which] = place[which][:, None], at("near", m, 2)[:, None]
+        room[which] = at("room", m)[:, None]
+        rows = rows_of(model, regions.take(which), some, place[which], floor)
+        power_pay[which], place_pay[which] = rows.power_slope, rows.place_slope
+    for i in set(range(count)) - set(plain):
+        pay = np.array(given[i]["pay"], float).reshape(n, n + 2 * m)
+        pay = pay - pay.mean(0)
+        power_pay[i], place_pay[i] = pay[:, :n], pay[:, n:].reshape(n, m, 2)
+        near[i] = spot[i] = np.array(given[i]["near"], float).reshape(n, m, 2)
+        room[i] = np.array(given[i]["room"]).reshape(n, m)
     disc = np.zeros((count, m, 1 + n))
     for i, g in enumerate(given):
         for uav, d, mu in g["discs"]:
             disc[i, uav, d] = mu
     lines = np.array([(i, *line) for i, g in enumerate(given) for line in g["lines"]], float)
     lines = lines.reshape(-1, 7)
+    to = lines[:, :3].astype(int).T  # to a satellite nothing is linearised
+    near, spot = (np.insert(x, m, 0.0, 2)[tuple(to)] for x in (near, spot))
+    by = np.where(lines[:, 3] == 1, np.insert(room, m, -1, 2)[tuple(to)], -1)
+    dual = np.array([g["dual"] for g in given], float).reshape(count, n)
     return Numbers(
-        regions.box, near, room, place, rows.power_slope, rows.place_slope, disc, at("dual", n),
-        lines[:, :4].astype(int), lines[:, 4:],
+        regions.box, place, power_pay, place_pay, disc, dual, np.stack([*to, by], -1), lines[:, 4:],
+        near, spot,
     )  # fmt: skip
+
+
+def rows_of(
+    model: Model, regions: Regions, given: list[dict[str, Any]], place: Array, floor: Array
+) -> Rows:
+    """The rows of nodes at the points that are given, UAVs at `place` (L, M, 2)."""
+    count, n, m = len(given), model.n, model.m
+    near, room, power, late = (
+        np.array([g[name] for g in given], float).reshape(count, *shape)
+        for name, shape in (("near", (m, 2)), ("room", (m,)), ("power", (n,)), ("late", (n,)))
+    )
+    within = setting(model, regions, floor)
+    return rows_at(
+        model, regions, within, cores(model, given), near, room.astype(int), power, place, late
+    )
 
 
 def cores(model: Model, given: list[dict[str, Any]]) -> Mask:

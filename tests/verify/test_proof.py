@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,34 @@ def test_proofs_verify_to_the_gap_of_the_search(proven: list[Proven]) -> None:
 def test_slots_that_could_not_be_proven_once(name: str) -> None:
     instance = read_instance(INSTANCES / f"{name}.json")
     assert verify(instance, _proof(instance, gap=1e-4)).valid
+
+
+@pytest.mark.parametrize("sharing", ["dedicated", "shared"])
+def test_better_slopes_are_proven(sharing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fewer nodes than without them."""
+    changes = {"compute_sharing": sharing, "interference_leakage": 1.0}
+    instance = world("as-printed", 1, n_devices=5, n_uavs=2, **changes)
+    plain = _proof(instance, gap=1e-4)
+    for name in ("FEW", "WORTH"):
+        monkeypatch.setattr(f"minlp.branch_and_bound.search.{name}", {True: 0, False: 0})
+    proof = _proof(instance, gap=1e-4)
+    result = verify(instance, proof)
+    assert result.valid, result.reason
+    assert result.gap <= 1.1e-4
+    assert result.nodes < verify(instance, plain).nodes
+    lifted = [node["lifted"] for node in proof["nodes"] if "lifted" in node]
+    assert lifted
+    for given in lifted:
+        given["pay"] = [[0.0 for _ in row] for row in given["pay"]]
+    assert _refused(instance, proof)
+
+
+def test_regions_that_are_empty_by_separation() -> None:
+    instance = world("paper", 0, n_devices=3, n_uavs=2, uav_separation_m=150.0)
+    proof = _proof(instance, gap=GAP)
+    assert verify(instance, proof).valid
+    closer = replace(instance, scenario=replace(instance.scenario, uav_separation_m=0.0))
+    assert _refused(closer, proof)
 
 
 @pytest.mark.parametrize("sharing", ["dedicated", "shared"])

@@ -24,18 +24,19 @@ NEVER = 1e30
 
 @dataclass(eq=False)
 class Numbers:
-    """What a proof says of L regions. Any numbers give a bound."""
+    """What a proof says of L regions, with N lines. Any numbers give a bound."""
 
     box: Array  # (L, M, 2, 2) boxes to go by if they hold the region's
-    near: Array  # (L, M, 2) where gains are linearised
-    room: Index  # (L, M) by which disc's room, counted from 1, or by the box's, 0
-    place: Array  # (L, M, 2) where lines are evaluated
+    place: Array  # (L, M, 2) where what is paid is evaluated
     power_pay: Array  # (L, n, n) w
     place_pay: Array  # (L, n, M, 2) d
     disc: Array  # (L, M, 1 + n) mu
     dual: Array  # (L, n) u
-    at: Index  # (N, 4) of lines: region, device, receiver, whether gains are linearised
-    line: Array  # (N, 3) their tau, p and theta
+    at: Index  # (N, 4) region, device, receiver; and how gains are linearised: by the box's room,
+    # 0, by a disc's, from 1, or not at all, -1
+    line: Array  # (N, 3) tau, p and theta
+    near: Array  # (N, 2) where gains are linearised
+    here: Array  # (N, 2) where a line with such gains is evaluated
 
 
 @dataclass(eq=False)
@@ -116,7 +117,7 @@ def prices(model: Model, regions: Regions, given: Numbers, within: Setting) -> A
     gone = _least(w, within.low[:, None], model.p_high, 0.0).sum() + (d * q).sum().sum()
     gone = gone + _least_move(model, d, q, regions.box[:, None]) + cost[..., -1]
     price[:, :, -1] = gone.lo[..., None]
-    row, k, r, _tilted = given.at.T
+    row, k, r, _room = given.at.T
     value, theta = _lines(model, regions, given, within)
     wait = Interval(model.wait_s.lo)[k][..., None] * np.arange(model.n)  # (N, S, n)
     found = wait * model.latency + (wait - slack[row, k, :-1, None]) * theta[:, None, None]
@@ -130,24 +131,24 @@ def _lines(
     model: Model, regions: Regions, given: Numbers, within: Setting
 ) -> tuple[Interval, Array]:
     """(N,): least of an upload's cost less what is paid, each second at theta more; and theta."""
-    row, k, r, tilted = given.at.T
+    row, k, r, room = given.at.T
     tau, p, theta = given.line.T
     n, who, low, high = model.n, np.arange(len(k)), within.low[row], model.p_high
     theta, p = np.clip(theta, 0.0, model.late_cap), np.clip(p, low[who, k], high)
     c, d, q = given.power_pay[row, k], given.place_pay[row, k], given.place[row]
     own, others = Interval(within.gains[1][row, k, r]), Interval(within.gains[0][row, :, r])
     pull = Interval(np.zeros((len(k), n + 1, 2)))  # slopes of logs of disturbances and of noise
-    affine = (tilted != 0) & (r < model.m)
+    affine = (room >= 0) & (r < model.m)
     if affine.any():
-        near = np.clip(given.near, regions.box[..., 0], regions.box[..., 1])
-        above, tilt, below, lean = tangents(model, regions, near, given.room, within.gains)
         u = np.minimum(r, model.m - 1)
-        step = (Interval(q) - near[row])[who, u]  # (N, 2)
-        tilt, lean = tilt[row, k, u], lean[row, :, u]
-        own = iv.where(affine, above[row, k, u] + (tilt * step).sum(), own)
-        at = below[row, :, u] + (lean * step[:, None]).sum()
-        others = iv.where(affine[:, None], at, others)
-        pull = iv.where(affine[:, None, None], iv.append(lean, 0.0, 1) - tilt[:, None], 0.0)
+        q[who, u] = np.where(affine[:, None], given.here, q[who, u])
+        near = np.clip(given.near, regions.box[row, u, :, 0], regions.box[row, u, :, 1])
+        above, tilt, below, lean = tangents(model, regions, row, u, near, room, within.gains)
+        step = (Interval(given.here) - near)[:, None]
+        own = iv.where(affine, (above + (tilt * step).sum())[who, k], own)
+        others = iv.where(affine[:, None], below + (lean * step).sum(), others)
+        bend = iv.append(lean, 0.0, 1) - tilt[who, k][:, None]
+        pull = iv.where(affine[:, None, None], bend, pull)
     mine = np.arange(n) == k[:, None]
     hit = within.sure[row, :, r] & ~mine
     leak = iv.log(model.leak if model.leak > 0 else 1.0)
@@ -168,22 +169,25 @@ def _lines(
 
 
 def tangents(
-    model: Model, regions: Regions, q: Array, room: Index, gains: tuple[Array, ...]
-) -> tuple[Interval, Interval, Interval, Interval]:
-    """Affine bounds of log gains at q, a point of the box: above (L, n, M) with slopes
-    (L, n, M, 2), and below alike. docs/proofs.md, "Tangents"."""
-    low, high, near, far = gains
-    m, z, fade, half = model.m, model.height2, model.log_fading, model.half
-    d = Interval(q)[:, None] - model.place[:, None]  # (L, n, M, 2)
+    model: Model, regions: Regions, row: Index, u: Index, q: Array, room: Index,
+    gains: tuple[Array, ...],
+) -> tuple[Interval, Interval, Interval, Interval]:  # fmt: skip
+    """Affine bounds of the log gains of all devices to UAVs u (N,) of regions `row` (N,) at points
+    q (N, 2) of their boxes: above (N, n) with slopes (N, n, 2), and below alike; `room` (N,) as in
+    Numbers. docs/proofs.md, "Tangents"."""
+    low, high, near, far = (x[row, :, u] for x in gains)
+    z, fade, half = model.height2[u][:, None], model.log_fading.T[u], model.half
+    d = Interval(q)[:, None] - model.place  # (N, n, 2)
     here = d.square().sum()
-    space, tilt = _room(model, regions, room, q)
-    away2 = (Interval(q) - model.start).square().sum()
+    space, tilt = _room(model, regions, row, u, q, room)
+    away2 = (Interval(q) - model.start[u]).square().sum()
     wide = distances2(model, regions.box)  # the way from a q out of reach leads through all of it
     inside = (away2.hi <= model.radius2[0])[:, None]
-    least, most = np.where(inside, near, wide[0]), np.where(inside, far, wide[1])
+    least, most = (
+        np.where(inside, x, y[row, :, u]) for x, y in zip((near, far), wide, strict=True)
+    )
     peak = Interval(np.clip(3 * z.lo, least, most))
-    bend = ((peak - z) * half / (peak + z).square()).hi * (1 + 1e-9)
-    bend = np.maximum(bend, 0.0)
+    bend = np.maximum(((peak - z) * half / (peak + z).square()).hi * (1 + 1e-9), 0.0)
     level, fall = fade - iv.log(here + z) * half, Interval(half) / (here + z)
     above = level + Interval(bend) * space[:, None]
     slope = tilt[:, None] * bend[..., None] - d * (fall * 2.0)[..., None]
@@ -194,25 +198,24 @@ def tangents(
     better = chorded & (chord.hi < above.hi)
     above = iv.where(better, chord, above)
     slope = iv.where(better[..., None], d * (drop * -2.0)[..., None], slope)
-    flat = ~(above.hi < high[..., :m])
-    above, slope = iv.where(flat, high[..., :m], above), iv.where(flat[..., None], 0.0, slope)
+    flat = ~(above.hi < high)
+    above, slope = iv.where(flat, high, above), iv.where(flat[..., None], 0.0, slope)
     below, lean = level - fall * space[:, None], -(d * 2.0 + tilt[:, None]) * fall[..., None]
-    flat = ~(below.lo > low[..., :m])
-    return above, slope, iv.where(flat, low[..., :m], below), iv.where(flat[..., None], 0.0, lean)
+    flat = ~(below.lo > low)
+    return above, slope, iv.where(flat, low, below), iv.where(flat[..., None], 0.0, lean)
 
 
-def _room(model: Model, regions: Regions, room: Index, q: Array) -> tuple[Interval, Interval]:
-    """Value (L, M) and slope (L, M, 2) at q of a quadratic with Hessian -2 I that is not negative
-    where box and discs hold: that of the box, or of the disc asked for if it holds."""
-    low, high = Interval(regions.box[..., 0]), Interval(regions.box[..., 1])
-    value, slope = ((q - low) * (high - q)).sum(), low + high - 2.0 * q
-    asked = held(model, regions.allowed) & (room[..., None] == np.arange(1, model.n + 2))
-    for d in np.flatnonzero(asked.any((0, 1))):
-        centre, square = disc(model, int(d))
-        away = Interval(q) - centre
-        value = iv.where(asked[..., d], square - away.square().sum(), value)
-        slope = iv.where(asked[..., d, None], away * -2.0, slope)
-    return value, slope
+def _room(
+    model: Model, regions: Regions, row: Index, u: Index, q: Array, room: Index
+) -> tuple[Interval, Interval]:
+    """Value (N,) and slope (N, 2) at q of a quadratic with Hessian -2 I that is not negative where
+    box and discs hold: that of the box, or of the disc asked for if it holds."""
+    low, high = (Interval(regions.box[row, u, :, end]) for end in (0, 1))
+    d = np.clip(room - 1, 0, model.n)
+    by = (room > 0) & held(model, regions.allowed)[row, u, d]
+    away = Interval(q) - np.where((d == 0)[:, None], model.start[u], model.place[d - 1])
+    value = iv.where(by, model.radius2[d] - away.square().sum(), ((q - low) * (high - q)).sum())
+    return value, iv.where(by[:, None], away * -2.0, low + high - 2.0 * q)
 
 
 def joined(base: Interval, price: Array, dual: Array, span: Index) -> tuple[Array, Array, Array]:

@@ -39,6 +39,10 @@ class Interval:
     def __getitem__(self, index: Any) -> Interval:
         return Interval(self.lo[index], self.hi[index])
 
+    @property
+    def T(self) -> Interval:
+        return Interval(self.lo.T, self.hi.T)
+
     def __neg__(self) -> Interval:
         return Interval(-self.hi, -self.lo)
 

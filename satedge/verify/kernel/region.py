@@ -10,7 +10,7 @@ import numpy as np
 
 from satedge.verify.kernel import interval as iv
 from satedge.verify.kernel.interval import Array, Interval
-from satedge.verify.kernel.model import Index, Mask, Model, download_s
+from satedge.verify.kernel.model import TOLERANCE, Index, Mask, Model, download_s
 
 
 @dataclass(eq=False)
@@ -58,7 +58,16 @@ def tighten(model: Model, apart: Mask, regions: Regions) -> Mask:
         allowed[..., :m] &= ~(distances2(model, box)[0] > model.radius2[-1])
         empty |= (two & discs).any((1, 2)) | _count(regions) | ~allowed.any(-1).all(-1)
         active = (allowed != before).any((1, 2))
-    return empty
+    return empty | _crowded(model, box)
+
+
+def _crowded(model: Model, box: Array) -> Mask:
+    """(L,) where two UAVs are too close wherever they are in their boxes (L, M, 2, 2). (5)."""
+    low, high = Interval(box[..., 0]), Interval(box[..., 1])
+    wide = iv.maximum(high[:, :, None] - low[:, None], high[:, None] - low[:, :, None])
+    apart = Interval(model.scenario.uav_separation_m) * (1 - TOLERANCE)
+    close = wide.square().sum().hi < apart.square().lo
+    return np.asarray((close & ~np.eye(model.m, dtype=bool)).any((1, 2)))
 
 
 def _cut(model: Model, box: Array, which: Mask, d: int) -> Mask:

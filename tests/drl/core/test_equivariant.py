@@ -26,10 +26,11 @@ Seen = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 #: Axes of the fields of Options, counted from the last: devices, then servers of some kind.
 _DEVICES = {
-    "device_xy_m": -2, "request": -2, "receiver_log_gain": -2, "log_gain": -2, "execute_s": -2,
-    "fixed_cost": -2, "deadline_s": -2, "slack_s": -2, "upload_bit_per_Hz": -2, "margin": -2,
+    "away_m": -3, "slant_m2": -2, "request": -2, "receiver_log_gain": -2, "log_gain": -2,
+    "execute_s": -2, "fixed_cost": -2, "deadline_s": -2, "slack_s": -2, "upload_bit_per_Hz": -2,
+    "margin": -2,
 }  # fmt: skip
-_UAVS = {"uav_xy_m": -2, "altitude": -1, "altitude_m": -1}
+_UAVS = {"away_m": -2, "slant_m2": -1, "altitude": -1, "altitude_m2": -1}
 _SATELLITES = {"window": -1, "hops": -1}
 _SERVERS = ("log_gain", "execute_s", "fixed_cost", "slack_s", "upload_bit_per_Hz", "margin")
 
@@ -97,9 +98,9 @@ def test_renaming_renames_decisions(size: tuple[int, int, int], seed: int, world
         expected = getattr(plain, name)[..., devices, :][..., servers]
         torch.testing.assert_close(getattr(found, name), expected, rtol=1e-3, atol=1e-3)
     served = torch.rand(1, 3, k, m)
-    places = net.places(options, served, plain.pull[..., :m])[..., uavs, :]
-    again = net.places(other, served[..., devices, :][..., uavs], found.pull[..., :m])
-    torch.testing.assert_close(again, places, rtol=1e-3, atol=0.1)
+    flights = net.flights(options, served, plain.pull[..., :m])[..., uavs, :]
+    again = net.flights(other, served[..., devices, :][..., uavs], found.pull[..., :m])
+    torch.testing.assert_close(again, flights, rtol=1e-3, atol=0.1)
 
 
 @pytest.mark.parametrize("world", ["paper", "contended", "balanced"])
@@ -121,9 +122,9 @@ def test_the_model_in_the_network_is_the_referee_s(world: str) -> None:
     hot = torch.nn.functional.one_hot(choice, scenario.n_servers).float()
     hot = hot * torch.from_numpy(plan.server >= 0)[None, ..., None]
     level = numbers[..., : scenario.n_devices, None].expand_as(hot)
-    places = torch.from_numpy(plan.uav_xy_m).float()[None]
+    flights = torch.from_numpy(plan.uav_xy_m - at).float()[None]
     unit = actor.net.unit
-    costs = actor.net.cost(options, level, hot, places) * unit
+    costs = actor.net.cost(options, level, hot, flights) * unit
     found = costs.gather(-1, choice[..., None])[0, ..., 0].numpy()
     sends = (plan.server >= 0) & (truth < 0.99 * episode.outage_cost)
     np.testing.assert_allclose(found[sends], truth[sends], rtol=0.02, atol=0.01 * unit)

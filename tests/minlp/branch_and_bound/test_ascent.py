@@ -43,7 +43,7 @@ def raised(search, steps):
     centre = priced(data, root, core, best.choice, floor, start, dual, search.upper, 1e-9)
     slopes = Slopes(centre.slopes, np.zeros((n, n_uavs + 1, 2)))
     target = search.upper * 0.999
-    lifted = ascend(data, root, floor, slopes, dual, best.choice, start, target, steps)
+    lifted = ascend(data, root, floor, slopes, dual, best.choice, start, target, steps, False)
     return centre.lower_bound, lifted.lower_bound, lifted
 
 

@@ -161,7 +161,7 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, flee
     def bounded(cutoff):
         part = copied(node)
         found = evaluate_node(
-            slot, part, floor, start, first, dual, new_slopes(0, 0), steps, cutoff, 1e-9
+            slot, part, floor, start, first, dual, new_slopes(0, 0), steps, cutoff, 1e-9, False
         )
         return found, part
 
@@ -171,7 +171,9 @@ def test_a_node_bound_holds_for_every_plan_of_the_node(data, name, changes, flee
     found = priced(slot, node, core, first, floor, start, dual, np.inf, 1e-9)
     cutoff = bound * 1.02
     better, kept = bounded(cutoff)
-    lifted = ascend(slot, node, floor, random_slopes(slot, rng), dual, first, start, cutoff, steps)
+    lifted = ascend(
+        slot, node, floor, random_slopes(slot, rng), dual, first, start, cutoff, steps, False
+    )
     for choice, cost in plans_of_node(slot, node, rng, 60):
         assert bound <= cost * (1 + 1e-9)
         assert better.lower_bound <= cost * (1 + 1e-9)
@@ -271,6 +273,18 @@ def lone_optimum(instance, k, server):
     span = (max(best - 0.1, np.log(1e-6)), min(best + 0.1, 0.0))
     found = minimize_scalar(cost, bounds=span, method="bounded", options={"xatol": 1e-12})
     return min(found.fun, cost(span[0]), cost(span[1]))
+
+
+def test_threads_make_one_tree_and_the_same_bound():
+    """Whatever runs first: as many threads, the same nodes; more of them, other ones."""
+    slot = world("contended", 2)
+    alone, *both = (solve_slot(slot, 0, Limits(gap=1e-4, threads=t)) for t in (1, 2, 2))
+    assert both[0].lower_bound == both[1].lower_bound
+    assert both[0].certificate == both[1].certificate
+    assert both[0].lower_bound == pytest.approx(alone.lower_bound, rel=1e-4)
+    assert float(judge(slot, both[0].plan).cost) == pytest.approx(
+        float(judge(slot, alone.plan).cost), rel=1e-4
+    )
 
 
 @pytest.mark.randomised
