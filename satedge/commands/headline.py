@@ -31,6 +31,8 @@ def headline(check: Check = False, wide: common.Wide = False) -> None:
     from satedge.paths import ROOT
 
     results, readme = ROOT / "results", ROOT / "README.md"
+    if not readme.is_file():
+        raise typer.BadParameter(f"{readme} is missing: allowed is a clone")
     if check:
         if whole.is_filled(readme, results):
             print("README is what the tables say")

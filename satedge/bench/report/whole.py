@@ -26,6 +26,7 @@ from satedge.bench.score.claims.evidence import (
     REPRODUCED,
 )
 from satedge.bench.score.claims.paper import Claim, claims, of_all
+from satedge.bench.score.contrasts import contrasts
 from satedge.bench.score.headline import STORED, Standing, World, standings, worlds_of
 from satedge.bench.score.played import FIXED_RULES
 from satedge.bench.score.score import score
@@ -132,6 +133,41 @@ def _headline_text(results: Path) -> str:
     found = headline(results)
     if not found:
         return "\nNo committed study has it yet.\n"
+    return _table_text(results, found) + (_contrasts_text(results) or _BEFORE)
+
+
+#: Until held-out suites are played.
+_BEFORE = (
+    "\nThe rules of the final analysis on held-out episodes are fixed before these are played\n"
+    f"([results/{HELD_OUT}/rules.toml](results/{HELD_OUT}/rules.toml)); `satedge final` plays them "
+    "once. Until then\nnothing here is said of unseen episodes: methods were developed with an eye "
+    "on the development ones.\n"
+)
+
+
+def _contrasts_text(results: Path) -> str:
+    """What the final analysis says of pairs; nothing before it is played."""
+    if not _held_out(results):
+        return ""
+    folder = results / HELD_OUT
+    final = read_final(folder / "rules.toml")
+    told = contrasts(scored_rows(folder), final.table.contrasts)
+    lines = [
+        f"- {c.part}: {c.verdict} ({c.method} over {c.other}: "
+        f"{100 * c.ratio.difference.value:+.2f} % "
+        f"[{100 * c.corrected.low:+.2f}, {100 * c.corrected.high:+.2f}])"
+        for c in told
+    ]
+    head = (
+        "\nThey were played once, under rules fixed before "
+        f"([results/{HELD_OUT}](results/{HELD_OUT}/rules.toml)). Differences of mean bounded cost, "
+        "with intervals corrected for all contrasts (Holm):\n\n"
+    )
+    return head + "\n".join(lines) + "\n"
+
+
+def _table_text(results: Path, found: Sequence[Standing]) -> str:
+    """The headline's table, with where it comes from."""
     table = headline_table([s for s in found if _is_shown(s, found)])
     places = [i for i, c in enumerate(table.columns) if (c.key or c.heading) in _SHOWN]
     narrow = Table([table.columns[i] for i in places], [[r[i] for i in places] for r in table.rows])

@@ -129,6 +129,8 @@ def check_policies(final: Final) -> None:
     here = present(final.study)
     for name in sorted({*here, *final.policies}):
         found, wanted = here.get(name), final.policies.get(name)
+        if wanted is None:
+            raise StudyError(f"policy {name!r} is not in the rules: allowed is --freeze before")
         if found != wanted:
             raise StudyError(
                 f"policy {name!r}: hash = {found}: allowed is {wanted}, as the rules have it"

@@ -24,6 +24,7 @@ methods = ["greedy", "nearest", "inversion"]
 [final]
 reference = { paper = "greedy" }
 rule = { paper = "inversion" }
+contrasts = [["paper", "greedy", "nearest"]]
 """
 
 
@@ -73,6 +74,7 @@ def test_held_out_suites_come_first(tmp_path):
     (development / "rows.parquet").write_bytes(write_parquet(tables[development]))
     text = whole.filled(README, tmp_path)
     assert "On development episodes (contended 3)" in text
+    assert "nothing here is said of unseen episodes" in text
     assert "| contended | greedy | 50.0 |" in text
     whole.forget()
     (held_out / "rules.toml").write_text(RULES)
@@ -80,7 +82,9 @@ def test_held_out_suites_come_first(tmp_path):
     text = whole.filled(README, tmp_path)
     assert "On held-out episodes (paper 3)" in text
     assert "| paper | inversion | 100.0 |" in text
-    assert "nearest" not in text.replace("nearest ", "nearest"), "a fixed rule that is not the rule"
+    assert "| paper | nearest |" not in text, "a fixed rule that is not the rule"
+    assert "- paper: greedy beats nearest (greedy over nearest: -31.25 % [" in text
+    assert "unseen episodes" not in text
 
 
 def test_a_published_folder_is_drawn_anew(tmp_path, capsys, monkeypatch):

@@ -2,14 +2,19 @@
 
 import hashlib
 import json
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from satedge import cli
+from satedge.bench.run.rows import read_parquet
 from satedge.bench.study import final as final_module
+from satedge.bench.study import held_out, suites
 from satedge.bench.study.final import check_policies, frozen, present, read_final
 from satedge.bench.study.study import StudyError
+from satedge.bench.study.suite_data import SUITES, Suite
 
 ROOT = Path(__file__).parents[3]
 
@@ -116,6 +121,49 @@ def test_held_out_suites_want_committed_rules(rules, capsys):
         assert (code, out, err.count("\n")) == (2, "", 1)
     assert "committed as it stands" in err
     assert not (rules.parent / "cells").exists()
+
+
+def git(folder, *words):
+    names = ["-c", "user.name=n", "-c", "user.email=n@example.org"]
+    subprocess.run(["git", "-C", str(folder), *names, *words], check=True, capture_output=True)
+
+
+def test_a_held_out_suite_is_played_once_by_one_state_of_the_code(rules, capsys, monkeypatch):
+    """Rules committed and named, code without changes: every row has the hash of the rules.
+
+    The suite is a small one put in the place of those that are held out.
+    """
+    small = {"held-out-paper": Suite("Two slots", SUITES["tiny"].recipes[:2])}
+    for module in (suites, final_module, held_out):
+        monkeypatch.setattr(module, "HELD_OUT", small)
+    digest = held_out.digest(suites.build(small["held-out-paper"].recipes))
+    monkeypatch.setattr(held_out, "entries", lambda: {"held-out-paper": {"sha256": digest}})
+    monkeypatch.setattr(held_out, "_opened", [])
+    rules.write_text(RULES.replace('suites = ["tiny"]', 'suites = ["held-out-paper"]'))
+    git(rules.parent, "init", "-q")
+    git(rules.parent, "add", "rules.toml")
+    git(rules.parent, "commit", "-qm", "Rules")
+    named = ("final", rules, "--sha256", hashlib.sha256(rules.read_bytes()).hexdigest())
+
+    monkeypatch.setattr("satedge.bench.study.provenance.commit", lambda: "abc+")
+    assert "allowed is a commit without changed files" in said(capsys, *named)[2]
+    monkeypatch.setattr("satedge.bench.study.provenance.commit", lambda: "abc")
+    assert said(capsys, *named, "--dry-run")[0] == 0
+    assert not (rules.parent / "cells").exists()
+    code, out, _ = said(capsys, *named)
+    assert code == 0
+    assert "rehearsal" not in out
+    rows = read_parquet(rules.parent / "rows.parquet")
+    assert len(rows) == 6
+    assert set(rows["rules"]) == {named[-1]}
+    assert set(rows["commit"]) == {"abc"}
+
+    monkeypatch.setattr("satedge.bench.study.provenance.commit", lambda: "def")
+    shutil.rmtree(rules.parent / "cells")
+    assert said(capsys, *named)[0] == 0, "tables are written anew"
+    assert not (rules.parent / "cells").exists(), "nothing is played again"
+    (rules.parent / "final.json").unlink()
+    assert "allowed is abc, by which it was begun" in said(capsys, *named)[2]
 
 
 def test_the_rules_of_the_final_analysis_can_be_read():
