@@ -13,11 +13,14 @@ from numpy.testing import assert_allclose
 from satedge.bench.methods.table import table
 from satedge.bench.report.figures import curves
 from satedge.bench.report.figures.ablation import ablation_chart
+from satedge.bench.report.figures.frontier import KINDS, _looks, frontier_chart
 from satedge.bench.report.figures.looks import looks_of
 from satedge.bench.report.figures.parts import part_chart
 from satedge.bench.report.figures.sweeps import scaling_chart, sweep_chart
 from satedge.bench.run.rows import read_parquet
+from satedge.bench.score.frontier import FINISHED, Place, places
 from satedge.bench.score.score import score
+from satedge.bench.score.stats import Interval
 from satedge.bench.score.summary import Line, summarise
 from satedge.bench.score.sweeps import sweeps
 from satedge.paths import PUBLISHED
@@ -83,6 +86,7 @@ def charts() -> Iterator[Figure | None]:
     yield ablation_chart(lines, scored)
     scored, lines = published("paper")
     yield curves.profile_chart(lines, scored)
+    yield frontier_chart(places(lines, scored), "the best known plans")
 
 
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason="results are in the repository alone")
@@ -97,3 +101,39 @@ def test_lines_of_a_figure_have_colours_of_their_own_and_n() -> None:
             named = [x for x in ax.lines if not str(x.get_label()).startswith("_")]
             colours = {str(x.get_label()): str(x.get_color()) for x in named}
             assert len(set(colours.values())) == len(colours), colours
+
+
+def place(method: str, kind: str, time_s: float, excess: float, front: bool = False) -> Place:
+    def known(value: float) -> Interval:
+        return Interval(value, 0.9 * value, 1.1 * value)
+
+    return Place(method, method, kind, known(time_s), known(excess), 10, front)
+
+
+def test_shades_tell_methods_of_a_family_apart() -> None:
+    """Twenty methods of each kind: all colours differ, and with its marker each is of its kind."""
+    many = [place(f"{kind}-{i}", kind, 1.0, 0.1) for kind in KINDS for i in range(20)]
+    found = _looks(many)
+    assert len({colour for colour, _ in found.values()}) == len(many)
+    assert _looks([place("alternate", "classical", 1.0, 0.1)])["alternate"][0] == KINDS["classical"]
+
+
+def test_the_front_is_ringed_named_and_joined() -> None:
+    """Both its ends are named beside it; who is no part of it is named in the legend alone."""
+    shown = [
+        place("quick", "learned", 1e-3, 0.01, front=True),
+        place("slow", "exact", 1.0, 0.0001, front=True),
+        place("beaten", FINISHED, 2.0, 0.02),
+    ]
+    figure = frontier_chart(shown, "the best known plans")
+    assert figure is not None
+    ax = figure.axes[0]
+    beside = [text.get_text() for text in ax.texts]
+    assert {"quick", "slow"} <= set(beside)
+    assert "beaten" not in beside
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == [
+        *("Pareto front", "learned", "quick", "finished", "beaten", "exact", "slow"),
+    ]
+    assert ax.get_xlim()[0] < 1e-4 < 10 < ax.get_xlim()[1]
+    assert frontier_chart(shown[:2], "nobody") is None

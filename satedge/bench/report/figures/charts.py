@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from satedge.bench.report.figures.looks import FAMILIES, counted, decades, note
+from satedge.bench.report.figures.looks import FAMILIES, counted, decades, note, percents
 from satedge.bench.run.record import PHASES
 from satedge.bench.score.stats import mean_interval, median_interval
 from satedge.bench.score.summary import REFERENCES, Line, label, largest, rows_of
@@ -54,7 +54,7 @@ def excess_chart(lines: Sequence[Line]) -> Figure | None:
     )  # fmt: skip
     if np.nanmin([[v.excess, v.excess_interval.low] for v in shown]) >= 0:
         ax.set_xlim(left=0)
-    _few_decades(ax)
+    percents(ax.xaxis)
     ax.set(xlabel=f"excess over {REFERENCES[shown[0].reference]}, %")
     ax.annotate("cost", (1.01, 1.01), xycoords="axes fraction", va="bottom", fontsize=8,
                 fontweight="bold")  # fmt: skip
@@ -155,18 +155,6 @@ def _name_rows(ax: Axes, shown: Sequence[Line], lines: Sequence[Line]) -> None:
     note(ax, same)
     ax.set_ylim(-0.6, len(shown) - 0.4)
     ax.tick_params(axis="y", length=0)
-
-
-def _few_decades(ax: Axes) -> None:
-    """Few marks on an axis of 0 and powers of ten to both its sides."""
-    low, high = ax.get_xlim()
-    top = math.ceil(math.log10(max(high, -low, 1e-2)))
-    step = max(1, math.ceil((top + 3) / (6 if low >= 0 else 3)))
-    marks = [10.0**p for p in range(-3, top + 1, step)]
-    ax.set_xticks([*(-m for m in marks if -m >= low), 0.0, *marks], minor=False)
-    ax.set_xlim(low, high)
-    ax.minorticks_off()
-    ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}".replace("-", "\u2212"))
 
 
 def _family_legend(ax: Axes, shown: Sequence[Line]) -> None:

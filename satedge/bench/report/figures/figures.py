@@ -13,9 +13,11 @@ import pandas as pd
 
 from satedge import preparation
 from satedge.bench.report.figures import ablation, charts, curves, learning, parts
+from satedge.bench.report.figures.frontier import frontier_chart
 from satedge.bench.report.figures.sweeps import FIGURES, LABELS, scaling_chart, sweep_chart
 from satedge.bench.run.record import plan_of
 from satedge.bench.run.store import Store, slug
+from satedge.bench.score.frontier import places
 from satedge.bench.score.summary import REFERENCES, Line, by_comparison
 from satedge.bench.score.sweeps import sweeps
 from satedge.bench.score.training_logs import training_times, trainings
@@ -176,7 +178,17 @@ def _of_quality(group: _Group) -> list[Sketch]:
 def _of_time(group: _Group) -> list[Sketch]:
     lines, traces = group.lines, _traces(group)
     training_s = training_times(trainings(group.rows))
+    reference = REFERENCES[lines[0].reference]
     return [
+        Sketch(
+            "frontier",
+            "Cost against decision time",
+            f"Mean excess over {reference} and mean time a slot, with 95 % intervals, of methods "
+            "that do not know later slots and have a plan for every instance. Ringed and joined by "
+            "steps is the Pareto front: nobody else is both as quick and as cheap. Below the mark "
+            "the axis of excess is linear, above it logarithmic.",
+            partial(frontier_chart, places(lines, group.rows), reference),
+        ),
         Sketch(
             "time",
             "Gap against time",

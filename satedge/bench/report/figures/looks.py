@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 import re
 from typing import Any
 
@@ -23,6 +24,8 @@ LINE_COLOURS = (
     "#00A5B5", "#8B3A8B", "#FF7F6E", "#5D4A9C", "#B5A642", "#6B4226", "#C0A0E0", "#5B7F1E",
     "#E0479E", "#2F6F73", "#9CC5A1", "#F2B6A0",
 )  # fmt: skip
+#: Lightness of the first and the last of several shades: seen on white and on dark screens.
+DARKEST, LIGHTEST = 0.28, 0.72
 #: Opacity of intervals about lines: many lie over each other.
 SHADE = 0.05
 #: Methods differ in these, too, so that no line is told by colour alone.
@@ -87,6 +90,29 @@ def decades(axis: Any) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda v, _: f"{v:g}")
+
+
+def percents(axis: Any) -> None:
+    """Few marks on an axis of percents: 0 and powers of ten from 0.001 on, to both its sides."""
+    low, high = axis.get_view_interval()
+    top = math.ceil(math.log10(max(high, -low, 1e-2)))
+    step = max(1, math.ceil((top + 3) / (6 if low >= 0 else 3)))
+    marks = [10.0**p for p in range(-3, top + 1, step)]
+    axis.set_ticks([*(-m for m in marks if -m >= low), 0.0, *marks])
+    axis.set_ticks([], minor=True)
+    axis.set_view_interval(low, high, ignore=True)
+    axis.set_major_formatter(lambda v, _: f"{v:g}".replace("-", "\u2212"))
+
+
+def shades(colour: str, count: int) -> list[str]:
+    """So many shades of a colour, from dark to light; alone it is itself."""
+    if count == 1:
+        return [colour]
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    hue, _, saturation = colorsys.rgb_to_hls(red, green, blue)
+    steps = (DARKEST + (LIGHTEST - DARKEST) * i / (count - 1) for i in range(count))
+    found = (colorsys.hls_to_rgb(hue, light, saturation) for light in steps)
+    return ["#" + "".join(f"{round(255 * part):02x}" for part in rgb) for rgb in found]
 
 
 def frame(ax: Any, values: Any, room: float = 0.15) -> None:

@@ -1,0 +1,74 @@
+"""Cost against decision time: what each method needs a slot, and which nobody beats in both."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from satedge.bench.score.stats import Interval, mean_interval
+from satedge.bench.score.summary import Line, label, rows_of
+
+#: Kind of the methods whose plans something else finishes, whatever family they are of.
+FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a method under one budget stands."""
+
+    name: str
+    method: str
+    kind: str
+    """Its family, or FINISHED."""
+    time_s: Interval
+    """Decision time a slot: mean over runs, and its interval."""
+    excess: Interval
+    """Over the reference of its part."""
+    runs: int
+    front: bool = False
+    """Nobody is at least as quick and as cheap, and better in one of both."""
+
+
+def places(lines: Sequence[Line], scored: pd.DataFrame) -> list[Place]:
+    """Methods of one part, quickest first, of those that decide without knowing later slots and
+    have a plan for every instance. `scored` are the rows of the part."""
+    whole = max((v.instances for v in lines), default=0)
+    shown = [
+        v for v in lines
+        if v.family != "bound" and not v.hindsight and math.isfinite(v.excess)
+        and v.plans == v.runs and v.instances == whole
+    ]  # fmt: skip
+    found = sorted((_place(v, lines, scored) for v in shown), key=lambda p: p.time_s.value)
+    return [_marked(place, found) for place in found]
+
+
+def _place(line: Line, lines: Sequence[Line], scored: pd.DataFrame) -> Place:
+    rows = rows_of(line, scored)
+    known = line.excess_interval
+    return Place(
+        name=label(line, lines),
+        method=line.method,
+        kind=FINISHED if _is_finished(rows["settings"].iloc[0]) else line.family,
+        time_s=mean_interval(rows["wall_s"] / rows["n_slots"]),
+        excess=Interval(line.excess, known.low, known.high),
+        runs=line.plans,
+    )
+
+
+def _is_finished(settings: str) -> bool:
+    return json.loads(settings or "{}").get("finish", "none") != "none"
+
+
+def _marked(place: Place, others: Sequence[Place]) -> Place:
+    """On the front, unless somebody dominates it."""
+    own = place.time_s.value, place.excess.value
+    beaten = any(
+        p.time_s.value <= own[0] and p.excess.value <= own[1]
+        and (p.time_s.value, p.excess.value) != own
+        for p in others
+    )  # fmt: skip
+    return Place(**{**vars(place), "front": not beaten})
