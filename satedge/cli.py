@@ -21,6 +21,7 @@ from satedge.commands import (
     label,
     listing,
     make,
+    policies,
     reproduce,
     solve,
     submission,
@@ -63,7 +64,7 @@ def _top(
 
 _MODULES = (
     make, solve, verify, judge, benchmark, reproduce, final, headline, check, submission, describe,
-    label, train, listing,
+    label, train, policies, listing,
 )  # fmt: skip
 for _module in _MODULES:
     _module.register(app)

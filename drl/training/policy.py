@@ -219,7 +219,7 @@ def _validation(provenance: dict[str, Any]) -> float:
 def names(preset: str = "paper") -> list[str]:
     """Methods with trained policies for a preset."""
     place = paths.POLICIES / preset
-    return sorted({str(p.parent.relative_to(place)) for p in place.glob("**/*.json")})
+    return sorted({str(p.parent.relative_to(place)) for p in place.glob("**/seed-*.json")})
 
 
 def _provenance(path: Path) -> dict[str, Any]:

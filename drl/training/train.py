@@ -29,6 +29,7 @@ from drl.training.labels import digest, lesson, teach
 from drl.training.log import Log, Row
 from drl.training.play import FIGURES, Stage
 from drl.training.policy import put, save, sizes_of, stored
+from drl.training.remake import VALIDATE_EVERY, VALIDATION_SEEDS, command_of
 from drl.training.versions import versions
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.generation.generate import TRAIN_SEEDS, generate
@@ -36,9 +37,6 @@ from satedge.problem.instance import Instance
 from satedge.problem.io.folder import only_one
 from satedge.problem.referee import COST_VERSION
 from satedge.problem.scenario import Scenario, preset
-
-#: Episodes to choose policies by; those of tests are never generated here.
-VALIDATION_SEEDS = range(10_000, 10_010)
 
 
 class TrainingError(RuntimeError):
@@ -62,7 +60,9 @@ class Plan(Declared):
         "validation cost against time (docs/learning.md).",
         low=0,
     )
-    validate_every: int = param(25, "episode", "open", "Between looks at policies.", low=1)
+    validate_every: int = param(
+        VALIDATE_EVERY, "episode", "open", "Between looks at policies.", low=1
+    )
     checkpoint_every: int = param(50, "episode", "open", "Between checkpoints.", low=1)
     train_seeds: range = TRAIN_SEEDS
     validation_seeds: range = VALIDATION_SEEDS
@@ -155,6 +155,7 @@ class Trainer:
         self.plan, self.folder = plan, folder
         self.checkpoint = folder / "checkpoint.safetensors"
         self.epoch = 0
+        self.command = command_of(plan.to_dict(), plan.seeds, plan.labels, plan.device)
         streams, sizes = Streams(plan.seeds, plan.device), sizes_of(plan.scenario)
         self.learner: Learner = build_learner(plan.settings, sizes, streams)
         if plan.labels:
@@ -259,6 +260,7 @@ class Trainer:
             "epoch": self.epoch,
             "validation_cost": self.best_cost[run],
             "validation_curve": [[row[0], row[1 + run]] for row in self.curve],
+            "command": self.command,
             "versions": versions(),
         }
 

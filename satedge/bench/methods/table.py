@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from satedge import paths
-from satedge.bench.methods import lookup
+from satedge.bench.methods import lookup, policies
 from satedge.nearest import did_you_mean
 
 Family = Literal["heuristic", "classical", "exact", "bound", "learned", "user"]
@@ -273,6 +273,8 @@ def _missing_policy(method: Method) -> str:
         return ""
     preset = method.settings.get("preset", "paper")
     hint = "" if paths.POLICIES.is_dir() else " (a clone has it: export SATEDGE_HOME=CLONE)"
+    again = policies.remake(policy, str(preset))
+    hint = f" (made again by: {again})" if again else hint
     return f"{UNTRAINED} {policy!r} under results/policies/{preset}{hint}"
 
 

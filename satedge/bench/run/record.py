@@ -128,6 +128,7 @@ def make_record(cell: Cell, run: Run) -> dict[str, Any]:
     if judged and plan is not None and outcome is not None:
         resampled = outcome.info.get("resampled", ())
         row["cost_without_resampled"] = cost_without_resampled(cell.instance, plan, resampled)
+    row["policy"] = _policy(outcome.info if outcome is not None else {})
     row["violations"] = json.dumps(row.get("violations", {}))
     _refuse_inadmissible(row, judged)
     return {
@@ -248,10 +249,18 @@ def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
     if plan is not None and "cost_without_resampled" in record["row"]:
         resampled = record["info"].get("resampled", ())
         row["cost_without_resampled"] = cost_without_resampled(instance, plan, resampled)
+    if "policy" in record["row"]:
+        row["policy"] = _policy(record["info"])
     row |= judged | {"violations": json.dumps(judged["violations"] or {})}
     if plan is not None and not judged["admissible"]:
         row["status"] = "failed"
     return {name: plain(value) for name, value in row.items()}
+
+
+def _policy(info: Mapping[str, Any]) -> str:
+    """Hash of the weights of the policy that was played; empty without one."""
+    told = info.get("policy")
+    return str(told.get("sha256", "")) if isinstance(told, dict) else ""
 
 
 def certificate_kind(certificate: Mapping[str, Any]) -> str:

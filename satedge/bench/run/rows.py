@@ -42,6 +42,7 @@ SCHEMA: tuple[Column, ...] = (
     Column("entry", TEXT, "", "module:function"),
     Column("family", TEXT, "", "heuristic, classical, exact, bound, learned or user"),
     Column("settings", TEXT, "JSON", "settings of the method"),
+    Column("policy", TEXT, "", "SHA-256 of the weights of the policy that it plays"),
     Column("instance", TEXT, "", "name of the instance"),
     Column("instance_sha256", TEXT, "", "hash of its content"),
     Column("cost_version", NUMBER, "", "of the judged cost; unknown: 1, outages unbounded"),

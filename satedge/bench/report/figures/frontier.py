@@ -102,8 +102,10 @@ def _axes(ax: Axes, places: Sequence[Place], reference: str) -> None:
     ax.xaxis.set_major_formatter(lambda v, _: f"{v:g} s" if v >= 0.1 else f"{1e3 * v:g} ms")
     ax.set_yscale("symlog", linthresh=LINEAR, linscale=0.6)
     ax.axhspan(-LINEAR, LINEAR, color=style.FAINT, lw=0, zorder=0)
-    ax.annotate("linear", (0, LINEAR / 2), xytext=(2, 0), va="center", fontsize=6.5, color=style.GREY,
-                xycoords=("axes fraction", "data"), textcoords="offset points")  # fmt: skip
+    ax.annotate(
+        "linear", (0, LINEAR / 2), xytext=(2, 0), va="center", fontsize=6.5, color=style.GREY,
+        xycoords=("axes fraction", "data"), textcoords="offset points",
+    )  # fmt: skip
     if min(p.excess.value for p in places) >= 0:
         ax.set_ylim(bottom=0)
     percents(ax.yaxis)
