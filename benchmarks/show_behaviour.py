@@ -6,8 +6,8 @@ FOLDER has a folder of policies for each NAME (default: all), as results/policie
 has, of all seeds of a name: mean cost and standard deviation over seeds, the share of requests sent
 to UAVs, the spread of powers, their correlation with the gain to the server that was chosen (both
 on a log scale), how far a UAV flies, the share of servers chosen against a fixed order, how far two
-seeds agree, and whether the policy is constant (`satedge/bench/score/behaviour.py`). With the name
-`myopic-exact` the exact solution of every slot is added, within 0.5 %.
+seeds agree, and whether the policy is constant (`satedge/bench/score/behaviour.py`). A NAME that is
+no folder is a method of `satedge methods`, such as constant or myopic-exact (within 0.5 % a slot).
 """
 
 import csv
@@ -20,13 +20,14 @@ import numpy as np
 
 from drl.training.policy import load, solve
 from drl.training.train import VALIDATION_SEEDS
+from satedge.bench.methods.table import find, load_entry
 from satedge.bench.score.behaviour import Deed, behaviour
 from satedge.problem.generation.generate import generate
 from satedge.problem.referee import judge, uav_gains
 from satedge.problem.scenario import Scenario, preset
 
-#: Within which slots are solved by myopic-exact.
-GAP = 0.005
+#: Of methods: slots are solved within half a percent.
+SETTINGS = {"myopic-exact": {"gap": 0.005}}
 
 COLUMNS = (
     "policies", "seeds", "cost", "over_seeds", "by_uavs", "power_spread_dB", "power_and_gain",
@@ -79,19 +80,19 @@ def of_policies(folder):
     return row(folder.name, deeds, costs, 1e3 * (time.process_time() - began) / slots)
 
 
-def of_exact(world):
-    """The exact solution of every slot."""
-    from minlp.branch_and_bound.solve import rolling
-
+def of_method(name, world):
+    """What a method of `satedge methods` does there."""
+    method = find(name)
+    solve, settings = load_entry(method.entry), method.settings | SETTINGS.get(name, {})
     deeds, costs, began = [], [], time.process_time()
     episodes = episodes_of(world)
     for episode in episodes:
-        plan = rolling(episode, budget_s=np.inf, gap=GAP).plan
+        plan = solve(episode, budget_s=np.inf, seed=0, **settings).plan
         deeds.append(Deed(episode, plan, 0.0))
         costs.append(float(judge(episode, plan).cost))
     slots = sum(e.n_slots for e in episodes)
     ms = 1e3 * (time.process_time() - began) / slots
-    return row("myopic-exact", deeds, [float(np.mean(costs))], ms)
+    return row(name, deeds, [float(np.mean(costs))], ms)
 
 
 @cache
@@ -107,8 +108,8 @@ def main(folder, out, names):
         with open(out, newline="") as file:
             rows = {line[0]: line for line in list(csv.reader(file))[1:]}
     for name in names or sorted(p.name for p in folder.iterdir() if p.is_dir()):
-        exact = name == "myopic-exact"
-        rows[name] = of_exact(preset(folder.name)) if exact else of_policies(folder / name)
+        played = (folder / name).is_dir()
+        rows[name] = of_policies(folder / name) if played else of_method(name, preset(folder.name))
         print(*rows[name], flush=True)
         with open(out, "w", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows.values()])
