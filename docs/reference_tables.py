@@ -57,6 +57,8 @@ SETTINGS = {
     "slot_bound_s": "seconds for the bound of each slot",
     "policy": "a name under `results/policies/<preset>`, or a path; the method's own by default",
     "preset": "folder of `results/policies` in which names are looked up",
+    "finish": "what betters the plan of every slot: `none`, `powers` (exact for its servers and "
+    "positions) or `search` (steps from it while they help)",
     "solver": "Pyomo's name of the solver",
     "formulation": "`log-power` (rates in log-powers) or `power`",
     "download": "`bound` replaces a UAV's download time by its lower bound, `exact` keeps it",

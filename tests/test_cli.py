@@ -473,6 +473,10 @@ def test_results_are_handed_in_judged_and_shown(tmp_path: Path) -> None:
         (("submit", "a/b", "-m", "greedy"), "name = 'a/b': allowed is 1 to 60 letters"),
         (("submit", "a", "-m", "greedy", "-s", "x"), "suite 'x': allowed is one of"),
         (("train", "nothing"), "method = 'nothing'"),
+        (("train", "imitation", "--labels", "none"), "none: there is no such file"),
+        (("label", "--out", "x", "--seed", "900000"), "first_seed = 900000: allowed is"),
+        (("label", "--out", "x", "-m", "greeedy"), "did you mean greedy?"),
+        (("label", "--out", "{file}", "-m", "greedy"), "{file}: damaged or not one of ours"),
     ],
 )
 def test_wrong_calls_are_one_line(
@@ -484,6 +488,21 @@ def test_wrong_calls_are_one_line(
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert told.replace("{file}", file) in done.stderr
+
+
+def test_a_policy_is_learned_from_labels(tmp_path: Path) -> None:
+    """Labels of a method, a policy that imitates them, labels along its own flights."""
+    world, labels = ("-p", "tiny", "--set", "n_slots=10"), tmp_path / "labels.safetensors"
+    said = fine("label", *world, "-m", "greedy", "--slots", 30, "--out", labels)
+    assert "30 labels of greedy, tiny" in said
+    small = ("--epochs", "2", "--setting", "width=8", "--setting", "batch=4")
+    fine("train", "imitation", *world, *small, "--labels", labels, "--out", tmp_path / "run")
+    policy = tmp_path / "run/policies/imitation/seed-0"
+    dagger = ("--policy", policy, "--slots", 10, "--out", tmp_path / "more.safetensors")
+    assert "10 labels of greedy" in fine("label", *world, "-m", "greedy", *dagger)
+    without = call("train", "imitation", *world, *small, "--out", tmp_path / "without")
+    assert (without.returncode, len(without.stderr.splitlines())) == (2, 1)
+    assert "labels = none: allowed is a training with --labels FILE" in without.stderr
 
 
 def test_a_training_that_diverges_is_one_line(tmp_path: Path) -> None:

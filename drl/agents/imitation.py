@@ -129,7 +129,7 @@ class Imitator:
         return {name: value.detach() for name, value in figures.items()}
 
     def _drawn(self, done: int) -> int:
-        """The lesson of an update, by the root of its size: the same for all runs, in fixed order."""
+        """The lesson of an update, by the root of its size; the same for all runs."""
         sizes = torch.tensor([len(lesson.obs) ** 0.5 for _, lesson in self._lessons])
         share = (sizes / sizes.sum()).cumsum(0)
         place = (done * 0.6180339887498949) % 1.0

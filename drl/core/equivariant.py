@@ -174,7 +174,7 @@ class SlotNet(nn.Module):
         others = p.sum(dim=-2, keepdim=True) - p
         top, half = self.log_power
         sent = half * level + (top - half)
-        mean = (p * sent).sum(dim=-1, keepdim=True).exp() * p.sum(dim=-1, keepdim=True)
+        mean = (p * sent).sum(dim=-1, keepdim=True).exp() * self._disturbing(p)
         away_m2 = ((o.away_m - flights[..., None, :, :]) ** 2).sum(dim=-1)
         nearer = torch.log(o.slant_m2 / (away_m2 + o.altitude_m2)) * (s.path_loss_exponent / 2)
         heard = mean * (o.receiver_log_gain + nn.functional.pad(nearer, (0, 1))).exp()
@@ -185,6 +185,17 @@ class SlotNet(nn.Module):
         upload_s = o.upload_bit_per_Hz * math.log(2) / nats.clamp(min=1e-2)
         waits_s = o.execute_s * others if s.compute_sharing == "shared" else others * 0
         return Upload(sent, others, away_m2, nearer, noisy, upload_s, waits_s)
+
+    def _disturbing(self, p: Tensor) -> Tensor:
+        """(R, B, K, M + 1) or (..., 1) chances that a device disturbs those of a receiver."""
+        m, scope = self.scenario.n_uavs, self.scenario.interference_scope
+        if scope == "all":
+            return p.sum(dim=-1, keepdim=True)
+        above = p[..., m:].sum(dim=-1, keepdim=True)
+        below = p[..., :m]
+        if scope == "tier":
+            below = below.sum(dim=-1, keepdim=True).expand_as(below)
+        return torch.cat([below, above], dim=-1)
 
     def cost(self, o: Options, level: Tensor, p: Tensor, flights: Tensor) -> Tensor:
         """(R, B, K, S) cost of every option under the same assumptions, in units of `self.unit`.

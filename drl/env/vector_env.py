@@ -77,7 +77,8 @@ class OffloadingBatch:
     `pool` is a Pool or its episodes. `autoreset` is one of AUTORESET: the step that ends an
     episode begins the next one, or the step after it, or only `reset` does. With `refusal`,
     devices have one more option, number S, which refuses their request, and masks one more
-    column: true for every request.
+    column: true for every request. With `as_plans`, -1 refuses, as it does in plans, and masks
+    stay as they are.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class OffloadingBatch:
         *,
         autoreset: str = "same-step",
         refusal: bool = False,
+        as_plans: bool = False,
     ) -> None:
         if autoreset not in AUTORESET:
             raise ValueError(f"autoreset = {autoreset!r}: allowed is one of {AUTORESET}")
@@ -98,7 +100,7 @@ class OffloadingBatch:
         self.n_uavs, self.obs_dim = s.n_uavs, self.encoder.size
         self.n_continuous = s.n_devices + 2 * s.n_uavs
         self.n_options = s.n_servers + refusal
-        self._autoreset, self._refusal = autoreset, refusal
+        self._autoreset, self._refusal, self._as_plans = autoreset, refusal, as_plans
         self._seed = self._seeds(seed)
         self._episode = np.full(n_envs, -1)
         self._instance = np.zeros(n_envs, np.int64)
@@ -180,7 +182,10 @@ class OffloadingBatch:
         return self._observe()
 
     def _servers(self, option: NDArray) -> NDArray:
-        """Servers of options, (B, K): -1 is no option, it is resampled like any foreign number."""
+        """Servers of options, (B, K): -1 is no option, it is resampled like any foreign number,
+        unless it is meant as in plans."""
+        if self._as_plans:
+            return np.asarray(option)
         named = np.where(np.asarray(option) == NO_SERVER, self.n_options, option)
         return np.where(named == self.n_servers, NO_SERVER, named) if self._refusal else named
 

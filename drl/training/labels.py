@@ -268,10 +268,17 @@ def _joined(parts: Sequence[Labels]) -> Labels:
     )
 
 
-def lesson(path: Path, reference: Scenario) -> Lesson:
-    """Labels as a learner takes them, seen by the ranges of a reference. Raises LabelError."""
+def lesson(path: Path, world: Scenario) -> Lesson:
+    """Labels as a learner in a world takes them; sizes alone may differ. Raises LabelError."""
     labels = read(path)
-    slots, seen_as = labels.slots(), sized(reference, labels.scenario)
+    seen_as, own = sized(world, labels.scenario), labels.scenario
+    for name, value in seen_as.to_dict().items():
+        if name != "n_slots" and own.to_dict().get(name) != value:
+            found = own.to_dict().get(name)
+            raise LabelError(
+                f"{path}: {name} = {found!r}: allowed is {value!r}, as in the training"
+            )
+    slots = labels.slots()
     encoder = Encoder(seen_as)
     obs = encoder.exogenous(slots)
     mask = encoder.complete(obs, slots, labels.slot, labels.at_xy_m)

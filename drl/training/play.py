@@ -35,7 +35,7 @@ class Stage:
         self._block, self._number, self._seeds, self._rounds = block, 0, seeds, 0
         lanes = np.asarray(seeds)[:, None] + LANE * np.arange(together)
         pool, n_envs = block(0), len(seeds) * together
-        self.env = OffloadingBatch(pool, n_envs, seed=lanes.ravel(), autoreset="off")
+        self.env = OffloadingBatch(pool, n_envs, seed=lanes.ravel(), autoreset="off", as_plans=True)
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a state of `env` between episodes."""

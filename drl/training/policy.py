@@ -36,7 +36,7 @@ from satedge.problem.instance import Instance
 from satedge.problem.io.folder import SEAL, is_sealed, sealed, write_atomically
 from satedge.problem.io.jsonfile import parsed, read_bytes
 from satedge.problem.plan import Outcome, Plan, Report, ignore
-from satedge.problem.rollout import rollout
+from satedge.problem.rollout import Finish, rollout
 from satedge.problem.scenario import Scenario
 
 FORMAT = {"format": "satedge-policy", "version": 2}
@@ -270,15 +270,19 @@ def solve(
     report: Report = ignore,
     policy: str = "adsac",
     preset: str = "paper",
+    finish: Finish | None = None,
 ) -> Outcome:
     """Play a trained policy, deterministically, through the instance. Raises PolicyError.
 
-    `policy` is a name under results/policies/<preset>, or a path to a policy file.
+    `policy` is a name under results/policies/<preset>, or a path to a policy file; `finish` may
+    better the plan of every slot.
     """
     torch.set_num_threads(1)
     loaded = load(policy, preset)
     loaded = fitted(loaded, instance.scenario, policy)
-    outcome = rollout(instance, loaded.act, seed=seed, budget_s=budget_s, report=report)
+    outcome = rollout(
+        instance, loaded.act, seed=seed, budget_s=budget_s, report=report, finish=finish
+    )
     keys = ("method", "seed", "sha256")
     outcome.info["policy"] = {key: loaded.provenance[key] for key in keys}
     return outcome

@@ -293,7 +293,7 @@ def _supply(plan: Plan, pool: Sequence[Instance] | None) -> Callable[[int], Pool
 def evaluate(actor: Actor, episodes: Sequence[Instance], runs: int) -> dict[str, np.ndarray]:
     """Play every run's deterministic policy through all episodes: means, (R,) each."""
     n = len(episodes)
-    env = OffloadingBatch(episodes, runs * n)
+    env = OffloadingBatch(episodes, runs * n, as_plans=True)
     obs, mask, active = env.reset(instances=np.tile(np.arange(n), runs), seed=0)
     totals: dict[str, np.ndarray] = {}
     for _ in range(episodes[0].n_slots):

@@ -54,8 +54,12 @@ def export(
     path: str | Path,
     uav_xy_m: Array | None = None,
     formulation: str = "log-power",
+    comments: bool = True,
 ) -> None:
-    """Write a slot, the UAVs coming from `uav_xy_m` (M, 2). Raises ValueError for a bad format."""
+    """Write a slot, the UAVs coming from `uav_xy_m` (M, 2). Raises ValueError for a bad format.
+
+    Without comments, lines of nl hold nothing from a # on, which some readers stumble over.
+    """
     model = _model(instance, slot, format, uav_xy_m, formulation)
     target = Path(path)
     options = {"symbolic_solver_labels": True}
@@ -63,6 +67,8 @@ def export(
         made = Path(folder) / target.name
         _, symbols = model.write(str(made), format=WRITERS[format], io_options=options)
         names, content = _names(model, format, made, symbols), made.read_bytes()
+    if format == "nl" and not comments:
+        content = re.sub(rb"[ \t]*#[^\n]*", b"", content)
     digest = hashlib.sha256(content).hexdigest()
     head = {"format": format, "slot": slot, "formulation": formulation, "sha256": digest}
     text = json.dumps(sealed({**head, "names": names}), indent=1) + "\n"

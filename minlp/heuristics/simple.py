@@ -1,7 +1,8 @@
 """Simple methods: random, fixed rules, greedy. What any better method must beat.
 
 All are causal: they see one slot and where the UAVs are, and are carried through the horizon by
-`rollout`. Their raw decisions pass the shared projector like everybody's.
+`rollout`. Their raw decisions pass the shared projector like everybody's; `finish` may better the
+plan of every slot, see `satedge.problem.rollout`.
 
 - random: UAVs go anywhere within reach, uniformly; then servers uniformly among the available
   ones and powers between their limits (the paper's Random).
@@ -31,7 +32,7 @@ from minlp.slot.interference_free import ServerCosts, server_costs
 from satedge.problem.instance import Instance
 from satedge.problem.plan import NO_SERVER, Outcome, Plan, Report, ignore
 from satedge.problem.referee import available, uav_gains
-from satedge.problem.rollout import rollout
+from satedge.problem.rollout import Finish, rollout
 
 #: Least power of `inversion`, W. Open.
 INVERSION_MIN_W = 0.01
@@ -42,40 +43,80 @@ Array = NDArray[np.float64]
 Servers = NDArray[np.int64]
 
 
-def random(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+def random(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int,
+    report: Report = ignore,
+    finish: Finish | None = None,
+) -> Outcome:
     """Uniform motion, servers and powers."""
 
     def act(slot: Instance, t: int) -> Plan:
         return random_decision(slot, np.random.default_rng([seed, t]))
 
-    return rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
+    return rollout(instance, act, seed=seed, budget_s=budget_s, report=report, finish=finish)
 
 
-def nearest(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+def nearest(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int,
+    report: Report = ignore,
+    finish: Finish | None = None,
+) -> Outcome:
     """Nearest UAV, else nearest satellite; powers of lone senders."""
-    return _causal(nearest_decision, instance, budget_s, seed, report)
+    return _causal(nearest_decision, instance, budget_s, seed, report, finish)
 
 
-def constant(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+def constant(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int,
+    report: Report = ignore,
+    finish: Finish | None = None,
+) -> Outcome:
     """First available satellite at full power; UAVs stay."""
-    return _causal(constant_decision, instance, budget_s, seed, report)
+    return _causal(constant_decision, instance, budget_s, seed, report, finish)
 
 
 def inversion(
-    instance: Instance, *, budget_s: float, seed: int, report: Report = ignore
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int,
+    report: Report = ignore,
+    finish: Finish | None = None,
 ) -> Outcome:
     """First available satellite, the power inverting the channel; UAVs stay."""
-    return _causal(inversion_decision, instance, budget_s, seed, report)
+    return _causal(inversion_decision, instance, budget_s, seed, report, finish)
 
 
-def spread(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+def spread(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int,
+    report: Report = ignore,
+    finish: Finish | None = None,
+) -> Outcome:
     """The server with the fewest requests, longest execution first; UAVs stay."""
-    return _causal(spread_decision, instance, budget_s, seed, report)
+    return _causal(spread_decision, instance, budget_s, seed, report, finish)
 
 
-def greedy(instance: Instance, *, budget_s: float, seed: int, report: Report = ignore) -> Outcome:
+def greedy(
+    instance: Instance,
+    *,
+    budget_s: float,
+    seed: int,
+    report: Report = ignore,
+    finish: Finish | None = None,
+) -> Outcome:
     """Cheapest server for a lone sender, then UAVs towards their requests."""
-    return _causal(greedy_decision, instance, budget_s, seed, report)
+    return _causal(greedy_decision, instance, budget_s, seed, report, finish)
 
 
 def _causal(
@@ -84,13 +125,14 @@ def _causal(
     budget_s: float,
     seed: int,
     report: Report,
+    finish: Finish | None,
 ) -> Outcome:
     """A rule that sees one slot, carried through all of them."""
 
     def act(slot: Instance, _t: int) -> Plan:
         return decide(slot)
 
-    return rollout(instance, act, seed=seed, budget_s=budget_s, report=report)
+    return rollout(instance, act, seed=seed, budget_s=budget_s, report=report, finish=finish)
 
 
 def random_decision(slot: Instance, rng: np.random.Generator) -> Plan:

@@ -190,6 +190,10 @@ def export(
         str | None,
         typer.Option("--format", help="nl, gms, mps or lp; as the file ends by default."),
     ] = None,
+    comments: Annotated[
+        bool,
+        typer.Option("--comments/--no-comments", help="Whether nl has comments, from # on."),
+    ] = True,
 ) -> None:
     """Write P1 of one slot for other solvers (mps and lp: its MILP relaxation)."""
     from satedge.bench.methods.table import MethodError, load_entry
@@ -199,7 +203,8 @@ def export(
     if slot >= instance.n_slots:
         raise typer.BadParameter(f"{slot}: allowed is 0..{instance.n_slots - 1}")
     try:
-        load_entry("minlp.general.export:export")(instance, slot, form, out)
+        write = load_entry("minlp.general.export:export")
+        write(instance, slot, form, out, comments=comments)
     except NotImplementedError as error:
         raise MethodError(f"export: {error}") from error
     print(out)

@@ -16,6 +16,9 @@ from satedge.problem.referee import available
 #: that slot, shapes (1, K), (1, K), (1, M, 2). It may use nothing else of the episode.
 Act = Callable[[Instance, int], Plan]
 
+#: (one-slot instance, admissible plan of it) -> admissible plan that costs no more.
+Finish = Callable[[Instance, Plan], Plan]
+
 
 def rollout(
     instance: Instance,
@@ -24,8 +27,9 @@ def rollout(
     seed: int = 0,
     budget_s: float = np.inf,
     report: Report = ignore,
+    finish: Finish | None = None,
 ) -> Outcome:
-    """Play `act` through all slots. Raw decisions pass the projector.
+    """Play `act` through all slots. Raw decisions pass the projector, and then `finish`.
 
     When the budget ends early, `idle_decision` plays the remaining slots and the status is
     "stopped". `info` holds decision times and what was changed.
@@ -44,6 +48,10 @@ def rollout(
         decision_s.append(clock.now() - asked)
         late_slots += not in_time
         plan, changes = project_slots(slot, at[None], raw, slot_keys(seed, np.array([t])))
+        if finish is not None and in_time:
+            asked = clock.now()
+            plan = finish(slot, plan)
+            decision_s[-1] += clock.now() - asked
         resampled += [(t, int(k)) for k in np.flatnonzero(changes.server[0])]
         clipped += int(changes.power.sum())
         held += int(changes.motion.sum())

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -28,6 +29,17 @@ GIVEN = ("budget_s", "seed", "report")
 UNTRAINED = "no trained policy"
 
 _POLICY_FILES = (".json", ".safetensors")
+
+#: What `finish` may be: steps that better the plan of a slot, 'module:function', of another package
+#: than most who use them. Neither knows the other: `load` hands the function over.
+FINISHES = {
+    "none": "",
+    "powers": "minlp.branch_and_bound.finish:powers",
+    "search": "minlp.branch_and_bound.finish:search",
+}
+
+#: Modules that they need.
+_FINISH_NEEDS = ("numba",)
 
 #: Entry-point group through which installed packages add methods.
 GROUP = "satedge.methods"
@@ -56,6 +68,13 @@ class Method:
     """Where a user's module lies that is not on the search path."""
     refusal: str = ""
     """'module:function' that says of settings what it has against them, if anything."""
+    finishes: bool = False
+    """It takes `finish`, one of FINISHES."""
+
+    @property
+    def finish(self) -> str:
+        """The step that betters its plan of every slot, 'module:function'; empty for none."""
+        return FINISHES[self.settings.get("finish", "none")] if self.finishes else ""
 
     def with_settings(self, **changes: Any) -> Method:
         """The same method with some settings changed. Raises MethodError for unknown ones."""
@@ -78,29 +97,26 @@ def _row(
     *,
     hindsight: bool = False,
     refusal: str = "",
+    finishes: bool = False,
     **kw: Any,
 ) -> Method:
-    return Method(name, entry, family, doc, tuple(needs.split()), kw, hindsight, refusal=refusal)
+    needed = tuple(needs.split())
+    return Method(name, entry, family, doc, needed, kw, hindsight, "", refusal, finishes)
+
+
+def _rule(name: str, doc: str) -> Method:
+    return _row(name, f"minlp.heuristics.simple:{name}", "heuristic", "", doc, finishes=True)
 
 
 def _learner(name: str, doc: str) -> Method:
-    return _row(name, "drl.training.policy:solve", "learned", "torch safetensors", doc, policy=name)
+    entry, needs = "drl.training.policy:solve", "torch safetensors"
+    return _row(name, entry, "learned", needs, doc, finishes=True, policy=name)
 
 
 TABLE: tuple[Method, ...] = (
-    _row(
-        "random", "minlp.heuristics.simple:random", "heuristic", "", "Uniform admissible decisions."
-    ),
-    _row(
-        "nearest", "minlp.heuristics.simple:nearest", "heuristic", "", "Nearest admissible server."
-    ),
-    _row(
-        "greedy",
-        "minlp.heuristics.simple:greedy",
-        "heuristic",
-        "",
-        "Cheapest admissible server first.",
-    ),
+    _rule("random", "Uniform admissible decisions."),
+    _rule("nearest", "Nearest admissible server."),
+    _rule("greedy", "Cheapest admissible server first."),
     _row(
         "local-search",
         "minlp.heuristics.local_search:local_search",
@@ -181,27 +197,9 @@ TABLE: tuple[Method, ...] = (
         "",
         "Certified bound: each device alone, no interference, best reachable position.",
     ),
-    _row(
-        "constant",
-        "minlp.heuristics.simple:constant",
-        "heuristic",
-        "",
-        "First available satellite, full power.",
-    ),
-    _row(
-        "inversion",
-        "minlp.heuristics.simple:inversion",
-        "heuristic",
-        "",
-        "First available satellite, power inverse to the channel's gain.",
-    ),
-    _row(
-        "spread",
-        "minlp.heuristics.simple:spread",
-        "heuristic",
-        "",
-        "The available server with the fewest requests.",
-    ),
+    _rule("constant", "First available satellite, full power."),
+    _rule("inversion", "First available satellite, power inverse to the channel's gain."),
+    _rule("spread", "The available server with the fewest requests."),
     _learner("adsac", "Action-decoupled soft actor-critic of the paper."),
     _learner("adsac+", "Myopic AD-SAC: one network for all devices learns the cost of each."),
     _learner("adsac-d", "AD-SAC with powers and motion discretised."),
@@ -253,16 +251,16 @@ _IN_PRINT = {
 
 
 def proper_name(label: str) -> str:
-    """A method's name as papers print it; a label may go on after a comma. Others stay."""
-    name, comma, rest = label.partition(",")
+    """A method's name as papers print it; a label may go on after it. Others stay."""
+    name = re.split("[ ,]", label, maxsplit=1)[0]
     if name not in table():
         return label
-    return f"{_IN_PRINT.get(name, name.replace('-', ' ').capitalize())}{comma}{rest}"
+    return _IN_PRINT.get(name, name.replace("-", " ").capitalize()) + label[len(name) :]
 
 
 def missing(method: Method) -> str:
     """Why a method cannot run here, in words; empty when it can. Imports nothing of it."""
-    for need in method.needs:
+    for need in (*method.needs, *(_FINISH_NEEDS if method.finish else ())):
         if not lookup.importable(need):
             return lookup.lacking(need)
     reason = lookup.definition(method.entry, method.folder).missing
@@ -317,7 +315,10 @@ def listing() -> list[dict[str, Any]]:
 
 
 def _told(method: Method, reason: str) -> dict[str, Any]:
-    settings = {} if reason else dict.fromkeys(parameters(method)[0]) | dict(method.settings)
+    usual = {"finish": "none"} if method.finishes else {}
+    settings = (
+        {} if reason else dict.fromkeys(parameters(method)[0]) | usual | dict(method.settings)
+    )
     return {
         "name": method.name,
         "family": method.family,
@@ -359,10 +360,20 @@ def check_settings(
             allowed = ", ".join(names) or "none"
             hint = did_you_mean(name, names)
             raise MethodError(f"{method.name}: unknown setting {name!r}{hint}; allowed: {allowed}")
+        if name == "finish" and method.finishes:
+            _check_finish(method, settings[name])
+            continue
         types, allowed = _KINDS.get(kinds.get(name, ""), ((object,), ""))
         value = settings[name]
         if not isinstance(value, types) or (isinstance(value, bool) and int in types):
             raise MethodError(f"{method.name}: {name} = {value!r}: allowed is {allowed}")
+
+
+def _check_finish(method: Method, value: Any) -> None:
+    if value not in list(FINISHES):
+        hint = did_you_mean(str(value), FINISHES)
+        allowed = ", ".join(FINISHES)
+        raise MethodError(f"{method.name}: finish = {value!r}{hint}: allowed is one of {allowed}")
 
 
 def load(method: Method) -> Callable[..., Any]:
@@ -377,7 +388,18 @@ def load(method: Method) -> Callable[..., Any]:
     lacking = [n for n in ("budget_s", "seed") if n not in (found.parameters or ())]
     if lacking and not found.open:
         raise MethodError(f"{method.entry}: a method takes the keyword argument {lacking[0]}")
-    return function
+    return _finishing(function) if method.finishes else function
+
+
+def _finishing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, taking the word for `finish` instead of the step itself."""
+
+    @wraps(function)
+    def composed(*given: Any, finish: str = "none", **settings: Any) -> Any:
+        step = load_entry(FINISHES[finish]) if FINISHES[finish] else None
+        return function(*given, finish=step, **settings)
+
+    return composed
 
 
 def load_entry(entry: str) -> Callable[..., Any]:

@@ -51,12 +51,12 @@ def main() -> None:
     end = socket.socket(fileno=int(sys.argv[1]))
     end.set_inheritable(False)
     preparation.listen(lambda text: write_frame(end, messages.preparing(text)))
-    warm: set[str] = set()
+    warm: set[tuple[str, str]] = set()
     while (frame := read_frame(end)) is not None:
         write_frame(end, _served(end, pickle.loads(frame.body), warm))
 
 
-def _served(end: socket.socket, job: Job, warm: set[str]) -> Frame:
+def _served(end: socket.socket, job: Job, warm: set[tuple[str, str]]) -> Frame:
     """The last word on a job."""
     try:
         function = _prepared(job, warm)
@@ -66,12 +66,13 @@ def _served(end: socket.socket, job: Job, warm: set[str]) -> Frame:
         return messages.failed(_told(error))
 
 
-def _prepared(job: Job, warm: set[str]) -> Callable[..., Any]:
+def _prepared(job: Job, warm: set[tuple[str, str]]) -> Callable[..., Any]:
     """The callable, imported, with its settings checked, warm before its first timed run."""
     function = load(job.method)
     check_settings(job.method, job.method.settings, function)
-    if job.method.entry not in warm:
-        warm.add(job.method.entry)
+    parts = (job.method.entry, job.method.finish)
+    if parts not in warm:
+        warm.add(parts)
         _warm_up(function, job)
     return function
 
@@ -87,7 +88,7 @@ def _warm_up(function: Callable[..., Any], job: Job) -> None:
     module = sys.modules[job.method.entry.partition(":")[0]]
     if hasattr(module, "warm_up"):
         module.warm_up()
-    elif job.method.needs:
+    elif job.method.needs or job.method.finish:
         slot = job.instance.rows(slice(0, 1), name="warm-up")
         with suppress(Exception):
             function(slot, budget_s=WARM_S, seed=0, **job.method.settings)

@@ -124,6 +124,14 @@ def test_equal_cells_run_once() -> None:
         ),
         ("[[part]]\ngenerate = [{ preset = 'tiny' }]", "seeds is missing: allowed is a list of"),
         (
+            part("methods = [{ name = 'adsac+', settings = { finish = 'power' } }]"),
+            "finish = 'power' (did you mean powers?): allowed is one of none, powers, search",
+        ),
+        (
+            part("methods = [{ name = 'greedy', settings = { finish = 3 } }]"),
+            "greedy: finish = 3: allowed is one of none, powers, search",
+        ),
+        (
             part("methods = [{ name = 'greedy', settings = { speed = 9 } }]"),
             "unknown setting 'speed'",
         ),

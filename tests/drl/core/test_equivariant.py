@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from satedge.problem.instance import Instance
 from satedge.problem.projector import project_slots, slot_keys
 from satedge.problem.referee import judge
 from satedge.problem.scenario import Scenario, preset
+from support.worlds import ODD_WORLDS
 
 Seen = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -103,10 +105,19 @@ def test_renaming_renames_decisions(size: tuple[int, int, int], seed: int, world
     torch.testing.assert_close(again, flights, rtol=1e-3, atol=0.1)
 
 
-@pytest.mark.parametrize("world", ["paper", "contended", "balanced"])
-def test_the_model_in_the_network_is_the_referee_s(world: str) -> None:
+@pytest.mark.parametrize(
+    ("world", "changes"),
+    [
+        ("paper", {}),
+        ("contended", {}),
+        ("balanced", {}),
+        ("contended", {"interference_scope": "tier", "path_loss_exponent": 2.4}),
+        ("paper", {"interference_scope": "server", "interference_leakage": 0.3}),
+    ],
+)
+def test_the_model_in_the_network_is_the_referee_s(world: str, changes: dict[str, Any]) -> None:
     """Costs of devices by the network's formulas against the referee's, for admissible plans."""
-    scenario = preset(world, n_slots=40)
+    scenario = preset(world, n_slots=40, **changes)
     episode = generate(scenario, 10_001)
     actor = actor_of(scenario)
     obs, mask, active = seen(episode)
@@ -115,8 +126,8 @@ def test_the_model_in_the_network_is_the_referee_s(world: str) -> None:
     server, continuous = actor.layout.decode(choice, numbers, mask)
     at = np.repeat(episode.uav_xy_m[None], episode.n_slots, 0)
     raw = decode(scenario, server[0].numpy(), continuous[0].numpy(), at)
-    plan, changes = project_slots(episode, at, raw, slot_keys(0, np.arange(episode.n_slots)))
-    assert not changes.server.any()
+    plan, changed = project_slots(episode, at, raw, slot_keys(0, np.arange(episode.n_slots)))
+    assert not changed.server.any()
     truth = judge(episode, plan, at).device_cost
     choice = choice.clamp(min=0)
     hot = torch.nn.functional.one_hot(choice, scenario.n_servers).float()
@@ -159,12 +170,13 @@ def test_slots_beside_each_other_do_not_meet() -> None:
         torch.testing.assert_close(alone[1][:, 0], together[1][:, t], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("m", "n"), [(0, 3), (3, 0)])
-def test_one_kind_of_server_is_enough(m: int, n: int) -> None:
-    """Worlds without UAVs, or without satellites."""
-    scenario = preset("paper", n_devices=4, n_uavs=m, n_satellites=n, n_slots=3)
+@pytest.mark.parametrize("changes", ODD_WORLDS, ids=str)
+def test_odd_worlds_are_decided_like_any_other(changes: dict[str, Any]) -> None:
+    """Without UAVs, satellites, requests, motion or penalties: finite numbers, servers of these."""
+    scenario = preset("contended", n_slots=3, **changes)
     choice, numbers = actor_of(scenario).decide(*seen(generate(scenario, 10_004)))
-    assert choice.shape == (1, 3, 4)
+    assert choice.shape == (1, 3, scenario.n_devices)
+    assert bool((choice < scenario.n_servers).all())
     assert bool(numbers.isfinite().all())
 
 

@@ -160,6 +160,15 @@ def test_only_environments_that_allow_it_refuse(refusal):
         assert step.mask[..., s].all()
 
 
+def test_played_as_plans_minus_one_refuses():
+    """What stands for a refusal in plans does so for policies; masks have no column for it."""
+    batch = OffloadingBatch(episodes("paper", 1, arrivals="every-slot"), 1, as_plans=True)
+    _, mask, _ = batch.reset()
+    assert mask.shape[-1] == batch.n_options == batch.n_servers
+    step = batch.step(np.full((1, batch.n_devices), -1), np.ones((1, batch.n_continuous)))
+    assert (step.info["refused"][0], step.info["resampled"][0]) == (batch.n_devices, 0)
+
+
 def test_an_outage_costs_what_a_refusal_costs():
     """Requests sent at the least power come too late; the reward counts them at their bound."""
     batch = OffloadingBatch(episodes("paper", 1, arrivals="every-slot"), 1)

@@ -28,12 +28,15 @@ from drl.training.labels import (
     write,
 )
 from drl.training.policy import sizes_of
+from minlp.branch_and_bound.solve import rolling
+from satedge import paths
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome
 from satedge.problem.referee import judge
 from satedge.problem.rollout import idle_decision
 from satedge.problem.scenario import preset
 
+SAMPLE = paths.ROOT / "results/labels/contended.safetensors"
 WORLD = preset("tiny", n_slots=8)
 RECIPE = Recipe(WORLD.to_dict(), "toy", {}, slots_each=4)
 
@@ -145,6 +148,13 @@ def test_a_lesson_is_what_policies_see(file: Path) -> None:
     assert bool((found.level.abs() <= 1).all())
 
 
+def test_labels_of_another_world_are_refused(file: Path) -> None:
+    """Sizes may differ from the training's, the world may not."""
+    assert lesson(file, preset("paper", n_slots=20)).sizes.n_devices == 3
+    with pytest.raises(LabelError, match=r"latency_weight_per_s = 0.5: allowed is 0.333"):
+        lesson(file, preset("balanced"))
+
+
 def test_files_are_known_by_their_hash(file: Path) -> None:
     before = digest(file)
     write(file, read(file))
@@ -160,3 +170,19 @@ def test_who_learns_by_playing_takes_no_labels(file: Path) -> None:
     learner = build_learner(settings_of("ddpg", hidden=(8,)), sizes_of(WORLD), Streams([0]))
     with pytest.raises(LabelError, match="allowed with a learner that imitates"):
         teach(learner, [lesson(file, WORLD)])
+
+
+def test_the_committed_sample_is_what_the_exact_method_decides() -> None:
+    """Costs of all are the referee's, and the first ones are found again, within their gap."""
+    labels = read(SAMPLE)
+    slots = labels.slots()
+    verdict = judge(slots, labels.plan(), labels.at_xy_m)
+    np.testing.assert_allclose(verdict.slot_cost, labels.cost, rtol=1e-3)
+    # Positions are of single precision: UAVs may seem to be out of reach by hundredths of mm.
+    assert max(float(np.max(x, initial=0.0)) for x in verdict.violations.values()) < 1e-3
+    for i in range(2):
+        slot = slots.rows(slice(i, i + 1), labels.at_xy_m[i])
+        found = rolling(slot, budget_s=np.inf, **labels.recipe.settings).plan
+        assert found is not None
+        gap = labels.recipe.settings["gap"]
+        assert float(judge(slot, found).cost) == pytest.approx(labels.cost[i], rel=2 * gap)

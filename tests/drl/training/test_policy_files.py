@@ -19,7 +19,20 @@ from safetensors.torch import load_file, save_file
 
 from drl.agents.registry import build_actor, settings_of
 from drl.core.nets import Streams
-from drl.training.policy import PolicyError, files, find, keep, load, save, sizes_of, solve
+from drl.env.spaces import Encoder
+from drl.training.policy import (
+    Policy,
+    PolicyError,
+    files,
+    find,
+    keep,
+    load,
+    put,
+    save,
+    sizes_of,
+    solve,
+    stored,
+)
 from satedge.problem.generation.generate import generate
 from satedge.problem.io.folder import sealed
 from satedge.problem.scenario import preset
@@ -78,6 +91,32 @@ def test_an_undamaged_file_plays(policy: Path) -> None:
     outcome = solve(generate(TINY, 0), policy=str(policy))
     assert outcome.plan is not None
     assert outcome.info["policy"]["method"] == "adsac+"
+
+
+def test_a_policy_for_any_size_plays_in_others(tmp_path: Path) -> None:
+    """What was saved in one size decides the same there once loaded, and plays in larger ones."""
+    settings = settings_of("imitation", width=8, rounds=1)
+    actor = build_actor(settings, sizes_of(TINY), Streams([1]))
+    origin = {
+        "method": "imitation",
+        "settings": settings.to_dict(),
+        "scenario": TINY.to_dict(),
+        "seed": 1,
+        "validation_cost": 20.0,
+    }
+    path = tmp_path / "seed-1"
+    save(path, actor, 0, origin)
+    put(actor, stored(actor, 0))
+    loaded, slot = load(str(path)), generate(TINY, 0).window(0, 1)
+    plain = Policy(actor, Encoder(TINY), origin)  # type: ignore[arg-type]
+    for first, second in zip(
+        vars(plain.act(slot, 0)).values(), vars(loaded.act(slot, 0)).values(), strict=True
+    ):
+        assert first.tolist() == second.tolist()
+    larger = preset("paper", n_slots=2, n_devices=12, n_uavs=4, n_satellites=5)
+    outcome = solve(generate(larger, 0), policy=str(path))
+    assert outcome.plan is not None
+    assert outcome.plan.server.shape == (2, 12)
 
 
 @pytest.mark.parametrize("n", [0, 1, 8, 60, 500, -1])

@@ -90,6 +90,16 @@ def test_highs_solves_the_exported_relaxation(tmp_path, instance, plan, format):
     assert best * (1 - 1e-6) <= float(judge(slot, projected).cost)
 
 
+def test_nl_without_comments_says_the_same(tmp_path, instance):
+    """Word for word, but for what stands behind a #."""
+    with_them, without = tmp_path / "with.nl", tmp_path / "without.nl"
+    files.export(instance, 1, "nl", with_them)
+    files.export(instance, 1, "nl", without, comments=False)
+    said = [line.split("#")[0].rstrip() for line in with_them.read_text().split("\n")]
+    assert "#" in with_them.read_text()
+    assert without.read_text().split("\n") == said
+
+
 def test_scip_reads_the_nl_file(tmp_path, instance, plan):
     """SCIP solves the exported nl file to the proven optimum."""
     scip = pytest.importorskip("pyscipopt").Model()
