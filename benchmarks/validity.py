@@ -3,9 +3,10 @@
     python benchmarks/validity.py               # measures what is missing, then writes the page
     python benchmarks/validity.py --write       # writes docs/validity.md alone
 
-results/validity/slots.jsonl has a row for every slot of three suites: its features, the nodes that
-branch and bound needs, and the excess of policies; referee.jsonl the costs of methods when the
-referee is another. The tables of docs/validity.md follow from these and from the study `worlds`.
+results/validity/slots.jsonl has a row for every slot of three suites: the nodes that branch and
+bound needs, and the excess of policies; referee.jsonl the costs of methods when the referee is
+another. Features are read off the slots when the page is written. The tables of docs/validity.md
+follow from these and from the study `worlds`.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ SUITES = ("slots", "slots-balanced", "contended")
 GAP, BUDGET_S = 1e-3, 5.0
 POLICIES = {"slots": ("adsac", "hybrid-ppo", "adsac+")}
 SEEDS = range(3)
+#: Added to excesses before their logarithm is taken.
+FLOOR = 1e-3
 #: Costs of two servers this close, relative, are a near-tie.
 TIE = 0.02
 FEATURES = {
@@ -48,7 +51,7 @@ FEATURES = {
     "deepest fade": "least gain of a request to its best receiver, dB below the median request",
     "near-ties": f"requests whose second server costs at most {100 * TIE:g} % more, alone",
     "UAV in reach": "requests with a UAV that covers them and is accurate enough",
-    "window": "tightest limit of a satellite in view over the deadline",
+    "window": "least visibility left of a satellite that can be reached, s, logarithm",
 }
 
 
@@ -64,15 +67,13 @@ def features(slot):
     receivers = np.concatenate([gains[0], slot.satellite_gain[0][:, None]], axis=-1)[asked]
     reach = np.column_stack([open_to[:, : s.n_uavs], open_to[:, s.n_uavs :].any(axis=-1)])
     best = 10 * np.log10(np.where(reach, receivers, 1e-30).max(axis=-1))
-    limits = slot.coefficients.overrun_from_s[0][asked][:, s.n_uavs :]
-    seen = open_to[:, s.n_uavs :]
-    share = np.where(seen, limits / slot.deadline_s[0][asked][:, None], 1.0)
+    windows_s = slot.window_s[0][(slot.isl_hops[0] >= 0) & (slot.window_s[0] > 0)]
     return {
         "load": int(asked.sum()),
         "deepest fade": float(np.median(best) - best.min()) if asked.any() else 0.0,
         "near-ties": float(tied.mean()) if asked.any() else 0.0,
         "UAV in reach": float(open_to[:, : s.n_uavs].any(axis=-1).mean()) if asked.any() else 0.0,
-        "window": float(share.min()) if asked.any() else 1.0,
+        "window": float(np.log(windows_s.min())) if windows_s.size else 0.0,
     }
 
 
@@ -92,7 +93,6 @@ def measure_slots(path):
                     "suite": suite,
                     "instance": slot.name,
                     "episode": slot.seed,
-                    "features": features(slot),
                     "nodes": found.certificate.get("nodes"),
                     "gap": found.certificate.get("gap"),
                     "excess": excesses(slot, suite, best),
@@ -232,14 +232,24 @@ def hardness_table(rows):
     return _table("factor of nodes for a standard deviation more", found, lines)
 
 
+def described(rows):
+    """The rows with the features of their slots."""
+    slots = {(suite, slot.name): slot for suite in SUITES for slot in load_suite(suite)}
+    return [r | {"features": features(slots[r["suite"], r["instance"]])} for r in rows]
+
+
 def excess_table(rows):
-    """How many points of excess a standard deviation more of a feature costs a policy."""
+    """By what factor a standard deviation more of a feature lifts the excess of a policy."""
     names = POLICIES["slots"]
     mine = [r for r in rows if r["excess"]]
-    found = {n: regression(mine, lambda r, n=n: 100 * r["excess"][n]) for n in names if mine}
+    found = {
+        n: regression(mine, lambda r, n=n: np.log(FLOOR + max(r["excess"][n], 0.0)))
+        for n in names
+        if mine
+    }
     lines = []
     for feature, doc in FEATURES.items():
-        cells = [_points(told.get(feature)) for told, _ in found.values()]
+        cells = [_factor(told.get(feature)) for told, _ in found.values()]
         lines.append(f"| {feature}: {doc} | " + " | ".join(cells) + " |")
     lines.append(
         "| explained | " + " | ".join(f"{100 * e:.0f} %" for _, e in found.values()) + " |"
@@ -252,15 +262,11 @@ def excess_table(rows):
         )
         + " |"
     )
-    return _table("points of excess for a standard deviation more", found, lines)
+    return _table("factor of excess for a standard deviation more", found, lines)
 
 
 def _factor(told):
     return "-" if told is None else "{:.2f} [{:.2f}, {:.2f}]".format(*np.exp(told))
-
-
-def _points(told):
-    return "-" if told is None else "{:+.1f} [{:+.1f}, {:+.1f}]".format(*told)
 
 
 def _table(head, columns, lines):
@@ -316,6 +322,7 @@ def tables():
     """Name -> Markdown, of what is measured."""
     found, slots = {}, read(FOLDER / "slots.jsonl")
     if slots:
+        slots = described(slots)
         found |= {"hardness": hardness_table(slots), "excess": excess_table(slots)}
     if (ROOT / "results" / STUDY / "rows.parquet").exists():
         found["discrimination"] = discrimination_table(ROOT / "results" / STUDY)

@@ -52,7 +52,8 @@ def test_features_of_a_slot():
     found = validity.features(slot)
     assert found["load"] == slot.active.sum()
     assert found["deepest fade"] >= 0
-    assert all(0 <= found[f] <= 1 for f in ("near-ties", "UAV in reach", "window"))
+    assert all(0 <= found[f] <= 1 for f in ("near-ties", "UAV in reach"))
+    assert found["window"] == pytest.approx(np.log(slot.window_s[slot.window_s > 0].min()))
 
 
 def test_averaged_fading_keeps_the_mean():

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from satedge.bench.score.summary import REFERENCES, Line, by_comparison, label
+from satedge.bench.score.summary import LEARNED, REFERENCES, Line, by_comparison, label
 
 
 def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -> list[str]:
@@ -26,6 +26,11 @@ def sentences(lines: Sequence[Line], broken: Sequence[str], versions: int = 1) -
         said.append(
             "The gate holds: no certified bound lies above any judged cost, every row follows from "
             "its run file, and every stored plan was judged again with the same result."
+        )
+    if any(v.family == LEARNED for v in lines):
+        said.append(
+            "Policies are those selected by validation cost; the rule of selection was changed "
+            "after a look at development episodes."
         )
     if versions > 1:
         said.append(

@@ -32,6 +32,7 @@ from satedge.bench.score.played import FIXED_RULES
 from satedge.bench.score.score import score
 from satedge.bench.score.training_logs import trainings
 from satedge.bench.study.final import read_final
+from satedge.drawing import style
 from satedge.problem.io.folder import write_atomically
 
 #: The study of the headline until held-out suites are played, and their folder.
@@ -106,10 +107,23 @@ def texts(results: Path) -> dict[Path, str]:
 
 
 def write(results: Path) -> list[Path]:
-    """Write `texts`. Returns where."""
+    """Write `texts`, and the figures of the headline. Returns where."""
     for path, text in texts(results).items():
         write_atomically(path, text.encode())
-    return list(texts(results))
+    return [*texts(results), *_draw(results)]
+
+
+def _draw(results: Path) -> list[Path]:
+    """results/paper/headline-excess and headline-time, as PDF and SVG."""
+    from satedge.bench.report.figures.headline import excess_figure, time_figure
+
+    found = [s for s in headline(results) if _is_shown(s, headline(results))]
+    if not found:
+        return []
+    with style.house():
+        drawn = {"headline-excess": excess_figure(found), "headline-time": time_figure(found)}
+        pairs = [style.save_both(f, results / "paper", name) for name, f in drawn.items()]
+    return [path for pair in pairs for path in pair]
 
 
 # --- README
@@ -181,7 +195,9 @@ def _table_text(results: Path, found: Sequence[Standing]) -> str:
     seeds = max(s.seeds for s in found)
     return (
         f"\nOn {where} episodes ({counts}), learners with {seeds} seeds "
-        f"([results/{folder}](results/{folder})). {CAPTION}\n\n{markdown([narrow])}"
+        f"([results/{folder}](results/{folder})). {CAPTION}\n\n{markdown([narrow])}\n"
+        "![Controllable excess by world](results/paper/headline-excess.svg)\n\n"
+        "![Decision time and controllable excess](results/paper/headline-time.svg)\n"
     )
 
 

@@ -26,7 +26,13 @@ from satedge.bench.score.claims.paper import Claim, claims
 from satedge.bench.score.score import gate, score
 from satedge.bench.score.summary import Line, summarise
 from satedge.bench.score.training_logs import trainings
-from satedge.bench.score.verify import findings, primal_integrals, satellite_shares, slot_costs
+from satedge.bench.score.verify import (
+    findings,
+    mixture,
+    primal_integrals,
+    satellite_shares,
+    slot_costs,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +48,8 @@ class WriteUp:
     broken: list[str]
     """What the check of the run found, as `satedge check` says it."""
     files: list[Path] = field(default_factory=list)
+    mixed: str = ""
+    """Why its rows cannot be published, if so."""
 
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -50,6 +58,7 @@ class WriteUp:
         return {
             "folder": str(self.root),
             "gate": self.broken,
+            "not_to_be_published": self.mixed,
             "lines": [asdict(line) for line in self.lines],
             "claims": [asdict(claim) for claim in self.claims],
             "files": [str(path) for path in self.files],
@@ -85,7 +94,7 @@ def write(store: Store, report: bool = True) -> WriteUp:
         files += [path for picture in pictures for path in picture.files]
         preparation.say("report.html")
         files.append(write_report(store, scored, lines, pictures, stated, broken, more))
-    return WriteUp(store.root, lines, stated, broken, files)
+    return WriteUp(store.root, lines, stated, broken, files, mixture(rows))
 
 
 def _redrawn(store: Store) -> WriteUp:
@@ -103,7 +112,8 @@ def _redrawn(store: Store) -> WriteUp:
     for table in (all_pairs(scored, lines), *pair_tables(scored, lines), *part_tables(lines)):
         files.append(_write_csv(store, table))
     files += [path for picture in write_figures(store, scored, lines) for path in picture.files]
-    return WriteUp(store.root, lines, stated, [str(b) for b in gate(rows)], files)
+    broken = [str(b) for b in gate(rows)]
+    return WriteUp(store.root, lines, stated, broken, files, mixture(rows))
 
 
 def write_comparison(store: Store, lines: list[Line], stated: list[Claim]) -> list[Path]:
@@ -151,6 +161,8 @@ def show(written: WriteUp, out: Console, wide: bool = False) -> None:
         out.print(f"[bold red]gate: {escape(broken)}[/]")
     if not written.broken:
         out.print("gate: every certified bound lies below every judged cost")
+    if written.mixed:
+        out.print(f"[yellow]not to be published: {escape(written.mixed)}[/]")
     folders = dict.fromkeys(str(p if p.suffix == ".html" else p.parent) for p in written.files)
     out.print("written: " + ", ".join(escape(f) for f in folders))
 

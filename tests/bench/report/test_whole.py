@@ -76,6 +76,8 @@ def test_held_out_suites_come_first(tmp_path):
     assert "On development episodes (contended 3)" in text
     assert "nothing here is said of unseen episodes" in text
     assert "| contended | greedy | 50.0 |" in text
+    drawn = {p.name for p in whole.write(tmp_path) if p.exists()}
+    assert {"claims.md", "headline.csv", "headline-excess.svg", "headline-time.pdf"} <= drawn
     whole.forget()
     (held_out / "rules.toml").write_text(RULES)
     (held_out / "rows.parquet").write_bytes(write_parquet(tables[held_out]))

@@ -84,8 +84,11 @@ def test_what_the_calibration_asks_for_is_fitted() -> None:
 def test_many_comparisons_are_counted() -> None:
     """Five are told one by one, of more how many point where."""
     assert told([ABOVE]) == "a over b +20.0 % [+10.0, +30.0]"
+    assert told([SAME]) == "a over b +0.0 % [-2.0, +2.0] (within 3 %)"
     text = told([ABOVE, ABOVE, ABOVE, BELOW, OPEN, SAME])
-    assert text.startswith("of 6 intervals 3 above 0, 1 below 0, 2 open; from a over b -20.0 %")
+    assert text.startswith(
+        "of 6 intervals 3 above 0, 1 below 0, 2 open (1 within 3 % of it); from a over b -20.0 %"
+    )
 
 
 def rows(

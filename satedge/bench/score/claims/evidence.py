@@ -53,7 +53,13 @@ class Part:
         form = "+.1f" if self.unit == "%" else ".4g"
         numbers = [format(scale * x, form) for x in (v.value, v.low, v.high)]
         ends = f" [{numbers[1]}, {numbers[2]}]" if np.isfinite(v.low) else ""
-        return f"{self.name} {numbers[0]} {self.unit}{ends}"
+        same = f" (within {100 * MARGIN:g} %)" * self.equal
+        return f"{self.name} {numbers[0]} {self.unit}{ends}{same}"
+
+    @property
+    def equal(self) -> bool:
+        """A ratio shown to be within MARGIN of 1."""
+        return self.unit == "%" and stats.equivalent(self.ratio.difference, MARGIN)
 
 
 @dataclass(frozen=True)
@@ -139,13 +145,13 @@ def ordinal(parts: Sequence[Part]) -> str:
         r.difference.value < 0 and p < 1 - stats.CONFIDENCE
         for r, p in zip(found, adjusted, strict=True)
     ]
-    equal = [r.difference.low <= 0 and stats.equivalent(r.difference, MARGIN) for r in found]
-    return CONTRADICTED if any(against) or any(equal) else INCONCLUSIVE
+    none = [p.ratio.difference.low <= 0 and p.equal for p in parts]
+    return CONTRADICTED if any(against) or any(none) else INCONCLUSIVE
 
 
 def equal(parts: Sequence[Part]) -> str:
     """Of a statement that all ratios are about 0, MARGIN either way."""
-    if all(stats.equivalent(p.ratio.difference, MARGIN) for p in parts):
+    if all(p.equal for p in parts):
         return REPRODUCED
     apart = [_outside(p.ratio.difference, 1 / (1 + MARGIN) - 1, MARGIN) for p in parts]
     return CONTRADICTED if any(apart) else INCONCLUSIVE
@@ -197,8 +203,10 @@ def told(parts: Sequence[Part]) -> str:
         "below 0": sum(v.high < 0 for v in found),
         "open": sum(not (v.low > 0 or v.high < 0) for v in found),
     }
+    within = sum(p.equal for p in parts)
     ends = sorted(parts, key=lambda p: p.ratio.difference.value)
     words = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+    words += f" ({within} within {100 * MARGIN:g} % of it)" * bool(within)
     return f"of {len(parts)} intervals {words}; from {ends[0]} to {ends[-1]}"
 
 
