@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minlp.branch_and_bound.copies import MOST_LINES
 from minlp.branch_and_bound.lines import upload_lines
 from minlp.branch_and_bound.load_dual import Target, best_dual
 from minlp.branch_and_bound.upload import Upload, limits_of, unmoved
@@ -143,9 +144,10 @@ class Filling(Checker):
                         known = rows.load[0, s] if self.data.shared else 1
                     loads = [c for c in range(max(low, 1), high + 1) if c != known]
                     slacks += [at.slack[k, s] - wait[k, s] * (c - 1) for c in loads]
-                if slacks:
-                    lines = upload_lines(self._upload(at, k, r), np.array(slacks))
-                    tilted = int(rows is None and r < model.m)
+                upload, tilted = self._upload(at, k, r), int(rows is None and r < model.m)
+                slacks.sort()
+                for first in range(0, len(slacks), MOST_LINES):
+                    lines = upload_lines(upload, np.array(slacks[first : first + MOST_LINES]))
                     found += [[k, r, tilted, *line] for line in lines.tolist()]
             if rows and rows.pick[0, k] >= 0:
                 found.append([k, int(rows.pick[0, k]), 1, *_row_line(rows, k, node)])

@@ -58,7 +58,7 @@ ROOT_STEPS, FIRST_STEPS, NODE_STEPS = 150, 60, 20
 
 #: Slopes are improved in slots of more devices, or once a search has had so many nodes, at nodes
 #: that lack at least a share of the incumbent; by whether servers are shared. Elsewhere many cheap
-#: nodes are quicker; they close little where servers are shared.
+#: nodes are quicker; they close little where servers are shared, and proofs there are of few nodes.
 FEW, LONG, WORTH = {False: 36, True: 12}, 2000, {False: 1e-3, True: 0.0}
 
 #: Seconds between points of the trace.
@@ -129,6 +129,8 @@ class Search:
         self.polished: set[bytes] = set()
         self.trace: list[TracePoint] = []
         self.log: list[str] = []
+        #: Whether nodes look for better slopes, where that is worth it.
+        self.climbs = True
         #: Keeps the tree for a proof, where one is asked for.
         self.recorder: Recorder | None = None
 
@@ -256,8 +258,14 @@ class Search:
 
     def _steps(self, start: Start, bound: float) -> int:
         """How long to look for better slopes at a child of a node of this bound."""
-        short = len(self.data.n_options) <= FEW[self.data.shared] and self.nodes < LONG
-        if short or self._target() - bound < WORTH[self.data.shared] * self.upper:
+        shared = self.data.shared
+        short = len(self.data.n_options) <= FEW[shared] and self.nodes < LONG
+        short = short and not (shared and self.recorder)
+        if (
+            not self.climbs
+            or short
+            or self._target() - bound < WORTH[self.data.shared] * self.upper
+        ):
             return 0
         if len(start.slopes.power):
             return NODE_STEPS
