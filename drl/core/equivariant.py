@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from drl.core.assignment import Prices, settled
 from drl.core.distributions import NEVER
 from drl.core.layout import LEAST_POWER, Layout
+from drl.core.library import Array, library
 from drl.core.nets import Linear, Streams
 from drl.core.options import SHORTEST_S, Options, Reader
 from drl.env.spaces import from_disc
@@ -39,18 +39,19 @@ STEPS = 8
 #: Coverage, short by the rounding of single precision.
 NEARLY = 1 - 1e-5
 
-Array = NDArray[Any]
+#: Above the cost of every option, in those of a request.
+FAR = 1e4
 
 
 @dataclass(frozen=True, eq=False)
 class Guess:
     """What a round would decide."""
 
-    log_p: Tensor
+    log_p: Array
     """(R, B, K, S) log-probabilities of servers; NEVER where not available."""
-    level: Tensor
+    level: Array
     """(R, B, K, S) power if that server is chosen, -1 least and 1 greatest."""
-    pull: Tensor
+    pull: Array
     """(R, B, K, S) how strongly a device draws the UAV that serves it: log of a weight."""
 
 
@@ -58,209 +59,208 @@ class Guess:
 class Upload:
     """What follows from servers, powers and places, (R, B, K, S) but for one."""
 
-    sent: Tensor
+    sent: Array
     """log of the power in W."""
-    others: Tensor
+    others: Array
     """Other devices on that server."""
-    away_m2: Tensor
+    away_m2: Array
     """(R, B, K, M) squared ground distance from the UAVs after their flights."""
-    nearer: Tensor
+    nearer: Array
     """log of what the move adds to the gain."""
-    noisy: Tensor
+    noisy: Array
     """log of interference and noise over noise."""
-    upload_s: Tensor
-    waits_s: Tensor
+    upload_s: Array
+    waits_s: Array
     """Execution beyond that on an unshared server."""
 
 
 class SlotNet(nn.Module):
-    """Features of options -> guesses of all rounds, the last one the decision."""
+    """Features of options -> guesses of all rounds, the last one the decision.
+
+    Its methods take arrays of torch, to learn, or of NumPy, to decide.
+    """
 
     def __init__(self, scenario: Scenario, width: int, rounds: int, streams: Streams) -> None:
         super().__init__()
         self.reader, self.scenario = Reader(scenario), scenario
+        self.unit = self.reader.typical_cost
         self.first = Linear(streams, N_FEATURES, width)
         self.own = _layers(streams, rounds, width + N_GUESSED, width)
         self.server = _layers(streams, rounds, width, width)
         self.device = _layers(streams, rounds, width, width)
         self.heads = _layers(streams, rounds + 1, width, 3)
-        s = scenario
-        kinds = [[float(i < s.n_uavs)] for i in range(s.n_servers)]
-        sizes = [s.n_devices / 20, s.n_uavs / 5, s.n_satellites / 5]
-        self.fixed = torch.tensor([kind + sizes for kind in kinds], device=streams.device)
-        low, high = math.log(s.power_min_W), math.log(s.power_max_W)
+        low, high = math.log(scenario.power_min_W), math.log(scenario.power_max_W)
         self.log_power = (high, (1 - LEAST_POWER) / 2 * (high - low) / 2)
-        unit = float(self.reader.word_s.mean()) * sum(s.output_words) / len(s.output_words)
-        watts = float(self.reader.compute_W.mean())
-        self.unit = unit * (s.latency_weight_per_s + s.energy_weight_per_J * watts)
+        self._views: dict[nn.Module, tuple[Array, Array]] = {}
 
-    def forward(self, obs: Tensor, mask: Tensor, active: Tensor) -> tuple[Options, list[Guess]]:
+    def forward(self, obs: Array, mask: Array, active: Array) -> tuple[Options, list[Guess]]:
         """obs (R, B, D), mask (R, B, K, S), active (R, B, K)."""
         options = self.reader.read(obs)
         return options, self.think(options, mask, active)
 
-    def think(self, options: Options, mask: Tensor, active: Tensor) -> list[Guess]:
+    def think(self, options: Options, mask: Array, active: Array) -> list[Guess]:
         """The guesses of all rounds."""
+        xp = library(options.log_gain)
         allowed = mask & active[..., None]
-        never = torch.where(allowed, 0.0, NEVER)
-        acts = allowed.any(dim=-1, keepdim=True)
-        rows = _apply(self.first, self.features(options, mask, active)).relu()
+        never = (1 - xp.real(allowed)) * NEVER
+        acts = xp.real(allowed.any(-1))[..., None]
+        rows = xp.relu(self._through(self.first, self.features(options, mask, active)))
         guesses: list[Guess] = []
         for i, heads in enumerate(self.heads):
             if i:
-                p = guesses[-1].log_p.exp() * acts
+                p = xp.exp(guesses[-1].log_p) * acts
                 weighed = p[..., None] * rows
-                servers = weighed.sum(dim=-3) / (p.sum(dim=-2)[..., None] + 0.5)
-                told = torch.cat([rows, self.meant(options, guesses[-1], p)], dim=-1)
-                told = _apply(self.own[i - 1], told)
-                told = told + _apply(self.server[i - 1], servers)[..., None, :, :]
-                told = told + _apply(self.device[i - 1], weighed.sum(dim=-2))[..., None, :]
-                rows = (rows + told).relu()
-            logits, level, pull = _apply(heads, rows).unbind(dim=-1)
-            guesses.append(Guess((logits + never).log_softmax(dim=-1), level.tanh(), pull))
+                servers = xp.total(weighed, -3) / (xp.total(p, -2)[..., None] + 0.5)
+                meant = self.meant(options, guesses[-1], p)
+                told = self._through(self.own[i - 1], xp.columns(rows.shape[:-1], [rows, meant]))
+                told = told + self._through(self.server[i - 1], servers)[..., None, :, :]
+                devices = self._through(self.device[i - 1], xp.total(weighed, -2))
+                rows = xp.relu(rows + told + devices[..., None, :])
+            out = self._through(heads, rows)
+            log_p = xp.log_softmax(out[..., 0] + never)
+            guesses.append(Guess(log_p, xp.tanh(out[..., 1]), out[..., 2]))
         return guesses
 
-    def features(self, o: Options, mask: Tensor, active: Tensor) -> Tensor:
+    def _through(self, layer: nn.Module, x: Array) -> Array:
+        """A layer of (R, rows, in) applied to (R, ..., in)."""
+        weight, bias = self._weights(layer, x)
+        out = library(x).affine(x.reshape(x.shape[0], -1, x.shape[-1]), weight, bias)
+        return out.reshape(*x.shape[:-1], out.shape[-1])
+
+    def _weights(self, layer: Any, like: Array) -> tuple[Array, Array]:
+        """Weight and bias in the library of an array; NumPy's share torch's memory."""
+        if isinstance(like, Tensor):
+            return layer.weight, layer.bias
+        if layer not in self._views:
+            weight, bias = layer.weight.detach(), layer.bias.detach()
+            self._views[layer] = weight.cpu().numpy(), bias.cpu().numpy()
+        return self._views[layer]
+
+    def features(self, o: Options, mask: Array, active: Array) -> Array:
         """(R, B, K, S, N_FEATURES), about [-2, 2]."""
-        m = self.scenario.n_uavs
-        slack = o.slack_s.clamp(min=SHORTEST_S)
-        needed = torch.expm1((o.upload_bit_per_Hz * (math.log(2) / slack)).clamp(max=20)).log()
-        least = o.fixed_cost.masked_fill(~mask, math.inf).amin(dim=-1, keepdim=True)
-        rows = torch.stack(
-            [
-                (o.log_gain - 6) / 3,
-                o.execute_s,
-                ((o.fixed_cost - least) / self.unit).clamp(-2, 3),
-                o.slack_s.clamp(-1, 3),
-                (o.upload_bit_per_Hz / torch.log2(1 + 0.1 * o.log_gain.exp())).clamp(max=3),
-                (needed / 3).clamp(-2, 3),
-                ((o.log_gain - needed) / 3).clamp(-2, 3),
-                o.margin * 3,
-                mask.to(slack.dtype),
-            ],
-            dim=-1,
-        )
-        away = o.away_m / self.scenario.uav_coverage_m
-        far = away.norm(dim=-1, keepdim=True)
-        places = torch.cat([away, far, (far <= 1).to(far.dtype)], dim=-1)
-        places = nn.functional.pad(places, (0, 0, 0, slack.shape[-1] - m))
-        hops = nn.functional.pad(o.hops / 3, (m, 0))
-        servers = torch.stack([torch.cat([o.altitude, o.window], -1), hops], dim=-1)
-        devices = torch.cat([o.request, active[..., None].to(slack.dtype)], dim=-1)
-        shape = rows.shape[:-1]
-        alike = [
-            rows,
-            places,
-            servers[..., None, :, :].expand(*shape, -1),
-            devices[..., None, :].expand(*shape, -1),
-            self.fixed.expand(*shape, -1),
+        xp, m, n = library(o.log_gain), self.scenario.n_uavs, self.scenario.n_satellites
+        slack = xp.clip(o.slack_s, SHORTEST_S, None)
+        exponent = xp.clip(o.upload_bit_per_Hz * (math.log(2) / slack), None, 20)
+        needed = xp.log(xp.expm1(exponent))
+        usable = xp.real(mask)
+        least = xp.least(o.fixed_cost + (1 - usable) * (FAR * self.unit))
+        quiet_s = o.upload_bit_per_Hz * math.log(2) / xp.log1p(0.1 * xp.exp(o.log_gain))
+        away = o.away_m * (1 / self.scenario.uav_coverage_m)
+        far = xp.sqrt(xp.total(away**2, -1))
+        of_uavs = (away[..., 0], away[..., 1], far, xp.real(far <= 1))
+        fields = [
+            (o.log_gain - 6) * (1 / 3),
+            o.execute_s,
+            xp.clip((o.fixed_cost - least) * (1 / self.unit), -2, 3),
+            xp.clip(o.slack_s, -1, 3),
+            xp.clip(quiet_s, None, 3),
+            xp.clip(needed * (1 / 3), -2, 3),
+            xp.clip((o.log_gain - needed) * (1 / 3), -2, 3),
+            o.margin * 3,
+            usable,
+            *(xp.pad(x, 0, n) for x in of_uavs),
+            xp.columns(o.altitude.shape[:-1], [o.altitude, o.window])[..., None, :],
+            xp.pad(o.hops * (1 / 3), m, 0)[..., None, :],
         ]
-        return torch.cat(alike, dim=-1)
+        devices = [o.request[..., None, :], xp.real(active)[..., None, None]]
+        fixed = self.reader.constants(o.log_gain).fixed
+        return xp.columns(usable.shape, [*(x[..., None] for x in fields), *devices, fixed])
 
-    def meant(self, o: Options, guess: Guess, p: Tensor) -> Tensor:
+    def meant(self, o: Options, guess: Guess, p: Array) -> Array:
         """(R, B, K, S, N_GUESSED) what a guess means for each option of each device."""
-        s, m = self.scenario, self.scenario.n_uavs
+        s, m, xp = self.scenario, self.scenario.n_uavs, library(p)
         flights = self.flights(o, p[..., :m], guess.pull[..., :m])
-        upload = self.uploads(o, guess.level, p, flights)
-        late_s = (upload.upload_s + upload.waits_s - o.slack_s).clamp(-1, 2)
-        near = _of_uavs(upload.away_m2.sqrt() / s.uav_coverage_m, late_s)
-        waits_s = upload.waits_s.clamp(max=4)
-        parts = [upload.noisy / 3, upload.others / 4, waits_s, late_s, near, upload.nearer]
-        return torch.stack(parts, dim=-1)
+        u = self.uploads(o, guess.level, p, flights)
+        near = xp.sqrt(u.away_m2 + 1e-6) * (1 / s.uav_coverage_m)
+        parts = [
+            u.noisy * (1 / 3),
+            u.others * 0.25,
+            xp.clip(u.waits_s, None, 4),
+            xp.clip(u.upload_s + u.waits_s - o.slack_s, -1, 2),
+            xp.pad(near, 0, s.n_satellites),
+            u.nearer,
+        ]
+        return xp.columns(p.shape, [x[..., None] for x in parts])
 
-    def uploads(self, o: Options, level: Tensor, p: Tensor, flights: Tensor) -> Upload:
+    def uploads(self, o: Options, level: Array, p: Array, flights: Array) -> Upload:
         """Every option's upload if devices choose servers by p (R, B, K, S), and UAVs fly so."""
-        s = self.scenario
-        others = p.sum(dim=-2, keepdim=True) - p
+        s, xp = self.scenario, library(p)
+        others = xp.total(p, -2, True) - p
         top, half = self.log_power
         sent = half * level + (top - half)
-        mean = (p * sent).sum(dim=-1, keepdim=True).exp() * self._disturbing(p)
-        away_m2 = ((o.away_m - flights[..., None, :, :]) ** 2).sum(dim=-1)
-        nearer = torch.log(o.slant_m2 / (away_m2 + o.altitude_m2)) * (s.path_loss_exponent / 2)
-        heard = mean * (o.receiver_log_gain + nn.functional.pad(nearer, (0, 1))).exp()
-        loud = s.interference_leakage * (heard.sum(dim=-2, keepdim=True) - heard)
-        noisy = torch.log1p(loud)[..., self.reader.receiver]
-        nearer = _of_uavs(nearer, noisy)
-        nats = nn.functional.softplus(o.log_gain + nearer + sent - noisy)
-        upload_s = o.upload_bit_per_Hz * math.log(2) / nats.clamp(min=1e-2)
+        mean = xp.exp(xp.total(p * sent, -1, True)) * self._disturbing(p)
+        away_m2 = xp.total((o.away_m - flights[..., None, :, :]) ** 2, -1)
+        nearer = xp.log(o.slant_m2 / (away_m2 + o.altitude_m2)) * (s.path_loss_exponent / 2)
+        heard = mean * xp.exp(o.receiver_log_gain + xp.pad(nearer, 0, 1))
+        loud = s.interference_leakage * (xp.total(heard, -2, True) - heard)
+        noisy = xp.log1p(loud)[..., self.reader.constants(p).receiver]
+        nearer = xp.pad(nearer, 0, s.n_satellites)
+        nats = xp.softplus(o.log_gain + nearer + sent - noisy)
+        upload_s = o.upload_bit_per_Hz * math.log(2) / xp.clip(nats, 1e-2, None)
         waits_s = o.execute_s * others if s.compute_sharing == "shared" else others * 0
         return Upload(sent, others, away_m2, nearer, noisy, upload_s, waits_s)
 
-    def _disturbing(self, p: Tensor) -> Tensor:
+    def _disturbing(self, p: Array) -> Array:
         """(R, B, K, M + 1) or (..., 1) chances that a device disturbs those of a receiver."""
-        m, scope = self.scenario.n_uavs, self.scenario.interference_scope
+        m, scope, xp = self.scenario.n_uavs, self.scenario.interference_scope, library(p)
         if scope == "all":
-            return p.sum(dim=-1, keepdim=True)
-        above = p[..., m:].sum(dim=-1, keepdim=True)
-        below = p[..., :m]
-        if scope == "tier":
-            below = below.sum(dim=-1, keepdim=True).expand_as(below)
-        return torch.cat([below, above], dim=-1)
+            return xp.total(p, -1, True)
+        above, below = xp.total(p[..., m:], -1, True), p[..., :m]
+        parts = [xp.total(below, -1, True)] * m if scope == "tier" else [below]
+        return xp.columns(p.shape[:-1], [*parts, above])
 
-    def cost(self, o: Options, level: Tensor, p: Tensor, flights: Tensor) -> Tensor:
+    def cost(self, o: Options, level: Array, p: Array, flights: Array) -> Array:
         """(R, B, K, S) cost of every option under the same assumptions, in units of `self.unit`.
 
         Differentiable in powers and flights. It approximates the referee's, without its bound.
         """
-        s, u = self.scenario, self.uploads(o, level, p, flights)
-        spent_J = u.sent.exp() * u.upload_s
-        late_s = (u.upload_s + u.waits_s - o.slack_s).clamp(min=0)
+        s, u, xp = self.scenario, self.uploads(o, level, p, flights), library(p)
+        late_s = xp.clip(u.upload_s + u.waits_s - o.slack_s, 0, None)
         cost = o.fixed_cost + s.latency_weight_per_s * (u.upload_s + u.waits_s)
+        spent_J = xp.exp(u.sent) * u.upload_s
         return (cost + s.energy_weight_per_J * spent_J + s.penalty_per_s * late_s) / self.unit
 
-    def prices(self, o: Options, guess: Guess, allowed: Tensor, trust: float) -> Prices:
-        """What options of R B slots cost by load, if all else is as guessed.
+    def prices(self, o: Options, guess: Guess, allowed: Array, trust: float) -> Prices:
+        """What options of R B slots cost by load, if all else is as guessed; NumPy alone.
 
         An unlikely option costs more by `trust` times minus the log of its probability.
         """
-        s, p = self.scenario, guess.log_p.exp() * allowed
+        s, p = self.scenario, np.exp(guess.log_p) * allowed
         served = p[..., : s.n_uavs]
         u = self.uploads(o, guess.level, p, self.flights(o, served, guess.pull[..., : s.n_uavs]))
         cost = o.fixed_cost + u.upload_s * (
-            s.latency_weight_per_s + s.energy_weight_per_J * u.sent.exp()
+            s.latency_weight_per_s + s.energy_weight_per_J * np.exp(u.sent)
         )
-        alone = cost / self.unit - trust * guess.log_p.clamp(min=-20)
-        refusal = o.deadline_s * (s.penalty_per_s / self.unit)
         return Prices(
-            alone=_rows(alone),
-            execute_s=_rows(o.execute_s),
-            left_s=_rows(o.slack_s - u.upload_s),
-            refusal=_rows(refusal),
-            available=_rows(allowed),
+            alone=flat(cost * (1 / self.unit) - trust * np.maximum(guess.log_p, -20)),
+            execute_s=flat(o.execute_s),
+            left_s=flat(o.slack_s - u.upload_s),
+            refusal=flat(o.deadline_s * (s.penalty_per_s / self.unit)),
+            available=flat(allowed),
             latency_weight=s.latency_weight_per_s / self.unit,
             penalty=s.penalty_per_s / self.unit,
         )
 
-    def flights(self, o: Options, served: Tensor, pull: Tensor) -> Tensor:
+    def flights(self, o: Options, served: Array, pull: Array) -> Array:
         """(R, B, M, 2) how UAVs that serve devices with weights `served` (R, B, K, M) fly, in m.
 
         To the weighted mean of whom they serve, as far as the reach allows; without anybody they
         stay.
         """
-        weight = (served * pull.clamp(-8, 8).exp())[..., None]
-        step = (weight * o.away_m).sum(dim=-3) / (weight.sum(dim=-3) + 1e-3)
-        length = step.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-        return step * (self.scenario.uav_reach_m / length).clamp(max=1.0)
+        xp = library(pull)
+        weight = (served * xp.exp(xp.clip(pull, -8, 8)))[..., None]
+        step = xp.total(weight * o.away_m, -3) / (xp.total(weight, -3) + 1e-3)
+        length = xp.sqrt(xp.total(step**2, -1, True) + 1e-6)
+        return step * xp.clip(self.scenario.uav_reach_m / length, None, 1)
 
 
-def _rows(x: Tensor) -> Array:
-    """(R, B, ...) as NumPy's (R B, ...)."""
-    return np.asarray(x.flatten(0, 1).cpu().numpy())
-
-
-def _of_uavs(x: Tensor, like: Tensor) -> Tensor:
-    """(..., K, M) padded to (..., K, S) with zeros for satellites."""
-    return nn.functional.pad(x, (0, like.shape[-1] - x.shape[-1]))
+def flat(x: Array) -> Array:
+    """(R, B, ...) as (R B, ...)."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
 def _layers(streams: Streams, n: int, n_in: int, n_out: int) -> nn.ModuleList:
     return nn.ModuleList([Linear(streams, n_in, n_out) for _ in range(n)])
-
-
-def _apply(net: nn.Module, x: Tensor) -> Tensor:
-    """A layer of (R, rows, in) applied to (R, ..., in)."""
-    out: Tensor = net(x.flatten(1, -2))
-    return out.view(*x.shape[:-1], -1)
 
 
 class SlotActor(nn.Module):
@@ -286,13 +286,17 @@ class SlotActor(nn.Module):
     @torch.inference_mode()
     def decide(self, obs: Tensor, mask: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """Servers (R, B, K), -1 for a refusal, and numbers (R, B, K + 2M)."""
+        choice, numbers = self._decided(*(x.cpu().numpy() for x in (obs, mask, active)))
+        found = choice.reshape(active.shape), numbers.reshape(*active.shape[:-1], -1)
+        first, second = (torch.from_numpy(x).to(obs.device) for x in found)
+        return first, second
+
+    def _decided(self, obs: Array, mask: Array, active: Array) -> tuple[Array, Array]:
+        """The same in NumPy for R B slots."""
         options, guesses = self.net(obs, mask, active)
         last, allowed = guesses[-1], mask & active[..., None]
-        n = allowed.shape[-1]
-        log_p, left = _rows(last.log_p), _rows(allowed)
-        acts = np.asarray(left.any(axis=-1))
-        choice = np.asarray(log_p.argmax(axis=-1))
-        prices = None
+        log_p, left, n = flat(last.log_p), flat(allowed), allowed.shape[-1]
+        acts, choice, prices = left.any(axis=-1), log_p.argmax(axis=-1), None
         if self.net.scenario.compute_sharing == "shared":
             prices = self.net.prices(options, last, allowed, self.trust)
             choice = settled(prices, choice, acts, self.exchanges)
@@ -306,21 +310,18 @@ class SlotActor(nn.Module):
             if prices is not None:
                 fewer = prices.of(again, near)
                 choice[again] = settled(fewer, choice[again], acts[again], self.exchanges)
-        chosen = torch.from_numpy(choice).to(obs.device).view(active.shape)
-        level = last.level.gather(-1, (chosen % n)[..., None])[..., 0]
-        moves = from_disc(step / max(self.net.scenario.uav_reach_m, 1e-9))
-        flown = torch.from_numpy(moves.astype(np.float32)).to(obs.device)
-        chosen = torch.where(chosen == n, NO_SERVER, chosen)
-        return chosen, torch.cat([level, flown.view(*level.shape[:-1], -1)], dim=-1)
+        level = flat(last.level)[slots, devices, choice % n]
+        moves = from_disc(step / max(self.net.scenario.uav_reach_m, 1e-9)).astype(np.float32)
+        numbers = np.concatenate([level, moves.reshape(len(level), -1)], axis=-1)
+        return np.where(choice == n, NO_SERVER, choice), numbers
 
     def _covering(self, o: Options, guess: Guess, choice: Array, acts: Array) -> Array:
         """(R B, M, 2) how UAVs fly, in m, to cover whom they serve, or nearly."""
         s, m = self.net.scenario, self.layout.sizes.n_uavs
         serves = (choice[..., None] == np.arange(m)) & acts[..., None]
-        served = torch.from_numpy(serves.astype(np.float32)).to(guess.pull.device)
-        served = served.view(*guess.pull.shape[:-1], m)
-        step = NEARLY * _rows(self.net.flights(o, served, guess.pull[..., :m]))
-        towards = _rows(o.away_m)
+        served = serves.reshape(*guess.pull.shape[:-1], m).astype(np.float32)
+        step = NEARLY * flat(self.net.flights(o, served, guess.pull[..., :m]))
+        towards = flat(o.away_m)
         reach, coverage = s.uav_reach_m * NEARLY, s.uav_coverage_m * NEARLY
         for _ in range(STEPS if m else 0):
             away = towards - step[:, None]
@@ -339,7 +340,7 @@ class SlotActor(nn.Module):
     def _in_reach(self, o: Options, step: Array, allowed: Array) -> Array:
         """What is available after the flight; where nothing would be left, what was before."""
         s = self.net.scenario
-        away = _rows(o.away_m) - step[:, None]
+        away = flat(o.away_m) - step[:, None]
         near = np.sqrt((away**2).sum(axis=-1)) <= s.uav_coverage_m * NEARLY
         left = allowed.copy()
         left[..., : s.n_uavs] &= near

@@ -5,17 +5,21 @@ device and server by server: execution and relay, the time left for the upload, 
 that share their weights over devices and servers then need not learn the model's formulas, nor
 which server is which. What is not observed is approximated: distances of satellites as if their
 track crossed the zenith, links along a chain, a UAV's download at DOWN_bit_per_Hz.
-Plain tensors (..., K, S), any device; K devices, M UAVs, N satellites, S = M + N.
+Arrays (..., K, S) of either library; K devices, M UAVs, N satellites, S = M + N.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
 
+from drl.core.library import Array, library
 from drl.env.spaces import Encoder, middle_and_half
 from satedge.problem.coefficients import SPEED_OF_LIGHT_MPS
 from satedge.problem.satellites.orbit import EARTH_RADIUS_M, pass_duration_s
@@ -32,35 +36,35 @@ SHORTEST_S = 0.02
 class Options:
     """Slots, leading axes free."""
 
-    away_m: Tensor
+    away_m: Array
     """(..., K, M, 2) from the UAVs, before they move, to the devices."""
-    slant_m2: Tensor
+    slant_m2: Array
     """(..., K, M) squared distance between them, altitude included."""
-    altitude_m2: Tensor
+    altitude_m2: Array
     """(..., 1, M) squared altitude."""
-    request: Tensor
+    request: Array
     """(..., K, 4) size, words, deadline, floor as observed: about [-1, 1]."""
-    deadline_s: Tensor
+    deadline_s: Array
     """(..., K, 1)"""
-    altitude: Tensor
+    altitude: Array
     """(..., M) as observed."""
-    window: Tensor
+    window: Array
     """(..., N) as observed."""
-    receiver_log_gain: Tensor
+    receiver_log_gain: Array
     """(..., K, M + 1) log of gain over noise at 1 W: UAVs, then the accessible satellite."""
-    log_gain: Tensor
+    log_gain: Array
     """(..., K, S) the same by server."""
-    execute_s: Tensor
+    execute_s: Array
     """(..., K, S) on an unshared server."""
-    fixed_cost: Tensor
+    fixed_cost: Array
     """(..., K, S) cost of all but the upload, on an unshared server."""
-    slack_s: Tensor
+    slack_s: Array
     """(..., K, S) what deadline and all but the upload leave for it; negative: nothing."""
-    upload_bit_per_Hz: Tensor
+    upload_bit_per_Hz: Array
     """(..., K, S) input over bandwidth: seconds at 1 bit/s/Hz."""
-    margin: Tensor
+    margin: Array
     """(..., K, S) accuracy of the server above the floor."""
-    hops: Tensor
+    hops: Array
     """(..., N) links from the accessible satellite, along the chain."""
 
 
@@ -69,33 +73,29 @@ class Reader:
 
     def __init__(self, scenario: Scenario) -> None:
         s = self.scenario = scenario
-        self.encoder = Encoder(s)
-        models = s.models()
-        speed = [s.uav_TFLOPS] * s.n_uavs + [s.satellite_TFLOPS] * s.n_satellites
-        power = [s.uav_compute_W] * s.n_uavs + [s.satellite_compute_W] * s.n_satellites
-        band = [s.uav_bandwidth_Hz] * s.n_uavs + [s.satellite_bandwidth_Hz] * s.n_satellites
-        self.accuracy = torch.tensor(models.accuracy, dtype=torch.float32)
-        self.word_s = torch.tensor(models.work_TFLOP, dtype=torch.float32) / torch.tensor(speed)
-        self.compute_W = torch.tensor(power)
-        self.band_Hz = torch.tensor(band)
-        radius_m = EARTH_RADIUS_M + s.satellite_altitude_m
-        step_m = 2 * radius_m * math.sin(math.radians(s.satellite_spacing_deg) / 2)
-        self.receiver = torch.arange(s.n_servers).clamp(max=s.n_uavs)
-        down_s = torch.tensor([s.token_bit / (DOWN_bit_per_Hz * s.uav_bandwidth_Hz)] * s.n_uavs)
-        down_s = nn.functional.pad(down_s, (0, s.n_satellites))
-        self.word_known_s = self.word_s + down_s
-        energy_J = self.word_s * self.compute_W + down_s * s.uav_power_W
+        encoder, models = Encoder(s), s.models()
         per_s, per_J = s.latency_weight_per_s, s.energy_weight_per_J
+        self.places = [(encoder.places[n], encoder.shapes[n]) for n in _READ]
+        below, n = np.arange(s.n_servers) < s.n_uavs, s.n_servers
+        speed_TFLOPS = np.where(below, s.uav_TFLOPS, s.satellite_TFLOPS)
+        down_s = below * s.token_bit / (DOWN_bit_per_Hz * s.uav_bandwidth_Hz)
+        self.word_s = np.array(models.work_TFLOP) / speed_TFLOPS
+        self.word_known_s = self.word_s + down_s
+        compute_W = np.where(below, s.uav_compute_W, s.satellite_compute_W)
+        energy_J = self.word_s * compute_W + down_s * s.uav_power_W
         self.word_cost = per_s * self.word_known_s + per_J * energy_J
+        self.typical_cost = float(
+            self.word_s.mean() * np.mean(s.output_words) * (per_s + per_J * compute_W.mean())
+        )
         self.relay_cost = per_s + per_J * s.isl_power_W
         self.way_cost = 2 * per_s + per_J * s.satellite_power_W
-        self.hop_s = step_m / SPEED_OF_LIGHT_MPS
-        least = math.radians(s.elevation_min_deg)
-        self.pass_rad = math.acos(EARTH_RADIUS_M / radius_m * math.cos(least)) - least
-        self.whole_s = pass_duration_s(s.satellite_altitude_m, s.elevation_min_deg)
-        self.square_s2 = (EARTH_RADIUS_M**2 + radius_m**2) / SPEED_OF_LIGHT_MPS**2
-        self.product_s2 = 2 * EARTH_RADIUS_M * radius_m / SPEED_OF_LIGHT_MPS**2
-        self.altitude_range = middle_and_half(s.uav_altitude_min_m, s.uav_altitude_max_m)
+        self.per_Hz = 1 / np.where(below, s.uav_bandwidth_Hz, s.satellite_bandwidth_Hz)
+        self.accuracy = np.array(models.accuracy)
+        self.receiver = np.minimum(np.arange(n), s.n_uavs)
+        self.index = np.arange(s.n_satellites)
+        sizes = np.array([s.n_devices / 20, s.n_uavs / 5, s.n_satellites / 5])
+        self.fixed = np.column_stack([below, np.tile(sizes, (n, 1))])
+        self._orbits()
         words = s.output_words
         ends = (
             (s.input_min_bit, s.input_max_bit),
@@ -103,62 +103,90 @@ class Reader:
             (s.deadline_min_s, s.deadline_max_s),
             (s.accuracy_min, s.accuracy_max),
         )
-        pairs = torch.tensor([middle_and_half(*e) for e in ends], dtype=torch.float32)
-        self.middle, self.half = pairs[:, 0], pairs[:, 1]
-        ranges = [self.encoder.uav_range_dB()] * s.n_uavs + [self.encoder.satellite_range_dB()]
-        gains = torch.tensor([middle_and_half(*r) for r in ranges], dtype=torch.float64)
-        natural = math.log(10) / 10
-        self.window_range = middle_and_half(0.0, self.encoder.whole_window())
-        noise = 10 * math.log10(s.noise_W)
-        self.gain_middle = ((gains[:, 0] - noise) * natural).float()
-        self.gain_half = (gains[:, 1] * natural).float()
+        self.middle, self.half = np.array([middle_and_half(*e) for e in ends]).T
+        self.window_range = middle_and_half(0.0, encoder.whole_window())
+        self.altitude_range = middle_and_half(s.uav_altitude_min_m, s.uav_altitude_max_m)
+        ranges = [encoder.uav_range_dB()] * s.n_uavs + [encoder.satellite_range_dB()]
+        gain = np.array([middle_and_half(*r) for r in ranges]) * (math.log(10) / 10)
+        self.gain_middle, self.gain_half = gain[:, 0] - math.log(s.noise_W), gain[:, 1]
+        self._constants: dict[Any, SimpleNamespace] = {}
 
-    def read(self, obs: Tensor) -> Options:
+    def _orbits(self) -> None:
+        """Length of a link of the chain, and what tells the distance of a satellite from its
+        window."""
+        s = self.scenario
+        radius_m = EARTH_RADIUS_M + s.satellite_altitude_m
+        step_m = 2 * radius_m * math.sin(math.radians(s.satellite_spacing_deg) / 2)
+        self.hop_s = step_m / SPEED_OF_LIGHT_MPS
+        least = math.radians(s.elevation_min_deg)
+        self.pass_rad = math.acos(EARTH_RADIUS_M / radius_m * math.cos(least)) - least
+        self.whole_s = pass_duration_s(s.satellite_altitude_m, s.elevation_min_deg)
+        self.square_s2 = (EARTH_RADIUS_M**2 + radius_m**2) / SPEED_OF_LIGHT_MPS**2
+        self.product_s2 = 2 * EARTH_RADIUS_M * radius_m / SPEED_OF_LIGHT_MPS**2
+
+    def constants(self, like: Array) -> SimpleNamespace:
+        """The arrays of this object, of the library and on the device of another array."""
+        key = getattr(like, "device", None)
+        if key not in self._constants:
+            arrays = {n: v for n, v in vars(self).items() if isinstance(v, np.ndarray)}
+            made = {n: _of_library(v, like) for n, v in arrays.items()}
+            self._constants[key] = SimpleNamespace(**made)
+        return self._constants[key]
+
+    def read(self, obs: Array) -> Options:
         """Flat observations (..., D)."""
-        s, m = self.scenario, self.scenario.n_uavs
+        s, m, xp, c = self.scenario, self.scenario.n_uavs, library(obs), self.constants(obs)
         devices, links, uavs, satellites = (
-            obs[..., self.encoder.places[name]].reshape(*obs.shape[:-1], *self.encoder.shapes[name])
-            for name in ("devices", "links", "uavs", "satellites")
+            obs[..., place].reshape(*obs.shape[:-1], *shape) for place, shape in self.places
         )
         side = s.area_side_m / 2
-        value = devices[..., :4] * self.half + self.middle
-        bits, words, deadline_s, floor = value.split(1, dim=-1)  # (..., K, 1)
-        log_gain = links * self.gain_half + self.gain_middle
+        value = devices[..., :4] * c.half + c.middle
+        bits, words, deadline_s = value[..., :1], value[..., 1:2], value[..., 2:3]  # (..., K, 1)
+        log_gain = links * c.gain_half + c.gain_middle
         hops, window_s = self._orbit(satellites)
-        angle = (window_s * (2 / self.whole_s) - 1).clamp(-1, 1) * self.pass_rad
-        way_s = (self.square_s2 - self.product_s2 * angle.cos()).sqrt()[..., None]  # (..., 1, 1)
-        relay_s = hops[..., None, :] * (bits / s.isl_rate_bps + 2 * self.hop_s)
+        angle = xp.clip(window_s * (2 / self.whole_s) - 1, -1, 1) * self.pass_rad
+        way_s = xp.sqrt(self.square_s2 - self.product_s2 * xp.cos(angle))[..., None]
+        relay_s = hops[..., None, :] * (bits * (1 / s.isl_rate_bps) + 2 * self.hop_s)
         above = relay_s * self.relay_cost + way_s * self.way_cost
-        known_s = words * self.word_known_s + nn.functional.pad(relay_s + 2 * way_s, (m, 0))
-        in_sight_s = torch.minimum(deadline_s, window_s[..., None]).expand_as(relay_s)
-        until_s = torch.cat([deadline_s.expand(*deadline_s.shape[:-1], m), in_sight_s], dim=-1)
+        in_sight_s = xp.minimum(deadline_s, window_s[..., None]) - relay_s - 2 * way_s
+        until_s = xp.columns(deadline_s.shape[:-1], [deadline_s] * m + [in_sight_s])
         middle_m, half_m = self.altitude_range
         altitude_m2 = (uavs[..., None, :, 2] * half_m + middle_m) ** 2
         away_m = (devices[..., :, None, 4:] - uavs[..., None, :, :2]) * side
         return Options(
             away_m=away_m,
-            slant_m2=(away_m**2).sum(dim=-1) + altitude_m2,
+            slant_m2=xp.total(away_m**2, -1) + altitude_m2,
             altitude_m2=altitude_m2,
             request=devices[..., :4],
             deadline_s=deadline_s,
             altitude=uavs[..., 2],
             window=satellites[..., 0],
             receiver_log_gain=log_gain,
-            log_gain=log_gain[..., self.receiver],
-            execute_s=words * self.word_s,
-            fixed_cost=words * self.word_cost + nn.functional.pad(above, (m, 0)),
-            slack_s=until_s - known_s,
-            upload_bit_per_Hz=bits / self.band_Hz,
-            margin=self.accuracy - floor,
+            log_gain=log_gain[..., c.receiver],
+            execute_s=words * c.word_s,
+            fixed_cost=words * c.word_cost + xp.pad(above, m, 0),
+            slack_s=until_s - words * c.word_known_s,
+            upload_bit_per_Hz=bits * c.per_Hz,
+            margin=c.accuracy - value[..., 3:],
             hops=hops,
         )
 
-    def _orbit(self, satellites: Tensor) -> tuple[Tensor, Tensor]:
+    def _orbit(self, satellites: Array) -> tuple[Array, Array]:
         """(..., N) links from the accessible satellite, 0 without one; its window, (..., 1)."""
+        xp, index = library(satellites), self.constants(satellites).index
         flags = satellites[..., 1]
-        index = torch.arange(flags.shape[-1], dtype=flags.dtype, device=flags.device)
-        seen = flags.sum(dim=-1, keepdim=True)
-        hops = (index - (flags * index).sum(dim=-1, keepdim=True)).abs() * seen
-        scaled = (satellites[..., 0] * flags).sum(dim=-1, keepdim=True)
+        seen = xp.total(flags, -1, True)
+        hops = abs(index - xp.total(flags * index, -1, True)) * seen
+        scaled = xp.total(satellites[..., 0] * flags, -1, True)
         middle, half = self.window_range
-        return hops, torch.expm1(scaled * half + middle) * self.scenario.slot_s
+        return hops, xp.expm1(scaled * half + middle) * self.scenario.slot_s
+
+
+#: Parts of observations that are read.
+_READ = ("devices", "links", "uavs", "satellites")
+
+
+def _of_library(value: NDArray[Any], like: Array) -> Array:
+    """The same numbers: whole ones as they are, others in single precision."""
+    numbers = value if value.dtype.kind == "i" else value.astype(np.float32)
+    return numbers if isinstance(like, np.ndarray) else torch.from_numpy(numbers).to(like.device)

@@ -141,6 +141,26 @@ def test_the_model_in_the_network_is_the_referee_s(world: str, changes: dict[str
     np.testing.assert_allclose(found[sends], truth[sends], rtol=0.02, atol=0.01 * unit)
 
 
+@pytest.mark.parametrize("changes", ODD_WORLDS, ids=str)
+def test_torch_and_numpy_run_the_same_network(changes: dict[str, Any]) -> None:
+    """What is learned in torch is what decides in NumPy; also after weights were loaded."""
+    scenario = preset("contended", n_slots=4, **changes)
+    net, other = actor_of(scenario, 0).net, actor_of(scenario, 1).net
+    parts = seen(generate(scenario, 10_006))
+    net(*(x.numpy() for x in parts))
+    net.load_state_dict(other.state_dict())
+    with torch.no_grad():
+        learned = other(*parts)[1]
+    decided = net(*(x.numpy() for x in parts))[1]
+    for first, second in zip(learned, decided, strict=True):
+        for name in ("log_p", "level", "pull"):
+            expected = getattr(first, name).numpy()
+            found = getattr(second, name)
+            assert found.dtype == np.float32
+            likely = expected > -30
+            np.testing.assert_allclose(found[likely], expected[likely], rtol=1e-3, atol=1e-3)
+
+
 def test_the_same_weights_decide_in_any_size() -> None:
     """Decisions in sizes that were never built for are admissible as they are, but for clipping."""
     small, large = preset("paper"), preset("paper", n_devices=17, n_uavs=5, n_satellites=6)
