@@ -34,12 +34,12 @@ class ImitationSettings(Settings):
     width: int = param(64, "-", "open", "Width of every layer.", low=1, high=4096)
     rounds: int = param(2, "-", "open", "Rounds of messages.", low=0, high=20)
     exchanges: int = param(
-        6,
+        100,
         "-",
         "open",
-        "Moves and exchanges of shared servers after the network, before and after the flight.",
+        "Most moves and exchanges on shared servers after the network; they end when none helps.",
         low=0,
-        high=1000,
+        high=10_000,
     )
     trust: float = param(
         0.03, "-", "open", "Cost, in those of a request, of a unit of log-probability then.", low=0

@@ -273,7 +273,7 @@ class SlotActor(nn.Module):
         rounds: int,
         streams: Streams,
         *,
-        exchanges: int = 6,
+        exchanges: int = 100,
         trust: float = 0.03,
     ) -> None:
         """`exchanges` and `trust`: how shared servers are settled, see `SlotNet.prices`."""
