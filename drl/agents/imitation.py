@@ -29,7 +29,7 @@ from satedge.problem.fields import declared, param
 
 @declared(SettingsError, "setting")
 class ImitationSettings(Settings):
-    """Imitation."""
+    """Imitation. Of the settings of all learners it uses `actor_rate` and `batch`."""
 
     width: int = param(64, "-", "open", "Width of every layer.", low=1, high=4096)
     rounds: int = param(2, "-", "open", "Rounds of messages.", low=0, high=20)
