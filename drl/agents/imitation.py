@@ -10,8 +10,8 @@ playing.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -73,6 +73,18 @@ class Lesson:
     flight_m: Tensor
     """(n, M, 2) how the UAVs move."""
 
+    def at(self, index: Tensor) -> Lesson:
+        """Some of the slots; leading axes are those of the index."""
+        return self._each(lambda x: x[index])
+
+    def to(self, device: str) -> Lesson:
+        """The same on a device."""
+        return self._each(lambda x: x.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Lesson:
+        names = [f.name for f in fields(self)][1:]
+        return Lesson(self.sizes, *(change(getattr(self, name)) for name in names))
+
 
 class Imitator:
     """R runs of imitation."""
@@ -86,7 +98,8 @@ class Imitator:
 
     def teach(self, lessons: Sequence[Lesson]) -> None:
         """What there is to imitate; sizes may differ."""
-        self._lessons = [(self._as(lesson.sizes), lesson) for lesson in lessons]
+        device = self.streams.device
+        self._lessons = [(self._as(lesson.sizes), lesson.to(device)) for lesson in lessons]
 
     def _as(self, sizes: Sizes) -> SlotActor:
         """The actor in another size: the same weights."""
@@ -142,7 +155,7 @@ class Imitator:
         index = batch.server.clamp(min=0)[..., None]
         known = batch.active & batch.mask.gather(-1, index)[..., 0] & (batch.server >= 0)
         weight = known.float() / known.float().sum(dim=(-2, -1), keepdim=True).clamp(min=1)
-        served = (index == torch.arange(m)) * known[..., None].float()
+        served = (index == torch.arange(m, device=index.device)) * known[..., None].float()
         serves = (served.sum(dim=-2) > 0).float()
         share = serves / serves.sum(dim=(-2, -1), keepdim=True).clamp(min=1)
         total = weight.new_zeros(len(weight))
@@ -180,12 +193,11 @@ class Imitator:
 
 def turned(lesson: Lesson, index: Tensor, turn: int) -> Lesson:
     """Slots (R, B) of a lesson, the square area turned and mirrored in one of its 8 ways."""
-    fields = (lesson.obs, lesson.mask, lesson.active, lesson.server, lesson.level, lesson.flight_m)
-    batch = Lesson(lesson.sizes, *(x[index] for x in fields))
+    batch = lesson.at(index)
     scenario = lesson.sizes.scenario
     assert scenario is not None
     part: dict[str, Any] = Encoder(scenario).split(batch.obs)  # type: ignore[arg-type]
-    sign = torch.tensor([1.0 - 2 * (turn & 1), 1.0 - (turn & 2)])
+    sign = torch.tensor([1.0 - 2 * (turn & 1), 1.0 - (turn & 2)], device=index.device)
     for xy in (part["devices"][..., 4:6], part["uavs"][..., :2], batch.flight_m):
         xy[:] = (xy.flip(-1) if turn & 4 else xy) * sign
     return batch

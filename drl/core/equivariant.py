@@ -128,13 +128,15 @@ class SlotNet(nn.Module):
         return out.reshape(*x.shape[:-1], out.shape[-1])
 
     def _weights(self, layer: Any, like: Array) -> tuple[Array, Array]:
-        """Weight and bias in the library of an array; NumPy's share torch's memory."""
+        """Weight and bias in the library of an array; NumPy's share torch's memory on the CPU."""
         if isinstance(like, Tensor):
             return layer.weight, layer.bias
-        if layer not in self._views:
-            weight, bias = layer.weight.detach(), layer.bias.detach()
-            self._views[layer] = weight.cpu().numpy(), bias.cpu().numpy()
-        return self._views[layer]
+        if layer in self._views:
+            return self._views[layer]
+        weight, bias = (x.detach().cpu().numpy() for x in (layer.weight, layer.bias))
+        if layer.weight.device.type == "cpu":
+            self._views[layer] = weight, bias
+        return weight, bias
 
     def features(self, o: Options, mask: Array, active: Array) -> Array:
         """(R, B, K, S, N_FEATURES), about [-2, 2]."""
