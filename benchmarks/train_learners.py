@@ -6,8 +6,9 @@ FOLDER/runs gets logs and checkpoints, FOLDER/policies/WORLD/NAME the selected p
 as results/policies has them. Every seed plays SLOTS slots with five updates an episode of 100
 (on-policy learners: ten passes over every 1000 slots, at rates that fall to 0 at 100,000). A
 training that was stopped goes on, one that has ended is left alone, and with more SLOTS it goes on
-from where it ended. SEED is the first of seeds that are trained together. Settings that differ from a learner's defaults are those that
-results/learning/tuning.csv speaks for; AD-SAC and its ablations are as published.
+from where it ended. SEED is the first of seeds that are trained together. Settings that differ from
+a learner's defaults are those that results/learning/tuning.csv speaks for; AD-SAC and its ablations
+are as published.
 """
 
 import sys
