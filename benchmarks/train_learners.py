@@ -1,13 +1,14 @@
 """Trains the learners of docs/learning.md with equal budgets in slots, one world after the other.
 
-    python benchmarks/train_learners.py FOLDER SLOTS [WORLD/NAME ...]
+    python benchmarks/train_learners.py FOLDER SLOTS [WORLD/NAME-SEED ...]
 
 FOLDER/runs gets logs and checkpoints, FOLDER/policies/WORLD/NAME the selected policies and curves,
 as results/policies has them. Every seed plays SLOTS slots with five updates an episode of 100
 (on-policy learners: ten passes over every 1000 slots, at rates that fall to 0 at 100,000). A
 training that was stopped goes on, one that has ended is left alone, and with more SLOTS it goes on
-from where it ended. Settings that differ from a learner's defaults are those that
-results/learning/tuning.csv speaks for; AD-SAC and its ablations are as published.
+from where it ended. SEED is the first of seeds that are trained together. Settings that differ from
+a learner's defaults are those that results/learning/tuning.csv speaks for; AD-SAC and its ablations
+are as published.
 """
 
 import sys
@@ -34,6 +35,9 @@ LEARNERS = {
     "adsac-d": ("adsac-d", {}),
     "adsac-c": ("adsac-c", {}),
 }
+#: What a cost of 1 is to learners of costs; 20 by default, about a device's cost under `paper`.
+SCALES = {"foresight": 2.0}
+
 ABLATIONS = ("adsac-d", "adsac-c")
 BEYOND = ("adsac", "adsac-cured", "adsac+", "hybrid-ppo")
 
@@ -51,15 +55,16 @@ def epochs_of(world, slots):
     return slots // preset(world).n_slots // TOGETHER * TOGETHER
 
 
-def budget(world, method, slots):
-    """Limits, and the settings that depend on the length of a world's episodes."""
+def budget(world, name, slots):
+    """Limits, and the settings that depend on a world: on its costs and the length of episodes."""
     length = preset(world).n_slots
     every = epochs_of(world, 5000)
     limits = {"epochs": epochs_of(world, slots), "together": TOGETHER}
     limits |= {"updates_per_epoch": max(1, length // SLOTS_OF_UPDATES)}
     limits |= {"validate_every": every, "checkpoint_every": every}
-    if "ppo" not in method:
-        return limits, {}
+    if "ppo" not in name:
+        scaled = world in SCALES and name in ("adsac-cured", "adsac+")
+        return limits, {"cost_scale": SCALES[world]} if scaled else {}
     rates = {"anneal_epochs": epochs_of(world, ALL_SLOTS)}
     return limits, rates | {"rollout_epochs": epochs_of(world, 1000)}
 
@@ -67,11 +72,12 @@ def budget(world, method, slots):
 def main(folder, slots, wanted):
     """Every training of the queue, or those named."""
     for name, world, seeds in QUEUE:
-        if wanted and f"{world}/{name}" not in wanted:
+        first = f"{world}/{name}-{seeds[0]}"
+        if wanted and first not in wanted:
             continue
         method, settings = LEARNERS[name]
-        limits, more = budget(world, method, slots)
-        runs = folder / "runs" / world / f"{name}-{seeds[0]}"
+        limits, more = budget(world, name, slots)
+        runs = folder / "runs" / first
         print(world, name, list(seeds), settings | more, limits, flush=True)
         limits |= {"settings": settings | more, "progress": False}
         train(method, scenario=world, seeds=seeds, out_dir=runs, **limits)
