@@ -97,7 +97,7 @@ def save(path: Path, actor: nn.Module, run: int, provenance: dict[str, Any]) -> 
     `provenance` must hold what `Origin` names but the hash; hashes and format are added.
     """
     data = packed(stored(actor, run), json.dumps(FORMAT))
-    text = FORMAT | {"sha256": _sha256(data)} | provenance
+    text = FORMAT | {"sha256": sha256(data)} | provenance
     keep(path, data, (json.dumps(sealed(text), indent=1) + "\n").encode())
 
 
@@ -124,12 +124,12 @@ def files(path: Path) -> tuple[dict[str, Any], bytes]:
     if not found:
         place.read_bytes()
     for data in found:
-        if _sha256(data) == text["sha256"]:
+        if sha256(data) == text["sha256"]:
             return text, data
     raise PolicyError(f"{place}: does not match the hash in its JSON file")
 
 
-def _sha256(data: bytes) -> str:
+def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from satedge.bench.training_jobs import TrainingJob
+    from satedge.problem.scenario import Scenario
+
+#: The learner that is not trained in the environment.
+LOOKING_AHEAD = "ahead"
 
 
 def register(app: typer.Typer) -> None:
@@ -118,11 +122,39 @@ def train(
         return
     out = out or Path("results/runs/train") / preset / str(method)
     scenario, seeds = common.scenario(preset, changes), range(seed, seed + runs)
+    if method == LOOKING_AHEAD:
+        others = (updates, together, setting, labels, tensorboard or None)
+        _search_ahead(scenario, seeds, out, epochs, resume=not fresh, others=others)
+        return
     changed = {"settings_preset": settings_preset, "settings": common.settings(setting)}
     how = {"resume": not fresh, "tensorboard": tensorboard, "device": device}
     how["labels"] = tuple(map(str, labels or ()))
     learn = _training("train:train")
     print(learn(method, scenario=scenario, seeds=seeds, out_dir=out, **changed, **how, **length))
+
+
+def _search_ahead(
+    scenario: Scenario,
+    seeds: range,
+    out: Path,
+    epochs: int | None,
+    *,
+    resume: bool,
+    others: tuple[Any, ...],
+) -> None:
+    """The value of places: a search that needs the lone costs of another package."""
+    from satedge.bench.methods.composed import LONE_COSTS
+    from satedge.bench.methods.table import load_entry
+
+    if any(other is not None for other in others):
+        raise typer.BadParameter(
+            f"{LOOKING_AHEAD} takes -p, --set, --seed, --runs, --epochs (generations), --out and "
+            "--fresh",
+            param_hint="METHOD",
+        )
+    length = {} if epochs is None else {"generations": epochs}
+    how = {"tabulate": load_entry(LONE_COSTS), "resume": resume}
+    print(_training("ahead:train")(scenario=scenario, seeds=seeds, out_dir=out, **how, **length))
 
 
 def _training(name: str) -> Callable[..., Any]:

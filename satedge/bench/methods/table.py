@@ -174,6 +174,15 @@ TABLE: tuple[Method, ...] = (
         "Each slot planned with sampled futures, never the true one.",
     ),
     _row(
+        "ahead",
+        "satedge.bench.methods.composed:ahead",
+        "learned",
+        "numba torch safetensors",
+        "UAVs flown by a learned value of their places, then branch and bound where they are.",
+        policy="ahead",
+        preset="foresight",
+    ),
+    _row(
         "general",
         "minlp.general.solve:solve",
         "exact",
