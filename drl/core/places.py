@@ -129,7 +129,7 @@ def standing_for(left: int, fade: float) -> NDArray[np.float64]:
     """(H,) weights of LATER, all of the `left` slots that follow."""
     later = np.arange(1, left + 1)
     nearest = np.abs(later[:, None] - LATER).argmin(axis=1)
-    return np.bincount(nearest, fade**later, len(LATER))
+    return np.bincount(nearest, fade**later, len(LATER)).astype(float)
 
 
 def destinations(ahead: Ahead, start_m: Array, goals_m: Array) -> Array:
