@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from satedge.bench.report.tables import NONE, Column, Table
+from satedge.bench.report.tables import Column, Table
 from satedge.bench.score.frontier import Place, places
 from satedge.bench.score.stats import Interval
 from satedge.bench.score.summary import REFERENCES, Line, by_comparison
@@ -57,7 +57,7 @@ def _row(place: Place) -> tuple[str | float, ...]:
     )
 
 
-def _ends(known: Interval, scale: float) -> str:
+def _ends(known: Interval, scale: float) -> str | float:
     if not math.isfinite(known.low + known.high):
-        return NONE
+        return math.nan
     return f"[{scale * known.low:.4g}, {scale * known.high:.4g}]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -48,12 +48,12 @@ def places(lines: Sequence[Line], scored: pd.DataFrame) -> list[Place]:
 
 def _place(line: Line, lines: Sequence[Line], scored: pd.DataFrame) -> Place:
     rows = rows_of(line, scored)
-    known = line.excess_interval
+    known, time_s = line.excess_interval, mean_interval(rows["wall_s"] / rows["n_slots"])
     return Place(
         name=label(line, lines),
         method=line.method,
         kind=FINISHED if _is_finished(rows["settings"].iloc[0]) else line.family,
-        time_s=mean_interval(rows["wall_s"] / rows["n_slots"]),
+        time_s=replace(time_s, low=max(0.0, time_s.low)),
         excess=Interval(line.excess, known.low, known.high),
         runs=line.plans,
     )
@@ -71,4 +71,4 @@ def _marked(place: Place, others: Sequence[Place]) -> Place:
         and (p.time_s.value, p.excess.value) != own
         for p in others
     )  # fmt: skip
-    return Place(**{**vars(place), "front": not beaten})
+    return replace(place, front=not beaten)
