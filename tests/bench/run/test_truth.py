@@ -38,7 +38,7 @@ from support.toys import plan_of
 #: Fields of a row that follow from nothing else in its file: measured, or as the study has them.
 STATED = (
     "cpu_s", "wait_s", "peak_MB", "started_unix", "host", "cpu", "system", "commit",
-    "status", "reason", "method_status", "contended",
+    "status", "reason", "method_status", "contended", "rules",
     "group", "family", "hindsight", "instance",
 )  # fmt: skip
 
