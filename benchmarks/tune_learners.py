@@ -61,7 +61,7 @@ KINDS = {
                 DEVICES,
                 {"synthetic": 0.0, "gamma": 0.0},
             ],
-            "hybrid-ppo": [{"gamma": 0.0}, {"exogenous": True}],
+            "hybrid-ppo": [{"gamma": 0.0}],
         },
     ),
 }
