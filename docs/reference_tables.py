@@ -151,11 +151,11 @@ def method_settings() -> str:
 
     from satedge.bench.methods import table as bench
 
-    rows = []
+    rows, shown = [], ("adsac", "ahead")
     for m in bench.TABLE:
-        names = [n for n in bench.parameters(m)[0] if m.family != "learned" or m.name == "adsac"]
+        names = [n for n in bench.parameters(m)[0] if m.family != "learned" or m.name in shown]
         declared = inspect.signature(bench.load(m)).parameters if names else {}
-        who = code(m.name) + (" and other learners" if m.family == "learned" else "")
+        who = code(m.name) + (" and other learners" if m.name == "adsac" else "")
         for name in names:
             rows.append((who, code(name), code(declared[name].default), SETTINGS.get(name, "")))
     return table(("method", "setting", "default", "what it does"), rows)

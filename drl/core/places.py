@@ -23,7 +23,7 @@ from satedge.problem.scenario import Scenario
 Array = NDArray[np.floating]
 
 #: Later slots at which places are looked at; each stands for those nearest to it.
-LATER = np.array([1, 2, 4, 7, 11, 16, 23])
+LATER = np.array([1, 2, 3, 4, 6, 8, 10, 13, 16, 20, 25])
 
 #: Destinations: a lattice of so many cells along a side, then steps around the best, in cells.
 CELLS, FINER = 7, (0.3, 0.1)

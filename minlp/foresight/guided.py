@@ -66,8 +66,10 @@ def guided(
 def tabulated(instance: Instance) -> tuple[Array, Array, Array]:
     """Costs of requests that are alone, 0 when idle: at UAVs right above, and at the edge of their
     coverage, (T, M, K) each; at the cheapest satellite or refused, (T, K)."""
-    m = instance.scenario.n_uavs
-    near, far = (lone_costs(instance, d) for d in (0.0, instance.scenario.uav_coverage_m))
-    at_uav = [np.moveaxis(costs[..., :m], -1, 1) for costs in (near, far)]
-    elsewhere = np.minimum(near[..., m:].min(axis=-1, initial=np.inf), instance.outage_cost)
-    return at_uav[0], at_uav[1], elsewhere
+    m, n_slots = instance.scenario.n_uavs, instance.n_slots
+    twice = instance.rows(np.tile(np.arange(n_slots), 2))
+    away_m = np.repeat([0.0, instance.scenario.uav_coverage_m], n_slots)
+    costs = lone_costs(twice, away_m[:, None, None])
+    near, far = np.moveaxis(costs[..., :m], -1, 1).reshape(2, n_slots, m, -1)
+    by_satellite = costs[:n_slots, :, m:].min(axis=-1, initial=np.inf)
+    return near, far, np.minimum(by_satellite, instance.outage_cost)

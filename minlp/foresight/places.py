@@ -123,8 +123,9 @@ class Places:
         return np.asarray(goals_m[int(np.argmin(costs))])
 
 
-def lone_costs(instance: Instance, away_m: float) -> Array:
-    """(T, K, S) costs of lone requests with all UAVs at one horizontal distance; 0 when idle.
+def lone_costs(instance: Instance, away_m: float | Array) -> Array:
+    """(T, K, S) costs of lone requests with all UAVs at a horizontal distance, one for all slots or
+    (T, 1, 1); 0 when idle.
 
     Refusing costs no more, so that no entry is above that.
     """
