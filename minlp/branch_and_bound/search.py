@@ -26,6 +26,7 @@ from minlp.branch_and_bound.primal import (
     point_at,
     staying_options,
 )
+from minlp.branch_and_bound.received_power import Alongside
 from minlp.branch_and_bound.receivers import require_masks
 from minlp.branch_and_bound.record import Recorder
 from minlp.improvement.neighbourhood import improve
@@ -112,6 +113,7 @@ class Search:
         #: least log-powers of plans that may still win: known better once there is an incumbent.
         self.boxes = outer_boxes(self.data)
         self.lone = lone_costs(self.data, self.boxes)
+        self.received = Alongside(self.data, self.boxes, self.lone)
         self.floor = np.full(len(self.data.n_options), self.data.log_power_min)
         self.scale = 1.0 / instance.scenario.n_devices
         self.upper = np.inf
@@ -151,7 +153,7 @@ class Search:
 
     def _next(self) -> Node | None:
         """The open node of the least bound, to be divided; None where that ends the search."""
-        if not self.heap or self._limited():
+        if not self.heap or self._limited() or self.received.bound >= self._target():
             return None
         node = heapq.heappop(self.heap)
         if node.lower_bound < self._target():
@@ -161,12 +163,15 @@ class Search:
         return None
 
     def lower_bound(self) -> float:
-        """Certified: the least bound of any open node, or of any closed unexplored."""
-        opened = self.heap[0].lower_bound if self.heap else np.inf
-        return min(opened, self.closed_bound, self.upper, *self.diving)
+        """Certified: the least of any open node or closed unexplored, or that of received power."""
+        return min(max(self._of_nodes(), self.received.bound), self.upper)
+
+    def _of_nodes(self) -> float:
+        opened = [node.lower_bound for node in self.heap[:1]]
+        return min(self.closed_bound, self.upper, *opened, *self.diving)
 
     def _gap(self, bound: float) -> float:
-        known = np.isfinite(bound) and np.isfinite(self.upper) and self.upper > 0
+        known = np.isfinite(bound) and 0 < self.upper < np.inf
         return (self.upper - bound) / self.upper if known else np.inf
 
     def _target(self) -> float:
@@ -181,8 +186,7 @@ class Search:
     def _root(self) -> None:
         data, boxes = self.data, self.boxes
         staying = staying_options(data, self.lone)
-        powers = np.full(len(staying), data.log_power_max)
-        xy = data.start_xy_m.copy()
+        powers, xy = np.full(len(staying), data.log_power_max), data.start_xy_m.copy()
         choice = inserted_options(data, self.reach, self.lone, staying, xy)
         self._search_from(point_at(choice, powers, xy), ROOT_ROUNDS)
         if self.plan is None:
@@ -193,9 +197,7 @@ class Search:
         allowed = self._without_expensive_options(allowed)
         n = len(choice)
         first = np.r_[np.full(n, data.log_power_max), data.start_xy_m.ravel()]
-        if self.best is not None:
-            choice = self.best.choice
-        start = Start(first, choice, np.zeros(n))
+        start = Start(first, self.best.choice if self.best else choice, np.zeros(n))
         root = self._evaluate(Region(allowed, boxes.copy(), full_spans(data)), start, -np.inf)
         if root is not None:
             heapq.heappush(self.heap, root)
@@ -374,6 +376,8 @@ class Search:
 
     def _settle(self, force: bool = False) -> None:
         """All open nodes lie in the heap: take their bound, and note it."""
+        if not self.recorder and not self.limits.hard:
+            self.received.go_on(self.nodes, self.upper, self._of_nodes(), self._target())
         self.sure = self.lower_bound()
         self._note(force)
 
@@ -388,9 +392,9 @@ class Search:
         self.trace.append(TracePoint(now, *scaled))
         if not self.log:
             self._write(LOG_HEAD)
-        known = f"{scaled[1]:>14.8g} {100 * self._gap(bound):>10.5f}"
-        if not np.isfinite(bound):
-            known = f"{'-':>14} {'-':>10}"
+        known = f"{'-':>14} {'-':>10}"
+        if np.isfinite(bound):
+            known = f"{scaled[1]:>14.8g} {100 * self._gap(bound):>10.5f}"
         self._write(f"{self.nodes:>9d} {len(self.heap):>8d} {scaled[0]:>14.8g} {known} {now:>9.3f}")
 
     def _write(self, line: str) -> None:
@@ -413,10 +417,10 @@ class Search:
             "nodes": self.nodes,
             "open_nodes": len(self.heap),
             "gap": self._gap(bound),
-            "proof": "least node bound; each from the gradient of a convex relaxation",
+            "proof": NODES if self._of_nodes() >= self.received.bound else BOXES,
         }
-        info = {"log": self.log}
-        return Outcome(self.plan, status, bound * self.scale, certificate, tuple(self.trace), info)
+        trace, info = tuple(self.trace), {"log": self.log}
+        return Outcome(self.plan, status, bound * self.scale, certificate, trace, info)
 
     def _interference_free(self) -> float:
         """The bound of every request by itself: seldom better, but sure where a search was cut."""
@@ -445,5 +449,9 @@ class Search:
         plan = plan_of(self.instance, self.slot, self.data, none, np.zeros(0), self.data.start_xy_m)
         return Outcome(plan, "optimal", 0.0, {"kind": "idle"})
 
+
+#: What bounds rest on.
+NODES = "least node bound; each from the gradient of a convex relaxation"
+BOXES = "least bound of boxes of received powers; each from prices of shares of them"
 
 LOG_HEAD = "    nodes     open      incumbent          bound      gap %    time s"
