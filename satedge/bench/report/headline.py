@@ -43,7 +43,7 @@ def _row(s: Standing) -> tuple[Value, ...]:
         s.world,
         proper_name(s.method) if s.family == "learned" else s.method,
         s.controllable.value,
-        _interval(s.controllable, ".1f"),
+        _interval(s.controllable, 1),
         s.excess.value,
         s.gap,
         1000 * s.slot_s,
@@ -54,10 +54,12 @@ def _row(s: Standing) -> tuple[Value, ...]:
     )
 
 
-def _interval(v: Interval, form: str) -> Cell:
+def _interval(v: Interval, digits: int, sign: str = "") -> Cell:
+    """In percent; 0 has no minus sign."""
     if not math.isfinite(v.low):
         return Cell(NONE)
-    return Cell(f"[{100 * v.low:{form}}, {100 * v.high:{form}}]", v.low)
+    low, high = (round(100 * x, digits) + 0.0 for x in (v.low, v.high))
+    return Cell(f"[{low:{sign}.{digits}f}, {high:{sign}.{digits}f}]", v.low)
 
 
 CONTRASTS = (
@@ -85,8 +87,8 @@ def contrast_table(found: Sequence[Contrast]) -> Table:
             c.part,
             f"{c.method} over {c.other}",
             c.ratio.difference.value,
-            _interval(c.ratio.difference, "+.2f"),
-            _interval(c.corrected, "+.2f"),
+            _interval(c.ratio.difference, 2, "+"),
+            _interval(c.corrected, 2, "+"),
             c.p,
             c.episodes,
             c.verdict,

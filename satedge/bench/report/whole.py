@@ -50,7 +50,7 @@ VERDICTS = (REPRODUCED, CONTRADICTED, INCONCLUSIVE, FITTED, NOT_EXAMINED)
 
 #: Columns of the headline that README shows.
 _SHOWN = (
-    "world", "method", "controllable_excess", "95 % interval", "excess", "gap", "slot_ms",
+    "world", "method", "controllable_excess", "controllable_interval", "excess", "gap", "slot_ms",
     "deadline_misses", "refused",
 )  # fmt: skip
 
@@ -193,11 +193,21 @@ def _table_text(results: Path, found: Sequence[Standing]) -> str:
         for world in dict.fromkeys(s.world for s in found)
     )
     seeds = max(s.seeds for s in found)
+    told = (
+        f"On {where} episodes ({counts}), learners with {seeds} seeds "
+        f"([results/{folder}](results/{folder})). {CAPTION}"
+    )
     return (
-        f"\nOn {where} episodes ({counts}), learners with {seeds} seeds "
-        f"([results/{folder}](results/{folder})). {CAPTION}\n\n{markdown([narrow])}\n"
+        f"\n{_page(told)}\n\n{markdown([narrow])}\n"
         "![Controllable excess by world](results/paper/headline-excess.svg)\n\n"
         "![Decision time and controllable excess](results/paper/headline-time.svg)\n"
+    )
+
+
+def _page(text: str, indent: str = "") -> str:
+    """In lines of a page's width."""
+    return textwrap.fill(
+        text, 118, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
     )
 
 
@@ -241,10 +251,7 @@ def _list(told: Sequence[Claim], verdict: str) -> str:
         f"{place}: " + "; ".join(f"{text} ({', '.join(how)})" for text, how in found.items())
         for place, found in texts.items()
     ]
-    text = f"- **{verdict.capitalize()}**. " + ". ".join(parts) + "."
-    return textwrap.fill(
-        text, 118, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
-    )
+    return _page(f"- **{verdict.capitalize()}**. " + ". ".join(parts) + ".", "  ")
 
 
 def is_filled(readme: Path, results: Path) -> bool:
