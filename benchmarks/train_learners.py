@@ -35,9 +35,6 @@ LEARNERS = {
     "adsac-d": ("adsac-d", {}),
     "adsac-c": ("adsac-c", {}),
 }
-#: What a cost of 1 is to learners of costs; 20 by default, about a device's cost under `paper`.
-SCALES = {"foresight": 2.0}
-
 ABLATIONS = ("adsac-d", "adsac-c")
 BEYOND = ("adsac", "adsac-cured", "adsac+", "hybrid-ppo")
 
@@ -56,15 +53,14 @@ def epochs_of(world, slots):
 
 
 def budget(world, name, slots):
-    """Limits, and the settings that depend on a world: on its costs and the length of episodes."""
+    """Limits, and the settings that depend on the length of a world's episodes."""
     length = preset(world).n_slots
     every = epochs_of(world, 5000)
     limits = {"epochs": epochs_of(world, slots), "together": TOGETHER}
     limits |= {"updates_per_epoch": max(1, length // SLOTS_OF_UPDATES)}
     limits |= {"validate_every": every, "checkpoint_every": every}
     if "ppo" not in name:
-        scaled = world in SCALES and name in ("adsac-cured", "adsac+")
-        return limits, {"cost_scale": SCALES[world]} if scaled else {}
+        return limits, {}
     rates = {"anneal_epochs": epochs_of(world, ALL_SLOTS)}
     return limits, rates | {"rollout_epochs": epochs_of(world, 1000)}
 
