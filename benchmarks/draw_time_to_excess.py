@@ -12,12 +12,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 from satedge.bench.methods.table import proper_name
 from satedge.drawing.style import house, new_figure, save
 from satedge.problem.io.curve import read_curve
 
-LEVELS = (5.0, 1.0, 0.2)
+LEVELS, SECONDS = (5.0, 1.0, 0.2), (1, 2, 5, 10, 20, 50, 100)
 
 
 def curve(path):
@@ -50,13 +51,23 @@ def main(folder, reference, out, names):
     for name in names or sorted(p.parent.name for p in folder.glob("*/curve.csv")):
         seconds, costs = curve(folder / name / "curve.csv")
         excess = 100 * (costs.mean(axis=0) / reference - 1)
-        ax.plot(seconds, excess, label=proper_name(name), marker=".", markersize=4)
+        ax.plot(
+            seconds,
+            excess,
+            label=proper_name(name.replace("-cured", ", cured")),
+            marker=".",
+            markersize=4,
+        )
         times = " | ".join(reached(seconds, excess, level) for level in LEVELS)
         print(f"| {name} | {len(costs)} | {times} | {excess[-1]:.2f} % | {seconds[-1]:.0f} |")
     for level in LEVELS:
         ax.axhline(level, color="0.7", linewidth=0.8, zorder=0)
     ax.set(xscale="log", yscale="log", xlabel="processor seconds a seed")
     ax.set_ylabel("excess over myopic-exact, validation (%)")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
+    ax.set_xticks(SECONDS)
     ax.legend()
     save(figure, out)
 

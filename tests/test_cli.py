@@ -473,7 +473,7 @@ def test_results_are_handed_in_judged_and_shown(tmp_path: Path) -> None:
         (("submit", "a/b", "-m", "greedy"), "name = 'a/b': allowed is 1 to 60 letters"),
         (("submit", "a", "-m", "greedy", "-s", "x"), "suite 'x': allowed is one of"),
         (("train", "nothing"), "method = 'nothing'"),
-        (("train", "imitation", "--labels", "none"), "none: there is no such file"),
+        (("train", "imitation", "--labels", "none"), "none: No such file or directory: allowed is"),
         (("label", "--out", "x", "--seed", "900000"), "first_seed = 900000: allowed is"),
         (("label", "--out", "x", "-m", "greeedy"), "did you mean greedy?"),
         (("label", "--out", "{file}", "-m", "greedy"), "{file}: damaged or not one of ours"),

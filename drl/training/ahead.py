@@ -10,6 +10,7 @@ Brockhoff et al., PPSN 2010). All candidates of a generation play the same episo
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from safetensors.torch import load as unpacked
 from drl.core.places import NAMES, Ahead, Requests, Weights, destinations, places
 from drl.training.checkpoint import packed
 from drl.training.policy import FORMAT, PolicyError, files, find, keep, sha256
+from drl.training.remake import world_of
 from drl.training.versions import versions
 from satedge.problem.fields import Declared, declared, param
 from satedge.problem.generation.generate import TRAIN_SEEDS, generate
@@ -233,14 +235,24 @@ def save(path: Path, search: Search, state: State, cost: float) -> None:
         "settings": search.to_dict(),
         "scenario": search.scenario.to_dict(),
         "seed": search.seed,
+        "epochs": search.generations,
         "validation_cost": cost,
         "validation": "mean cost of requests without interference",
         "cost_version": COST_VERSION,
         "weights": asdict(weights),
         "generation_costs": state.costs,
+        "command": _command(search),
         "versions": versions(),
     }
     keep(path, data, (json.dumps(sealed(text), indent=1) + "\n").encode())
+
+
+def _command(search: Search) -> str:
+    """What makes the policy again; empty where no option does."""
+    usual = Search(search.scenario, search.seed, search.generations)
+    words = ["satedge", "train", "ahead", *world_of(search.scenario.to_dict())]
+    words += ["--seed", str(search.seed), "--epochs", str(search.generations)]
+    return shlex.join(words) if search == usual else ""
 
 
 def load(name: str, preset: str = "foresight") -> tuple[Weights, dict[str, Any]]:

@@ -38,7 +38,7 @@ def command_of(
     known = len(told.get("labels", ())) == len(labels)
     if not (runs and known) or any(told[name] != value for name, value in _FIXED.items()):
         return ""
-    words = ["satedge", "train", told["method"], *_world(told["scenario"])]
+    words = ["satedge", "train", told["method"], *world_of(told["scenario"])]
     words += ["--seed", str(first), "--runs", str(len(seeds)), "--epochs", str(told["epochs"])]
     words += ["--updates", str(told["updates_per_epoch"])]
     words += ["--together", str(told["together"])] if "together" in told else []
@@ -50,8 +50,8 @@ def command_of(
     return shlex.join(words)
 
 
-def _world(told: Mapping[str, Any]) -> list[str]:
-    """The preset from which a scenario differs least, and the differences."""
+def world_of(told: Mapping[str, Any]) -> list[str]:
+    """The preset from which a scenario differs least, and the differences: options of a command."""
     presets = {name: preset(name).to_dict() for name in PRESETS}
     apart = {
         name: {k: v for k, v in told.items() if v != values.get(k)}

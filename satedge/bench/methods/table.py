@@ -210,7 +210,7 @@ TABLE: tuple[Method, ...] = (
     _rule("inversion", "First available satellite, power inverse to the channel's gain."),
     _rule("spread", "The available server with the fewest requests."),
     _learner("adsac", "Action-decoupled soft actor-critic of the paper."),
-    _learner("adsac+", "Myopic AD-SAC: one network for all devices learns the cost of each."),
+    _learner("adsac+", "Contextual bandit: one network for all devices is told each one's cost."),
     _learner("adsac-d", "AD-SAC with powers and motion discretised."),
     _learner("adsac-c", "AD-SAC with servers chosen by continuous scores."),
     _learner("ppo", "Proximal policy optimisation, continuous scores."),

@@ -68,7 +68,7 @@ def _facts(lines: list[Line]) -> Iterator[Fact]:
         )
     for line in [v for v in complete if v.hindsight][:1]:
         yield Fact(_signed(line.excess), f"with all slots known, {label(line, lines)}")
-    for line in [v for v in causal if v.family == "learned"][:1]:
+    for line in [v for v in causal if v.family == "learned" and not v.finished][:1]:
         known = line.excess_interval
         told = math.isfinite(known.low)
         between = f", {percent(known.low)} to {percent(known.high)}" if told else ""
@@ -156,7 +156,7 @@ def _quickest(complete: list[Line], lines: list[Line]) -> str:
 
 
 def _learners(complete: list[Line], lines: list[Line]) -> str:
-    learned = [v for v in complete if v.family == "learned"]
+    learned = [v for v in complete if v.family == "learned" and not v.finished]
     if not learned:
         return ""
     best, known = learned[0], learned[0].excess_interval

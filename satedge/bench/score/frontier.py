@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -52,15 +51,11 @@ def _place(line: Line, lines: Sequence[Line], scored: pd.DataFrame) -> Place:
     return Place(
         name=label(line, lines),
         method=line.method,
-        kind=FINISHED if _is_finished(rows["settings"].iloc[0]) else line.family,
+        kind=FINISHED if line.finished else line.family,
         time_s=replace(time_s, low=max(0.0, time_s.low)),
         excess=Interval(line.excess, known.low, known.high),
         runs=line.plans,
     )
-
-
-def _is_finished(settings: str) -> bool:
-    return json.loads(settings or "{}").get("finish", "none") != "none"
 
 
 def _marked(place: Place, others: Sequence[Place]) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from itertools import groupby
@@ -49,6 +50,8 @@ class Line:
     """What the excess is measured against: best known plans of the suite, or the study's best."""
     earlier_cost: bool = False
     """Judged by an earlier version of the cost, at least some of it."""
+    finished: bool = False
+    """Something else finishes its plans, by its setting `finish`."""
 
     cost: float = column("cost", form=".4f", doc="cost")
     cost_median: float = column("median cost", form=".4f", doc="median cost")
@@ -141,6 +144,7 @@ def _line(part: pd.DataFrame) -> Line:
         cpu_clock=bool(part["cpu_clock"].any()),
         earlier_cost=bool((part["cost_version"] != COST_VERSION).any()),
         reference=str(part["reference_of"].iloc[0]),
+        finished=_is_finished(part["settings"].iloc[0]),
         seeds=part["seed"].nunique(),
         instances=part["instance_sha256"].nunique(),
         runs=len(part),
@@ -157,6 +161,11 @@ def _line(part: pd.DataFrame) -> Line:
         peak_MB=float(part["peak_MB"].max()) or NAN,
         **_of_plans(plans),
     )
+
+
+def _is_finished(settings: str) -> bool:
+    told: str = json.loads(settings or "{}").get("finish", "none")
+    return told != "none"
 
 
 def _of_plans(plans: pd.DataFrame) -> dict[str, Any]:

@@ -5,8 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from drl.core.places import Weights
-from drl.training.ahead import Episodes, SearchError, load, played, train
+from drl.core.places import NAMES, Weights
+from drl.training.ahead import (
+    Episodes,
+    Search,
+    SearchError,
+    State,
+    load,
+    played,
+    save,
+    train,
+)
 from drl.training.policy import PolicyError
 from minlp.foresight.guided import tabulated
 from satedge.problem.generation.generate import TRAIN_SEEDS
@@ -59,7 +68,16 @@ def test_a_policy_says_where_it_comes_from_and_is_refused_once_altered(tmp_path)
     assert text["method"] == "ahead"
     assert np.isfinite(text["validation_cost"])
     assert Weights(**text["weights"]) == weights
+    assert text["command"] == ""
     path = tmp_path / "policies" / "ahead" / "seed-0.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"seed": 5}))
     with pytest.raises(PolicyError, match="altered since written"):
         load(str(path))
+
+
+def test_the_command_that_makes_a_policy_again_is_in_it(tmp_path):
+    state = State(Weights().vector(), np.ones(len(NAMES)), [])
+    save(tmp_path / "seed-3", Search(preset("foresight"), 3), state, 1.0)
+    _, text = load(str(tmp_path / "seed-3"))
+    assert text["command"] == "satedge train ahead --preset foresight --seed 3 --epochs 12"
+    assert text["epochs"] == 12
