@@ -30,6 +30,7 @@ from satedge.bench.score.contrasts import contrasts
 from satedge.bench.score.headline import STORED, Standing, World, standings, worlds_of
 from satedge.bench.score.played import FIXED_RULES
 from satedge.bench.score.score import score
+from satedge.bench.score.summary import LEARNED
 from satedge.bench.score.training_logs import trainings
 from satedge.bench.study.final import read_final
 from satedge.drawing import style
@@ -192,9 +193,10 @@ def _table_text(results: Path, found: Sequence[Standing]) -> str:
         f"{world} {max(s.episodes for s in found if s.world == world)}"
         for world in dict.fromkeys(s.world for s in found)
     )
-    seeds = max(s.seeds for s in found)
+    learned = sorted({s.seeds for s in found if s.family == LEARNED})
+    seeds = f", learners with {' to '.join(map(str, learned[:: max(1, len(learned) - 1)]))} seeds"
     told = (
-        f"On {where} episodes ({counts}), learners with {seeds} seeds "
+        f"On {where} episodes ({counts}){seeds * bool(learned)} "
         f"([results/{folder}](results/{folder})). {CAPTION}"
     )
     return (
