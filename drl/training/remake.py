@@ -21,7 +21,6 @@ VALIDATE_EVERY = 25
 _FIXED = {
     "train_seeds": [TRAIN_SEEDS.start, TRAIN_SEEDS.stop],
     "validation_seeds": [VALIDATION_SEEDS.start, VALIDATION_SEEDS.stop],
-    "validate_every": VALIDATE_EVERY,
 }
 
 
@@ -42,6 +41,8 @@ def command_of(
     words += ["--seed", str(first), "--runs", str(len(seeds)), "--epochs", str(told["epochs"])]
     words += ["--updates", str(told["updates_per_epoch"])]
     words += ["--together", str(told["together"])] if "together" in told else []
+    every = told["validate_every"]
+    words += ["--validate-every", str(every)] if every != VALIDATE_EVERY else []
     base = settings_of(told["method"]).to_dict()
     for name, value in told["settings"].items():
         words += ["--setting", f"{name}={_toml(value)}"] if value != base.get(name) else []

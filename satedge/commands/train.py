@@ -59,6 +59,10 @@ Together = Annotated[
         "--together", low=1, high=1000, help="Episodes played at once per seed; default 1."
     ),
 ]
+ValidateEvery = Annotated[
+    int | None,
+    common.whole("--validate-every", low=1, help="Episodes between looks at policies; default 25."),
+]
 SettingsPreset = Annotated[
     str, typer.Option("--settings", help="Of the paper: table-2 or section-5.1.")
 ]
@@ -90,6 +94,7 @@ def train(
     epochs: Epochs = None,
     updates: Updates = None,
     together: Together = None,
+    validate_every: ValidateEvery = None,
     settings_preset: SettingsPreset = "table-2",
     setting: common.Settings = None,
     out: Out = None,
@@ -112,9 +117,16 @@ def train(
 
     Play one:    satedge solve FILE -m adsac+ --setting policy=PATH/seed-0
     """
-    given = {"epochs": epochs, "updates_per_epoch": updates, "together": together}
+    given = {
+        "epochs": epochs,
+        "updates_per_epoch": updates,
+        "together": together,
+        "validate_every": validate_every,
+    }
     length = {key: value for key, value in given.items() if value is not None}
-    _check_kind(method, study, together, dry_run)
+    _check_kind(
+        method, study, {"--together": together, "--validate-every": validate_every}, dry_run
+    )
     if as_json and not dry_run:
         raise typer.BadParameter("it goes with --dry-run", param_hint="--json")
     if study is not None:
@@ -123,7 +135,7 @@ def train(
     out = out or Path("results/runs/train") / preset / str(method)
     scenario, seeds = common.scenario(preset, changes), range(seed, seed + runs)
     if method == LOOKING_AHEAD:
-        others = (updates, together, setting, labels, tensorboard or None)
+        others = (updates, together, validate_every, setting, labels, tensorboard or None)
         _search_ahead(scenario, seeds, out, epochs, resume=not fresh, others=others)
         return
     changed = {"settings_preset": settings_preset, "settings": common.settings(setting)}
@@ -164,12 +176,15 @@ def _training(name: str) -> Callable[..., Any]:
     return load_entry(f"drl.training.{name}")
 
 
-def _check_kind(method: str | None, study: str | None, together: int | None, dry_run: bool) -> None:
+def _check_kind(
+    method: str | None, study: str | None, alone: dict[str, int | None], dry_run: bool
+) -> None:
     """One learner or one study, and no option that goes with the other alone."""
     if (method is None) == (study is None):
         raise typer.BadParameter("allowed is a METHOD, or --study NAME", param_hint="METHOD")
-    if study is not None and together is not None:
-        raise typer.BadParameter("it goes with a METHOD", param_hint="--together")
+    for name, value in alone.items():
+        if study is not None and value is not None:
+            raise typer.BadParameter("it goes with a METHOD", param_hint=name)
     if study is None and dry_run:
         raise typer.BadParameter("it goes with --study", param_hint="--dry-run")
 

@@ -64,12 +64,18 @@ def write(world: str, remade: Callable[[dict[str, Any], tuple[int, ...]], str]) 
     be made again.
 
     `remade` finds the command of a policy whose file has none, by what it says and the seeds of its
-    training, which are those of the folder's log.
+    training, which are those of the folder's log. A command that the manifest has for the same
+    weights stays: a folder may hold seeds of several trainings.
     """
-    known = {n: {**e, "committed": False} for n, e in entries(world).items() if e["command"]}
+    before = entries(world)
+    known = {n: {**e, "committed": False} for n, e in before.items() if e["command"]}
     for name, path in files(world).items():
         told = _told(path)
-        if "command" not in told:
+        kept = known.get(name, {})
+        if kept.get("sha256") == told["sha256"]:
+            known[name] = kept | {"committed": True}
+            continue
+        if not told.get("command"):
             told["command"] = remade(told, _seeds(path.parent))
         known[name] = _entry(world, name, told)
     lines = [f" {json.dumps(n)}: {json.dumps(known[n], sort_keys=True)}" for n in sorted(known)]
