@@ -38,10 +38,15 @@ def headline_table(found: Sequence[Standing]) -> Table:
     return Table(COLUMNS, rows, caption=CAPTION, name="headline")
 
 
+def shown_name(s: Standing) -> str:
+    """A method as readers see it."""
+    return proper_name(s.method) if s.family == "learned" else s.method
+
+
 def _row(s: Standing) -> tuple[Value, ...]:
     return (
         s.world,
-        proper_name(s.method) if s.family == "learned" else s.method,
+        shown_name(s),
         s.controllable.value,
         _interval(s.controllable, 1),
         s.excess.value,

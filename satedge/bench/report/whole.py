@@ -98,7 +98,8 @@ def texts(results: Path) -> dict[Path, str]:
     told, found = list(stated(results)), headline(results)
     tables = [(claims_table(told), claim_parts(told))]
     if found:
-        tables.append((headline_table(found), headline_table(found)))
+        standing = headline_table(found)
+        tables.append((standing, standing))
     written = {}
     for shown, numbers in tables:
         place = results / "paper" / shown.name
@@ -109,9 +110,10 @@ def texts(results: Path) -> dict[Path, str]:
 
 def write(results: Path) -> list[Path]:
     """Write `texts`, and the figures of the headline. Returns where."""
-    for path, text in texts(results).items():
+    written = texts(results)
+    for path, text in written.items():
         write_atomically(path, text.encode())
-    return [*texts(results), *_draw(results)]
+    return [*written, *_draw(results)]
 
 
 def _draw(results: Path) -> list[Path]:
@@ -174,11 +176,11 @@ def _contrasts_text(results: Path) -> str:
         for c in told
     ]
     head = (
-        "\nThey were played once, under rules fixed before "
+        "They were played once, under rules fixed before "
         f"([results/{HELD_OUT}](results/{HELD_OUT}/rules.toml)). Differences of mean bounded cost, "
-        "with intervals corrected for all contrasts (Holm):\n\n"
+        "with intervals corrected for all contrasts (Holm):"
     )
-    return head + "\n".join(lines) + "\n"
+    return f"\n{_page(head)}\n\n" + "\n".join(lines) + "\n"
 
 
 def _table_text(results: Path, found: Sequence[Standing]) -> str:
@@ -202,7 +204,8 @@ def _table_text(results: Path, found: Sequence[Standing]) -> str:
     return (
         f"\n{_page(told)}\n\n{markdown([narrow])}\n"
         "![Controllable excess by world](results/paper/headline-excess.svg)\n\n"
-        "![Decision time and controllable excess](results/paper/headline-time.svg)\n"
+        "![Decision time and controllable excess](results/paper/headline-time.svg)\n\n"
+        "*Named are the methods that nobody beats both in time and in cost.*\n"
     )
 
 

@@ -42,7 +42,8 @@ def places(lines: Sequence[Line], scored: pd.DataFrame) -> list[Place]:
         and v.plans == v.runs and v.instances == whole
     ]  # fmt: skip
     found = sorted((_place(v, lines, scored) for v in shown), key=lambda p: p.time_s.value)
-    return [_marked(place, found) for place in found]
+    front = on_front([(p.time_s.value, p.excess.value) for p in found])
+    return [replace(p, front=mark) for p, mark in zip(found, front, strict=True)]
 
 
 def _place(line: Line, lines: Sequence[Line], scored: pd.DataFrame) -> Place:
@@ -58,12 +59,9 @@ def _place(line: Line, lines: Sequence[Line], scored: pd.DataFrame) -> Place:
     )
 
 
-def _marked(place: Place, others: Sequence[Place]) -> Place:
-    """On the front, unless somebody dominates it."""
-    own = place.time_s.value, place.excess.value
-    beaten = any(
-        p.time_s.value <= own[0] and p.excess.value <= own[1]
-        and (p.time_s.value, p.excess.value) != own
-        for p in others
-    )  # fmt: skip
-    return replace(place, front=not beaten)
+def on_front(spots: Sequence[tuple[float, float]]) -> list[bool]:
+    """Whether nobody is at least as good as (time, cost) in both, and better in one."""
+    return [
+        not any(other[0] <= own[0] and other[1] <= own[1] and other != own for other in spots)
+        for own in spots
+    ]

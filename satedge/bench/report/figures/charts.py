@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from satedge.bench.report.figures.looks import FAMILIES, counted, decades, note, percents
+from satedge.bench.report.figures.looks import (
+    FAMILIES,
+    counted,
+    decades,
+    family_handles,
+    note,
+    patch,
+    percents,
+)
 from satedge.bench.run.record import PHASES
 from satedge.bench.score.stats import mean_interval, median_interval
 from satedge.bench.score.summary import REFERENCES, Line, label, largest, rows_of
@@ -114,7 +122,7 @@ def phase_chart(lines: Sequence[Line], scored: pd.DataFrame) -> Figure | None:
         ax.set(xlabel=axis_label)
         _limit_to_sane(ax, [v.latency_s if unit == "s" else v.energy_J for v in shown])
     _name_rows(left, shown, lines)
-    handles = [_patch(_PHASE_COLOURS[p], p) for p in PHASES]
+    handles = [patch(_PHASE_COLOURS[p], p) for p in PHASES]
     figure.legend(handles=handles, loc="outside upper left", ncols=4)
     return figure
 
@@ -136,12 +144,6 @@ def _limit_to_sane(ax: Axes, totals: Sequence[float]) -> None:
                             ha="right", va="center", fontsize=7, color="white")  # fmt: skip
 
 
-def _patch(colour: str, label: str) -> Any:
-    from matplotlib.patches import Patch
-
-    return Patch(color=colour, label=label, lw=0)
-
-
 def _rows_figure(n_rows: int) -> tuple[Figure, Axes]:
     figure = style.new_figure(7.0, 1.25 + 0.27 * n_rows)
     ax = figure.subplots()
@@ -158,6 +160,5 @@ def _name_rows(ax: Axes, shown: Sequence[Line], lines: Sequence[Line]) -> None:
 
 
 def _family_legend(ax: Axes, shown: Sequence[Line]) -> None:
-    families = [f for f in FAMILIES if f in {v.family for v in shown}]
-    handles = [_patch(FAMILIES[f], f) for f in families]
+    handles = family_handles({v.family for v in shown})
     ax.legend(handles=handles, ncols=len(handles), loc="lower left", bbox_to_anchor=(0, 1.0))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from satedge.bench.methods.table import proper_name
-from satedge.bench.report.figures.looks import FAMILIES
+from satedge.bench.report.figures.looks import FAMILIES, family_handles
+from satedge.bench.report.headline import shown_name
+from satedge.bench.score.frontier import on_front
 from satedge.bench.score.headline import Standing
 from satedge.drawing import style
 
@@ -42,7 +43,7 @@ def excess_figure(found: Sequence[Standing]) -> Figure:
             v, colour = s.controllable, FAMILIES[s.family]
             ax.plot([100 * v.low, 100 * v.high], [y, y], color=colour, lw=4, alpha=0.35)
             ax.plot(100 * v.value, y, "o", color=colour)
-        ax.set_yticks(range(len(part)), [_name(s) for s in reversed(part)])
+        ax.set_yticks(range(len(part)), [shown_name(s) for s in reversed(part)])
         ax.set(title=world, xlabel="controllable excess, %", ylim=(-0.6, most - 0.4))
         _scale(ax, "x", part)
         ax.axvline(100, color=style.GREY, lw=0.8, ls=":")
@@ -51,21 +52,28 @@ def excess_figure(found: Sequence[Standing]) -> Figure:
 
 
 def time_figure(found: Sequence[Standing]) -> Figure:
-    """A panel for each world: controllable excess against the decision time of a slot."""
+    """A panel for each world: controllable excess against the decision time of a slot. Named are
+    those that nobody beats in both."""
     worlds = by_world(found)
-    figure = style.new_figure(3.6 * len(worlds), 3.4)
+    figure = style.new_figure(3.6 * len(worlds), 3.8)
     for ax, (world, part) in zip(_panels(figure, worlds), worlds.items(), strict=True):
-        for s in part:
-            at = (1000 * s.slot_s, 100 * s.controllable.value)
+        spots = [(1000 * s.slot_s, 100 * s.controllable.value) for s in part]
+        for s, at, front in zip(part, spots, on_front(spots), strict=True):
             ax.plot(*at, "o", color=FAMILIES[s.family])
-            ax.annotate(_name(s), at, (4, 3), textcoords="offset points", fontsize=7)
+            if front:
+                ax.annotate(
+                    shown_name(s), at, (2, 5), textcoords="offset points", fontsize=7, rotation=40
+                )
         ax.set_xscale("log")
         ax.minorticks_off()
         ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
         ax.set(title=world, xlabel="time per slot, ms", ylabel="controllable excess, %")
-        ax.margins(x=0.25)
+        ax.margins(x=0.25, y=0.15)
         _scale(ax, "y", part)
+        ax.set_ylim(bottom=min(-0.1 * LINEAR, *(y for _, y in spots)))
         ax.axhline(100, color=style.GREY, lw=0.8, ls=":")
+    handles = family_handles({s.family for s in found})
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -83,7 +91,3 @@ def _scale(ax: Axes, axis: str, part: Sequence[Standing]) -> None:
         lines.set_major_locator(FixedLocator([0, 50, *(t for t in TICKS if t < 4 * most)]))
         lines.set_minor_locator(NullLocator())
         lines.set_major_formatter(lambda v, _: f"{v:g}")
-
-
-def _name(s: Standing) -> str:
-    return proper_name(s.method) if s.family == "learned" else s.method

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import math
 import re
+from collections.abc import Collection
 from typing import Any
 
 from satedge.bench.methods.table import table
@@ -113,6 +114,18 @@ def shades(colour: str, count: int) -> list[str]:
     steps = (DARKEST + (LIGHTEST - DARKEST) * i / (count - 1) for i in range(count))
     found = (colorsys.hls_to_rgb(hue, light, saturation) for light in steps)
     return ["#" + "".join(f"{round(255 * part):02x}" for part in rgb) for rgb in found]
+
+
+def patch(colour: str, label: str) -> Any:
+    """A legend's entry for an area or a family."""
+    from matplotlib.patches import Patch
+
+    return Patch(color=colour, label=label, lw=0)
+
+
+def family_handles(families: Collection[str]) -> list[Any]:
+    """Of a legend: the families that a figure has, always in the same order."""
+    return [patch(colour, name) for name, colour in FAMILIES.items() if name in families]
 
 
 def frame(ax: Any, values: Any, room: float = 0.15) -> None:
