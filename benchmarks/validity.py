@@ -214,22 +214,9 @@ def hardness_table(rows):
     found = {
         s: regression(mine, lambda r: np.log(r["nodes"])) for s, mine in columns.items() if mine
     }
-    lines = []
-    for feature, doc in FEATURES.items():
-        cells = [_factor(told.get(feature)) for told, _ in found.values()]
-        lines.append(f"| {feature}: {doc} | " + " | ".join(cells) + " |")
-    lines.append(
-        "| explained | " + " | ".join(f"{100 * e:.0f} %" for _, e in found.values()) + " |"
-    )
-    lines.append(
-        "| nodes, median and 95th percentile | "
-        + " | ".join(
-            f"{np.median(n):.0f}, {np.percentile(n, 95):.0f}"
-            for n in ([r["nodes"] for r in columns[s]] for s in found)
-        )
-        + " |"
-    )
-    return _table("factor of nodes for a standard deviation more", found, lines)
+    nodes = [[r["nodes"] for r in columns[s]] for s in found]
+    told = [f"{np.median(n):.0f}, {np.percentile(n, 95):.0f}" for n in nodes]
+    return _factors("nodes", found, told)
 
 
 def described(rows):
@@ -247,22 +234,20 @@ def excess_table(rows):
         for n in names
         if mine
     }
-    lines = []
-    for feature, doc in FEATURES.items():
-        cells = [_factor(told.get(feature)) for told, _ in found.values()]
-        lines.append(f"| {feature}: {doc} | " + " | ".join(cells) + " |")
-    lines.append(
-        "| explained | " + " | ".join(f"{100 * e:.0f} %" for _, e in found.values()) + " |"
-    )
-    lines.append(
-        "| excess, median and 95th percentile | "
-        + " | ".join(
-            f"{np.median(v):.2f} %, {np.percentile(v, 95):.0f} %"
-            for v in ([100 * r["excess"][n] for r in mine] for n in found)
-        )
-        + " |"
-    )
-    return _table("factor of excess for a standard deviation more", found, lines)
+    excess = [[100 * r["excess"][n] for r in mine] for n in found]
+    told = [f"{np.median(v):.2f} %, {np.percentile(v, 95):.0f} %" for v in excess]
+    return _factors("excess", found, told)
+
+
+def _factors(what, found, middles):
+    """The regressions of a table, column by column, and the median and 95th percentile of each."""
+    rows = {
+        f"{f}: {doc}": [_factor(t.get(f)) for t, _ in found.values()] for f, doc in FEATURES.items()
+    }
+    rows["explained"] = [f"{100 * e:.0f} %" for _, e in found.values()]
+    rows[f"{what}, median and 95th percentile"] = middles
+    lines = [f"| {head} | {' | '.join(cells)} |" for head, cells in rows.items()]
+    return _table(f"factor of {what} for a standard deviation more", found, lines)
 
 
 def _factor(told):

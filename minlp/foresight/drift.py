@@ -18,7 +18,7 @@ from minlp.heuristics.local_search import with_best_powers
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import towards
 from satedge import kernels
-from satedge.problem.constraints import crowding
+from satedge.problem.constraints import too_near
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.rollout import idle_decision
@@ -81,6 +81,6 @@ def glided(slot: Instance, plan: Plan, goals_m: Array) -> Plan:
     nearer_m = towards(slot, plan.server, goals_m)
     same = (nearer_m[0] == slot.uav_xy_m).all(axis=-1) & stopped
     nearer_m[0, same] = plan.uav_xy_m[0, same]
-    if s.uav_separation_m > 0 and crowding(nearer_m, s.uav_separation_m).max(initial=0.0) > 0:
+    if too_near(nearer_m, s.uav_separation_m):
         return plan
     return with_best_powers(slot, Plan(plan.server, plan.power_W, nearer_m))

@@ -19,7 +19,7 @@ from minlp.foresight.places import lone_costs
 from minlp.heuristics.over_slots import lift
 from satedge import kernels
 from satedge.problem import clock
-from satedge.problem.constraints import crowding
+from satedge.problem.constraints import too_near
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 
@@ -51,8 +51,7 @@ def guided(
         stop_at = clock.now() + min(slot_s, slot_budget_s)
         if left and s.n_uavs:
             xy_m = pilot(slot, left)
-            apart_m = s.uav_separation_m
-            if apart_m == 0 or crowding(xy_m[None], apart_m).max(initial=0.0) <= 0:
+            if not too_near(xy_m, s.uav_separation_m):
                 there = held.rows(slice(t, t + 1), xy_m)
                 limits = Limits(gap=gap, budget_s=max(0.0, stop_at - clock.now()))
                 plan = solve_slot(there, 0, limits).plan

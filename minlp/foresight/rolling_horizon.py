@@ -30,7 +30,7 @@ from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import towards
 from satedge import kernels
 from satedge.problem import clock
-from satedge.problem.constraints import crowding
+from satedge.problem.constraints import too_near
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.problem.referee import judge
@@ -104,8 +104,7 @@ class Planner:
         for server in (nobody, self.plan.server):
             xy_m = old_m.copy()
             xy_m[m] = towards(self.slot, server, goals_m)[0, m]
-            apart_m = self.slot.scenario.uav_separation_m
-            crowded = apart_m > 0 and crowding(xy_m[None], apart_m).max(initial=0.0) > 0
+            crowded = too_near(xy_m, self.slot.scenario.uav_separation_m)
             if not crowded and (xy_m != old_m).any():
                 yield xy_m
                 if server is nobody and not (self.plan.server == m).any():

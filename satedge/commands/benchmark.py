@@ -36,7 +36,6 @@ StudyName = Annotated[
     str,
     typer.Argument(help="A study's name, or a .toml file.", autocompletion=completion.studies),
 ]
-Jobs = Annotated[int, common.whole("--jobs", "-j", low=1, high=1024, help="Worker processes.")]
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="Folder; results/runs/STUDY by default.")
 ]
@@ -76,7 +75,7 @@ WithReport = Annotated[bool, typer.Option(help="Write tables, figures and report
 
 def benchmark(
     study: StudyName = "quick",
-    jobs: Jobs = 1,
+    jobs: common.Jobs = 1,
     out: Out = None,
     method: Methods = None,
     only: Only = None,
@@ -139,7 +138,7 @@ def play(
         _run(study, work, store, backend, progress.end)
 
 
-def demo(jobs: Jobs = 1, out: Out = None) -> None:
+def demo(jobs: common.Jobs = 1, out: Out = None) -> None:
     """Run the core of the quick study, in about a minute, and write its page.
 
     It needs no clone, and no package beyond the core: methods that need more are skipped.

@@ -63,6 +63,13 @@ Changes = Annotated[
         autocompletion=completion.fields,
     ),
 ]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset", "-p", help="Preset of the scenario.", autocompletion=completion.presets
+    ),
+]
+Jobs = Annotated[int, whole("--jobs", "-j", low=1, high=1024, help="Worker processes.")]
 InstanceFile = Annotated[Path, typer.Argument(help="Instance, a .json or .json.gz file.")]
 OneSlot = Annotated[int | None, whole("--slot", help="Only this slot, counted from 0.")]
 Settings = Annotated[

@@ -26,7 +26,6 @@ Hash = Annotated[str, typer.Option("--sha256", help="Hash of the file; needed fo
 Freeze = Annotated[
     bool, typer.Option("--freeze", help="Write the hashes of the policies into the rules.")
 ]
-Jobs = Annotated[int, common.whole("--jobs", "-j", low=1, high=1024, help="Worker processes.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would run, and how long.")]
 
 
@@ -35,7 +34,7 @@ def final(
     sha256: Hash = "",
     freeze: Freeze = False,
     dry_run: DryRun = False,
-    jobs: Jobs = 1,
+    jobs: common.Jobs = 1,
     as_json: common.AsJson = False,
 ) -> None:
     """Play a final analysis once, and say what beats what.

@@ -27,12 +27,6 @@ def register(app: typer.Typer) -> None:
 
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="File of labels, .safetensors.")]
-Preset = Annotated[
-    str,
-    typer.Option(
-        "--preset", "-p", help="Preset of the scenario.", autocompletion=completion.presets
-    ),
-]
 Slots = Annotated[int, common.whole("--slots", "-n", low=1, high=10**7, help="Slots to label.")]
 Seed = Annotated[
     int, common.whole("--seed", help="Seed of the first episode, one of those of training.")
@@ -60,7 +54,7 @@ Wander = Annotated[
 
 def label(
     out: Out,
-    preset: Preset = "paper",
+    preset: common.Preset = "paper",
     changes: common.Changes = None,
     slots: Slots = 10_000,
     seed: Seed = 2_000_000,

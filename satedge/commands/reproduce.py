@@ -30,7 +30,6 @@ Only = Annotated[
     list[str] | None,
     typer.Option("--only", help="Only this study; repeatable.", autocompletion=completion.studies),
 ]
-Jobs = Annotated[int, common.whole("--jobs", "-j", low=1, high=1024, help="Worker processes.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder; results/paper by default.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="The estimate alone.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Repeat runs that another commit has done.")]
@@ -39,7 +38,7 @@ Changed = Annotated[bool, typer.Option("--changed", help="Allow code with change
 
 def reproduce(
     only: Only = None,
-    jobs: Jobs = 1,
+    jobs: common.Jobs = 1,
     out: Out = None,
     dry_run: DryRun = False,
     fresh: Fresh = False,

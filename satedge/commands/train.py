@@ -38,12 +38,6 @@ OfStudy = Annotated[
         autocompletion=completion.studies,
     ),
 ]
-Preset = Annotated[
-    str,
-    typer.Option(
-        "--preset", "-p", help="Preset of the scenario.", autocompletion=completion.presets
-    ),
-]
 Seed = Annotated[int, common.whole("--seed", help="First seed.")]
 Runs = Annotated[int, common.whole("--runs", low=1, high=1000, help="Seeds trained together.")]
 Epochs = Annotated[
@@ -87,7 +81,7 @@ DryRun = Annotated[
 def train(
     method: Method = None,
     study: OfStudy = None,
-    preset: Preset = "paper",
+    preset: common.Preset = "paper",
     changes: common.Changes = None,
     seed: Seed = 0,
     runs: Runs = 1,

@@ -101,6 +101,11 @@ def crowding(uav_xy_m: Array, separation_m: float) -> Array:
     return separation_m - apart.min(axis=-1, initial=np.inf)
 
 
+def too_near(uav_xy_m: Array, separation_m: float) -> bool:
+    """Whether any two UAVs, (..., M, 2), are nearer to each other than they may be."""
+    return separation_m > 0 and bool((crowding(uav_xy_m, separation_m) > 0).any())
+
+
 def _worst(amount: Array, scale: float) -> Array:
     """(..., T) Greatest amount over devices or UAVs; rounding is forgiven, NaN is not."""
     amount = np.where(np.isnan(amount), np.inf, amount)

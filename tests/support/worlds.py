@@ -39,6 +39,17 @@ ODD_WORLDS: list[dict[str, Any]] = [
 ]
 
 
+#: Satellites fail often, UAVs are slow and cover little.
+FORESIGHT: dict[str, Any] = {
+    "n_devices": 6,
+    "shadowing": "heavy",
+    "uav_coverage_m": 120.0,
+    "uav_speed_max_mps": 5.0,
+    "satellite_compute_W": 100.0,
+    "accuracy_max": 0.5,
+}
+
+
 def world(name: str = "paper", seed: int = 0, n_slots: int = 1, **changes: Any) -> Instance:
     """A slot, or more, of a preset with changes."""
     return generate(preset(name, n_slots=n_slots, **changes), seed)

@@ -13,20 +13,10 @@ from minlp.foresight.rolling_horizon import rolling_horizon
 from minlp.horizon.solve import hindsight
 from satedge.problem.instance import join
 from satedge.problem.referee import judge
-from support.worlds import ODD_WORLDS, printed, world
+from support.worlds import FORESIGHT, ODD_WORLDS, printed, world
 
 METHODS = [drift, rolling_horizon]
 UNLIMITED = {"budget_s": np.inf, "seed": 0, "slot_budget_s": np.inf}
-
-#: Satellites fail often, UAVs are slow and cover little.
-FORESIGHT = {
-    "n_devices": 6,
-    "shadowing": "heavy",
-    "uav_coverage_m": 120.0,
-    "uav_speed_max_mps": 5.0,
-    "satellite_compute_W": 100.0,
-    "accuracy_max": 0.5,
-}
 
 
 @pytest.mark.parametrize("method", METHODS)

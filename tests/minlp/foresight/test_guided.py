@@ -14,18 +14,9 @@ from satedge.bench.methods.composed import ahead
 from satedge.problem.instance import join
 from satedge.problem.referee import judge
 from satedge.problem.scenario import preset
-from support.worlds import ODD_WORLDS, printed, world
+from support.worlds import FORESIGHT, ODD_WORLDS, printed, world
 
 UNLIMITED = {"budget_s": np.inf, "seed": 0, "slot_budget_s": np.inf}
-
-FORESIGHT = {
-    "n_devices": 6,
-    "shadowing": "heavy",
-    "uav_coverage_m": 120.0,
-    "uav_speed_max_mps": 5.0,
-    "satellite_compute_W": 100.0,
-    "accuracy_max": 0.5,
-}
 
 
 @pytest.fixture(scope="module")
