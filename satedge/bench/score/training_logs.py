@@ -55,6 +55,8 @@ class Training:
     learner: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of the learner, as it was trained."""
+    world: str = "paper"
+    """Preset under which the policy is kept."""
 
 
 def trainings(rows: pd.DataFrame) -> list[Training]:
@@ -66,11 +68,12 @@ def trainings(rows: pd.DataFrame) -> list[Training]:
         played = Method(method, entry, "learned", "", settings=json.loads(settings))
         for path in policy_files(played):
             if path.suffix == ".json" and path not in found:
-                found[path] = _training(method, path)
+                world = str(played.settings.get("preset", "paper")).partition("/")[0]
+                found[path] = _training(method, path, world)
     return list(found.values())
 
 
-def _training(method: str, path: Path) -> Training:
+def _training(method: str, path: Path, world: str) -> Training:
     told = _provenance(path)
     log = path.with_name(LOG)
     known_s, _ = run_times(log).get(told.seed, (float("nan"), 0))
@@ -78,7 +81,7 @@ def _training(method: str, path: Path) -> Training:
     curves = _curves(log, told.seed)
     if not curves:
         curves = {"validation_cost": dict(told.validation_curve)}
-    return Training(method, told.seed, float(seconds), curves, told.method, told.settings)
+    return Training(method, told.seed, float(seconds), curves, told.method, told.settings, world)
 
 
 @declared(FileError)

@@ -138,6 +138,17 @@ def test_rewards_of_final_and_of_selected_policies_are_told_apart() -> None:
     assert verdicts(found, "below AD-SAC's")["selected"] == "reproduced"
 
 
+def test_trainings_in_other_worlds_say_nothing_of_the_papers() -> None:
+    """The statements are about the paper's world, whatever else a study plays."""
+    scored = rows(EPISODES, {"adsac": {"reward": 1.0}, "ppo": {"reward": 0.9}})
+    trained = [
+        Training(m, s, 1.0, {"validation_reward": curve((0.5, 0.6, 1.0, end))}, m, world=world)
+        for m, end in {"adsac": 0.7, "ppo": 0.9}.items()
+        for s, world in enumerate(["contended", "foresight"] * 3)
+    ]
+    assert set(verdicts(claims(scored, trained), "AD-SAC ends at a higher reward")) == {"selected"}
+
+
 def test_few_seeds_say_nothing() -> None:
     """Two seeds of a learner are an anecdote, not a verdict."""
     scored = rows(EPISODES, {"adsac": {"reward": 1.0}, "ppo": {"reward": 0.9}}, seeds=2)

@@ -37,11 +37,13 @@ def learning_chart(found: list[Training]) -> Figure | None:
 
 
 def _draw_panel(ax: Axes, panel: str, found: list[Training]) -> None:
-    """Mean over seeds with a 95 % interval, one line per method."""
+    """Mean over seeds with a 95 % interval, one line per method and world."""
     by_method: dict[str, list[Curve]] = {}
+    several = len({t.world for t in found}) > 1
     for training in found:
         if len(training.curves.get(panel, {})) > 1:
-            by_method.setdefault(training.method, []).append(training.curves[panel])
+            name = f"{training.method}, {training.world}" if several else training.method
+            by_method.setdefault(name, []).append(training.curves[panel])
     looks = looks_of(list(by_method))
     for method, runs in by_method.items():
         colour, _, dashes = looks[method]

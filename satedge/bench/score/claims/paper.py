@@ -15,6 +15,9 @@ from satedge.bench.score.claims.evidence import NOT_EXAMINED, Evidence, Part, to
 from satedge.bench.score.claims.statements import STATEMENTS, Statement
 from satedge.bench.score.training_logs import Training
 
+#: The worlds that the paper speaks of.
+WORLDS = ("paper", "paper-figures")
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -36,7 +39,7 @@ class Claim:
 
 def claims(scored: pd.DataFrame, trained: Sequence[Training] = (), study: str = "") -> list[Claim]:
     """All statements that the study can speak to."""
-    evidence = Evidence(scored, trained)
+    evidence = Evidence(scored, [t for t in trained if t.world in WORLDS])
     found = []
     for statement in STATEMENTS:
         for policies in statement.policies:
