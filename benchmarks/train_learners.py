@@ -34,27 +34,37 @@ LEARNERS = {
     "ppo": ("ppo", MODERN),
     "adsac-d": ("adsac-d", {}),
     "adsac-c": ("adsac-c", {}),
+    "adsac-critic-0.0001": ("adsac", {"critic_rate": 1e-4}),
+    "adsac-critic-0.01": ("adsac", {"critic_rate": 1e-2}),
 }
-ABLATIONS = ("adsac-d", "adsac-c")
+VARIANTS = ("adsac-d", "adsac-c", "adsac-critic-0.0001", "adsac-critic-0.01")
+SWEPT = ("adsac", "ddpg", "d3qn", "ppo", "hybrid-ppo", "adsac+")
 BEYOND = ("adsac", "adsac-cured", "adsac+", "hybrid-ppo")
 
 #: What is trained, the most important first: name, world, seeds.
 QUEUE = [
-    *((name, "paper", range(2)) for name in LEARNERS if name not in ABLATIONS),
+    *((name, "paper", range(2)) for name in LEARNERS if name not in VARIANTS),
     *((name, world, range(2)) for world in ("foresight", "contended") for name in BEYOND),
-    *((name, "paper", range(2, 5)) for name in LEARNERS if name not in ABLATIONS),
-    *((name, "paper", range(5)) for name in ABLATIONS),
+    *((name, "paper", range(2, 5)) for name in LEARNERS if name not in VARIANTS),
+    *((name, "paper", range(5)) for name in VARIANTS),
+    *((name, f"paper-figures/K{k}", range(3)) for name in SWEPT for k in (5, 10, 15, 20)),
 ]
+
+
+def scenario_of(world):
+    """That of PRESET or PRESET/Kn, n devices."""
+    name, _, devices = world.partition("/K")
+    return preset(name, **({"n_devices": int(devices)} if devices else {}))
 
 
 def epochs_of(world, slots):
     """Episodes that make so many slots, in whole blocks that are played together."""
-    return slots // preset(world).n_slots // TOGETHER * TOGETHER
+    return slots // scenario_of(world).n_slots // TOGETHER * TOGETHER
 
 
 def budget(world, name, slots):
     """Limits, and the settings that depend on the length of a world's episodes."""
-    length = preset(world).n_slots
+    length = scenario_of(world).n_slots
     every = epochs_of(world, 5000)
     limits = {"epochs": epochs_of(world, slots), "together": TOGETHER}
     limits |= {"updates_per_epoch": max(1, length // SLOTS_OF_UPDATES)}
@@ -76,7 +86,7 @@ def main(folder, slots, wanted):
         runs = folder / "runs" / first
         print(world, name, list(seeds), settings | more, limits, flush=True)
         limits |= {"settings": settings | more, "progress": False}
-        train(method, scenario=world, seeds=seeds, out_dir=runs, **limits)
+        train(method, scenario=scenario_of(world), seeds=seeds, out_dir=runs, **limits)
         print(collect_one(runs, folder / "policies" / world / name), flush=True)
 
 
