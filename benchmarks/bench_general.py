@@ -23,6 +23,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -213,6 +214,19 @@ def seconds(values: Sequence[float]) -> str:
     return f"{np.median(values):.2g}"
 
 
+#: What a reason holds -> its short name in tables.
+REASONS = {"license": "size of its licence", "no plan": "no plan in time", "killed": "killed"}
+
+
+def failures(rows: Sequence[Row]) -> str:
+    """How many rows failed, and of what."""
+    named = Counter(
+        next((short for part, short in REASONS.items() if part in r["failed"]), "error")
+        for r in rows if r["failed"]
+    )  # fmt: skip
+    return ", ".join(f"{count} ({name})" for name, count in named.items()) or "0"
+
+
 def whole_table(rows: Sequence[Row]) -> str:
     """A line for every group."""
     heads = (
@@ -224,7 +238,7 @@ def whole_table(rows: Sequence[Row]) -> str:
         found = [r for r in all_rows if not r["failed"]]
         cells = [world, PEERS[peer], n_devices, f"{100 * tolerance:g} %"]
         cells.append(f"{sum(map(has_ended, found))} of {len(all_rows)}")
-        cells += [len(all_rows) - len(found), sum(map(is_wrong, found))]
+        cells += [failures(all_rows), sum(map(is_wrong, found))]
         tight = f"{seconds([r['tight_s'] for r in all_rows])} s"
         if found:
             gaps, times = [100 * r["peer_gap"] for r in found], [factor(r) for r in found]
@@ -244,7 +258,7 @@ def whole_table(rows: Sequence[Row]) -> str:
 
 def short_table(rows: Sequence[Row], tolerance: float = 1e-3) -> str:
     """The median factors of SCIP and Gurobi, a column for every size."""
-    found = groups(rows)
+    found = groups([r for r in rows if r["peer"] in ("scip", "gurobi")])
     lines = [
         f"| slots | solver | {' | '.join(f'K={k}' for k in SIZES)} |",
         "| --- | --- |" + " ---: |" * len(SIZES),
@@ -254,7 +268,11 @@ def short_table(rows: Sequence[Row], tolerance: float = 1e-3) -> str:
             cells = [short_cell(found.get((tolerance, world, peer, k), [])) for k in SIZES]
             if any(cells):
                 lines.append(f"| `{world}` | {PEERS[peer]} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    shown = [r for (to, *_), some in found.items() if to == tolerance for r in some]
+    shown = [r for r in shown if not r["failed"]]
+    sooner = sum(factor(r) < 1 for r in shown)
+    told = f"The solver is sooner in {sooner} of {len(shown)} runs."
+    return "\n".join([*lines, "", told])
 
 
 def short_cell(rows: Sequence[Row]) -> str:
@@ -264,7 +282,7 @@ def short_cell(rows: Sequence[Row]) -> str:
         return ""
     cut = sum(map(has_ended, found)) <= len(found) / 2
     number = f"{'at least ' if cut else ''}{np.median([factor(r) for r in found]):,.0f}"
-    return number if len(rows) >= 10 else f"{number} ({len(rows)})"
+    return number if len(found) >= 10 else f"{number} ({len(found)})"
 
 
 def fill(page: str, name: str, text: str) -> str:

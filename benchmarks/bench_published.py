@@ -41,7 +41,7 @@ PLACE, PAGE = ROWS.with_name("power.jsonl"), PAGES[0]
 PUBLISHED_S = {10: 0.0734, 14: 2.79, 20: 51.8}
 #: Absolute tolerance, of the sum rate there and of P1's objective here.
 TOLERANCE = 0.01
-SLOTS, SEED, BUDGET_S = 20, 710_000, 5.0
+SLOTS, SEED, BUDGET_S = 20, 710_000, 2.0
 
 
 def all_send(slot: Instance) -> ConvexProblem:

@@ -51,15 +51,19 @@ def test_a_line_counts_slots_and_compares_at_the_same_gap():
     """Three slots: one to the tolerance, one cut by the budget and lost, one without a plan."""
     late = SCIP | {"seed": 1, "peer_s": 60.0, "peer_gap": 0.02, "same_s": 75.0}
     failed = {k: SCIP[k] for k in ("world", "n_devices", "peer", "tolerance", "tight_s")}
-    rows = [SCIP, late, failed | {"seed": 2, "failed": "no plan"}]
+    rows = [SCIP, late, failed | {"seed": 2, "failed": "no plan within 60 s (maxTimeLimit)"}]
     line = bench_general.whole_table(rows).splitlines()[-1]
     assert line == (
-        "| paper | SCIP | 3 | 0.1 % | 1 of 3 | 1 | 0 | 31 s | 1 % (2 %) | 38 s | 0.005 s "
-        "| 100 (1) | 1 |"
+        "| paper | SCIP | 3 | 0.1 % | 1 of 3 | 1 (no plan in time) | 0 | 31 s | 1 % (2 %) | 38 s "
+        "| 0.005 s | 100 (1) | 1 |"
     )
-    assert bench_general.short_cell(rows) == "at least 100 (3)"
+    assert bench_general.short_cell(rows) == "at least 100 (2)"
     assert bench_general.short_cell([SCIP] * 10) == "200"
     assert bench_general.short_cell(rows[2:]) == ""
+    assert bench_general.short_table(rows).splitlines()[2:] == [
+        "| `paper` | SCIP | at least 100 (2) |  |  |  |", "",
+        "The solver is sooner in 1 of 2 runs.",
+    ]  # fmt: skip
 
 
 def test_powers_of_all_devices_are_one_convex_problem():
