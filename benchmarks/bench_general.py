@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from minlp.general import solve as general
 from minlp.p1.solvers import GAP, availability

@@ -25,7 +25,7 @@ import numpy as np
 
 from minlp.alternating.assignment import Assignment
 from minlp.alternating.solve import Search, Settings
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot
 from minlp.foresight.drift import device_centres, glided
 from minlp.heuristics.over_slots import lift
