@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from satedge.problem.fields import Declared, Extended, declared, param
+from satedge.problem.fields import Declared, Extended, FieldError, declared, param
 
 
 def _silent(_line: str) -> None:
@@ -34,3 +35,12 @@ class Limits(Declared):
     say: Callable[[str], object] = param(
         _silent, "-", "open", "Gets every line of the log when it is written."
     )
+
+
+def refusal(**settings: Any) -> str:
+    """What speaks against these limits; empty where nothing does."""
+    try:
+        Limits(**settings)
+    except FieldError as problem:
+        return str(problem)
+    return ""

@@ -151,6 +151,7 @@ TABLE: tuple[Method, ...] = (
         "exact",
         "numba",
         "Certified optimum over servers, powers and positions.",
+        refusal="minlp.branch_and_bound.limits:refusal",
     ),
     _row(
         "myopic-exact",
@@ -376,7 +377,11 @@ def check_settings(
             continue
         types, allowed = _KINDS.get(kinds.get(name, ""), ((object,), ""))
         value = settings[name]
-        if not isinstance(value, types) or (isinstance(value, bool) and int in types):
+        kind = isinstance(value, types) and not (isinstance(value, bool) and int in types)
+        if int in types and method.family != "user":  # no method of the table takes less
+            allowed += " >= 0"
+            kind = kind and value >= 0
+        if not kind:
             raise MethodError(f"{method.name}: {name} = {value!r}: allowed is {allowed}")
 
 
