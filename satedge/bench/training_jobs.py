@@ -85,6 +85,7 @@ class TrainingJob:
         words += [w for k, v in changes.items() for w in ("--set", f"{k}={v}")]
         words += ["--seed", str(seeds[0]), "--runs", str(len(seeds))]
         words += ["--epochs", str(self.plan.epochs), "--updates", str(self.plan.updates)]
+        words += ["--together", str(self.plan.together)] if self.plan.together > 1 else []
         words += [
             w for k, v in self.plan.settings.items() for w in ("--setting", f"{k}={_toml(v)}")
         ]
@@ -155,6 +156,7 @@ def train_missing(
             settings=dict(job.plan.settings),
             epochs=job.plan.epochs,
             updates_per_epoch=job.plan.updates,
+            together=job.plan.together,
         )
         told = collect(folder, job.library)
     return told

@@ -23,7 +23,7 @@ generate = [
 methods = [
   "greedy",
   { name = "ppo", seeds = [0, 1, 3], settings = { policy = "ppo/seed-{seed}", preset = "tiny/K{n_devices}" } },
-  { name = "adsac", label = "slow", settings = { policy = "slow/seed-{seed}", preset = "tiny" }, train = { updates = 2, settings = { critic_rate = 0.0001 } } },
+  { name = "adsac", label = "slow", settings = { policy = "slow/seed-{seed}", preset = "tiny" }, train = { updates = 2, together = 4, settings = { critic_rate = 0.0001 } } },
 ]
 """  # noqa: E501
 
@@ -54,7 +54,7 @@ def test_one_job_for_each_folder_of_policies() -> None:
         ("tiny", "slow", (0,)),
         ("tiny/K2", "ppo", (0, 1, 3)),
     ]
-    assert found[1].plan == TrainingPlan(40, 2, {"critic_rate": 0.0001})
+    assert found[1].plan == TrainingPlan(40, 2, {"critic_rate": 0.0001}, together=4)
     scenario = found[2].scenario()
     assert (scenario.n_devices, scenario.deadline_min_s) == (2, 2.0)
 
@@ -73,7 +73,7 @@ def test_commands_say_the_same_by_hand() -> None:
     ((folder, seeds),) = job.trainings()
     assert job.command(folder, seeds) == (
         "satedge train adsac --preset tiny --seed 0 --runs 1 --epochs 40 --updates 2 "
-        f"--setting critic_rate=0.0001 --out {folder}"
+        f"--together 4 --setting critic_rate=0.0001 --out {folder}"
     )
 
 
@@ -93,7 +93,8 @@ def test_a_job_trains_and_collects(library: Path) -> None:
     job = module.training_jobs(study())[0]
     assert module.train_missing(job, train, collect) == "done"
     assert [g["seeds"] for _, g in calls] == [(0, 1), (3,)]
-    assert {(m, g["epochs"], g["updates_per_epoch"]) for m, g in calls} == {("ppo", 40, 5)}
+    numbers = ("epochs", "updates_per_epoch", "together")
+    assert {(m, *(g[n] for n in numbers)) for m, g in calls} == {("ppo", 40, 5, 1)}
     assert [place for _, place in kept] == [library / "tiny/K3/ppo"] * 2
 
 
@@ -127,7 +128,11 @@ def test_dry_run_trains_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("epochs = 40", "epoch = 40", "unknown key 'epoch'; allowed: epochs, updates, settings"),
+        (
+            "epochs = 40",
+            "epoch = 40",
+            "unknown key 'epoch'; allowed: epochs, updates, settings, together",
+        ),
         ("updates = 2", "updates = 'two'", "updates = 'two': allowed is an integer >= 0"),
         ('"greedy",', '"greedy", "greedy",', "method 'greedy' is named twice"),
     ],
