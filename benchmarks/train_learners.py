@@ -38,7 +38,7 @@ LEARNERS = {
     "adsac-critic-0.01": ("adsac", {"critic_rate": 1e-2}),
 }
 VARIANTS = ("adsac-d", "adsac-c", "adsac-critic-0.0001", "adsac-critic-0.01")
-SWEPT = ("adsac", "ddpg", "d3qn", "ppo", "hybrid-ppo", "adsac+")
+SWEPT = ("adsac", "ddpg", "d3qn", "ppo", "hybrid-ppo")
 BEYOND = ("adsac", "adsac-cured", "adsac+", "hybrid-ppo")
 
 #: What is trained, the most important first: name, world, seeds.
