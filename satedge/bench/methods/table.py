@@ -207,6 +207,13 @@ TABLE: tuple[Method, ...] = (
         "",
         "Certified bound: each device alone, no interference, best reachable position.",
     ),
+    _row(
+        "slot-bound",
+        "minlp.horizon.slot_bounds:solve",
+        "bound",
+        "numba",
+        "Certified bound: every slot by branch and bound, UAVs anywhere they can be by then.",
+    ),
     _rule("constant", "First available satellite, full power."),
     _rule("inversion", "First available satellite, power inverse to the channel's gain."),
     _rule("spread", "The available server with the fewest requests."),
