@@ -5,11 +5,11 @@
 FOLDER/runs gets logs and checkpoints, FOLDER/policies/WORLD/NAME the selected policies and curves,
 as results/policies has them. Every seed plays SLOTS slots with five updates an episode of 100
 (on-policy learners: ten passes over every 1000 slots, at rates that fall to 0 at 100,000; those
-named `long`, which are for 1,000,000 slots: five passes over every 5000, in batches of 256). A
-training that was stopped goes on, one that has ended is left alone, and with more SLOTS it goes on
-from where it ended. SEED is the first of seeds that are trained together. Settings that differ from
-a learner's defaults are those that results/learning/tuning.csv speaks for; AD-SAC and its ablations
-are as published.
+named `long`, which are for 1,000,000 slots: five passes over every 5000 in batches of 256, with
+networks of 2 x 128). A training that was stopped goes on, one that has ended is left alone, and
+with more SLOTS it goes on from where it ended. SEED is the first of seeds that are trained
+together. Settings that differ from a learner's defaults are those that results/learning/tuning.csv
+speaks for; AD-SAC and its ablations are as published.
 """
 
 import sys
@@ -21,7 +21,7 @@ from satedge.problem.scenario import preset
 
 ALL_SLOTS, SLOTS_OF_UPDATES, TOGETHER = 100_000, 20, 10
 MODERN = {"orthogonal": True, "normalise": True}
-LONG = MODERN | {"batch": 256, "passes": 5}
+LONG = MODERN | {"batch": 256, "passes": 5, "hidden": [128, 128]}
 CURED = {"reward": "cost", "credit": "devices", "synthetic": 0.0, "exogenous": True}
 
 #: Name of the policies: the learner and its settings.
