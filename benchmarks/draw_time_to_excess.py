@@ -113,7 +113,8 @@ def draw(found, reference, out):
     ax = figure.subplots()
     for name, seeds in found.items():
         seconds, costs = mean_over(seeds)
-        label = proper_name(name.replace("-cured", ", cured"))
+        label = proper_name(name.replace("-cured", ", cured").replace("-long", ", long"))
+        label = label.replace("-myopic", ", myopic").replace("sb3-", "Stable-Baselines3's ")
         style = {"marker": ".", "markersize": 4, "linestyle": "--" if "sb3" in name else "-"}
         ax.plot(seconds, 100 * (costs / reference - 1), label=label, **style)
     for level in LEVELS:

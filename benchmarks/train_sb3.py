@@ -1,13 +1,13 @@
 """Stable-Baselines3's learners on `paper`, tried and trained as ours are, by processor time.
 
-    python benchmarks/train_sb3.py tuning results/learning/tuning.csv
+    python benchmarks/train_sb3.py tuning results/learning/tuning.csv [NAME ...]
     python benchmarks/train_sb3.py train results/learning/curves SLOTS NAME
 
-`tuning` adds two trials a learner to those of tune_learners.py, one seed and 100 episodes each.
-`train` gives SLOTS slots to each of two seeds with the best settings of NAME's trials, and writes
-NAME/curve.csv as our learners have it; a seed that the file has is not repeated. Its actions are
-those of compare_sb3_offloading.py: everything continuous, a score for each server. Off-policy
-learners make 20 updates an episode, PPO ten passes over every ten episodes; all else is
+`tuning` adds two trials a learner (or of those named) to those of tune_learners.py, one seed and
+100 episodes each. `train` gives SLOTS slots to each of two seeds with the best settings of NAME's
+trials, and writes NAME/curve.csv as our learners have it; a seed that the file has is not repeated.
+Its actions are those of compare_sb3_offloading.py: everything continuous, a score for each server.
+Off-policy learners make 20 updates an episode, PPO ten passes over every ten episodes; all else is
 Stable-Baselines3's. Seconds are of training alone: its policies play the validation episodes one by
 one, ours all at once.
 """
@@ -64,11 +64,11 @@ def curve(name, changes, slots, seed):
     return rows
 
 
-def tune(path):
+def tune(path, names):
     """Two trials a learner, written as tune_learners.py writes its own."""
     with open(path, newline="") as file:
         done = {(row["learner"], row["settings"]) for row in csv.DictReader(file)}
-    for changes, name in product(TRIALS, LEARNERS):
+    for changes, name in product(TRIALS, names):
         if (name, json.dumps(changes)) in done:
             continue
         rows = curve(name, changes, TRIAL, 0)
@@ -97,6 +97,6 @@ def train(folder, slots, name):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     if sys.argv[1] == "tuning":
-        tune(Path(sys.argv[2]))
+        tune(Path(sys.argv[2]), sys.argv[3:] or LEARNERS)
     else:
         train(Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
