@@ -34,7 +34,7 @@ def collect(runs: Path, library: Path) -> list[str]:
     lines = [
         f"{'method':12} {'epochs':>6} {'cost':>8} {'reward':>7} {'misses':>7} {'best cost':>9}"
     ]
-    for folder in sorted(p for p in runs.iterdir() if (p / "curve.csv").exists()):
+    for folder in sorted(p for p in runs.iterdir() if any(p.glob("policies/*/*.json"))):
         lines.append(collect_one(folder, library / APART.sub("", folder.name)))
     return lines
 

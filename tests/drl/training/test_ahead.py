@@ -16,7 +16,7 @@ from drl.training.ahead import (
     save,
     train,
 )
-from drl.training.collect import collect_one
+from drl.training.collect import collect, collect_one
 from drl.training.policy import PolicyError
 from minlp.foresight.guided import tabulated
 from satedge.problem.generation.generate import TRAIN_SEEDS
@@ -92,3 +92,6 @@ def test_the_seeds_that_are_wanted_come_into_the_library(tmp_path):
     found = sorted(p.name for p in (tmp_path / "library").iterdir())
     assert found == ["seed-1.json", "seed-1.safetensors"]
     assert load(str(tmp_path / "library" / "seed-1"))[1] == kept
+    (tmp_path / "run").rename(tmp_path / "ahead-from-1")
+    assert len(collect(tmp_path, tmp_path / "world")) == 2
+    assert load(str(tmp_path / "world" / "ahead" / "seed-1"))[1] == kept
