@@ -31,9 +31,6 @@ class TrainingPlan(Declared):
 
     epochs: int = param(1000, "episode", "Table 2", "Episodes of each training.", low=1)
     updates: int = param(5, "-", "open", "Gradient updates after each episode.", low=0)
-    settings: dict[str, Any] = param(
-        {}, "-", "-", "Settings of the learner that differ from its preset."
-    )
     together: int = param(
         1,
         "episode",
@@ -41,6 +38,11 @@ class TrainingPlan(Declared):
         "What a run plays at once between updates; a divisor of epochs.",
         low=1,
     )
+    validate_every: int = param(25, "episode", "open", "Episodes between looks at policies.", low=1)
+    settings: dict[str, Any] = param(
+        {}, "-", "-", "Settings of the learner that differ from its preset."
+    )
+    labels: tuple[str, ...] = param((), "-", "-", "Files of labels, for a learner that imitates.")
 
 
 @dataclass(frozen=True)
