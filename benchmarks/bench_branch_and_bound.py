@@ -16,7 +16,7 @@ from collections import Counter
 
 import numpy as np
 
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from satedge.bench.study.suites import load_suite
 from satedge.problem import clock

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from minlp.general import solve as general
 from minlp.general.export import export, names_path, read_solution

@@ -63,6 +63,10 @@ SWEEP = (
     "foresight:deadline_penalty=20",
 )
 
+#: Features with an interval where there are enough episodes, and how often these are drawn again.
+UNCERTAIN = ("value of hindsight", *(f"closed by {n}" for n in CAUSAL if n != "myopic-exact"))
+LEAST_EPISODES, RESAMPLES = 10, 2000
+
 #: What a world of foresight must hold, as docs/foresight.md says it.
 VALUE, GAP, REFUSED, BY_UAVS, RULES = 0.20, 0.05, 0.05, (0.2, 0.8), 0.25
 
@@ -153,6 +157,16 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
+def intervals(rows: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Ends of the 95 % intervals of UNCERTAIN, episodes drawn again; none of few episodes."""
+    if len(rows) < LEAST_EPISODES:
+        return {}
+    draws = np.random.default_rng(0).integers(len(rows), size=(RESAMPLES, len(rows)))
+    found = [summary([rows[i] for i in draw]) for draw in draws]
+    ends = {n: np.percentile([one[n] for one in found], [2.5, 97.5]) for n in UNCERTAIN}
+    return {name: (float(low), float(high)) for name, (low, high) in ends.items()}
+
+
 def holds(found: dict[str, float]) -> bool:
     """Whether the world is one of foresight."""
     return (
@@ -171,8 +185,10 @@ def table(worlds: dict[str, list[dict[str, Any]]]) -> str:
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     plain = {"episodes": "d", "hindsight": ".4g", "myopic": ".4g", "s/slot": ".2f"}
     for world, row in found.items():
-        cells = [format(value, plain.get(name, ".1%")) for name, value in row.items()]
-        lines.append(f"| {' | '.join([world, *cells, 'yes' if holds(row) else 'no'])} |")
+        cells = {name: format(value, plain.get(name, ".1%")) for name, value in row.items()}
+        for name, (low, high) in intervals(worlds[world]).items():
+            cells[name] += f" [{100 * low:.0f}, {100 * high:.0f}]"
+        lines.append(f"| {' | '.join([world, *cells.values(), 'yes' if holds(row) else 'no'])} |")
     return "\n".join(lines)
 
 

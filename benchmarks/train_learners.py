@@ -4,11 +4,12 @@
 
 FOLDER/runs gets logs and checkpoints, FOLDER/policies/WORLD/NAME the selected policies and curves,
 as results/policies has them. Every seed plays SLOTS slots with five updates an episode of 100
-(on-policy learners: ten passes over every 1000 slots, at rates that fall to 0 at 100,000). A
-training that was stopped goes on, one that has ended is left alone, and with more SLOTS it goes on
-from where it ended. SEED is the first of seeds that are trained together. Settings that differ from
-a learner's defaults are those that results/learning/tuning.csv speaks for; AD-SAC and its ablations
-are as published.
+(on-policy learners: ten passes over every 1000 slots, at rates that fall to 0 at 100,000; those
+named `long`, which are for 1,000,000 slots: five passes over every 5000 in batches of 256, with
+networks of 2 x 128). A training that was stopped goes on, one that has ended is left alone, and
+with more SLOTS it goes on from where it ended. SEED is the first of seeds that are trained
+together. Settings that differ from a learner's defaults are those that results/learning/tuning.csv
+speaks for; AD-SAC and its ablations are as published.
 """
 
 import sys
@@ -20,6 +21,7 @@ from satedge.problem.scenario import preset
 
 ALL_SLOTS, SLOTS_OF_UPDATES, TOGETHER = 100_000, 20, 10
 MODERN = {"orthogonal": True, "normalise": True}
+LONG = MODERN | {"batch": 256, "passes": 5, "hidden": [128, 128]}
 CURED = {"reward": "cost", "credit": "devices", "synthetic": 0.0, "exogenous": True}
 
 #: Name of the policies: the learner and its settings.
@@ -36,18 +38,23 @@ LEARNERS = {
     "adsac-c": ("adsac-c", {}),
     "adsac-critic-0.0001": ("adsac", {"critic_rate": 1e-4}),
     "adsac-critic-0.01": ("adsac", {"critic_rate": 1e-2}),
+    "hybrid-ppo-long": ("hybrid-ppo", LONG),
+    "hybrid-ppo-long-myopic": ("hybrid-ppo", LONG | {"gamma": 0.0}),
+    "ppo-long": ("ppo", LONG),
 }
 VARIANTS = ("adsac-d", "adsac-c", "adsac-critic-0.0001", "adsac-critic-0.01")
-SWEPT = ("adsac", "ddpg", "d3qn", "ppo", "hybrid-ppo", "adsac+")
+LONGEST = ("hybrid-ppo-long", "ppo-long", "hybrid-ppo-long-myopic")
+SWEPT = ("adsac", "ddpg", "d3qn", "ppo", "hybrid-ppo")
 BEYOND = ("adsac", "adsac-cured", "adsac+", "hybrid-ppo")
 
 #: What is trained, the most important first: name, world, seeds.
 QUEUE = [
-    *((name, "paper", range(2)) for name in LEARNERS if name not in VARIANTS),
+    *((name, "paper", range(2)) for name in LEARNERS if name not in VARIANTS + LONGEST),
     *((name, world, range(2)) for world in ("foresight", "contended") for name in BEYOND),
-    *((name, "paper", range(2, 5)) for name in LEARNERS if name not in VARIANTS),
+    *((name, "paper", range(2, 5)) for name in LEARNERS if name not in VARIANTS + LONGEST),
     *((name, "paper", range(5)) for name in VARIANTS),
     *((name, f"paper-figures/K{k}", range(3)) for name in SWEPT for k in (5, 10, 15, 20)),
+    *((name, "paper", range(2)) for name in LONGEST),
 ]
 
 
@@ -65,14 +72,15 @@ def epochs_of(world, slots):
 def budget(world, name, slots):
     """Limits, and the settings that depend on the length of a world's episodes."""
     length = scenario_of(world).n_slots
-    every = epochs_of(world, 5000)
-    limits = {"epochs": epochs_of(world, slots), "together": TOGETHER}
+    more = 5 if name in LONGEST else 1
+    every = epochs_of(world, 5000 * more)
+    limits = {"epochs": epochs_of(world, slots), "together": TOGETHER * more}
     limits |= {"updates_per_epoch": max(1, length // SLOTS_OF_UPDATES)}
     limits |= {"validate_every": every, "checkpoint_every": every}
     if "ppo" not in name:
         return limits, {}
-    rates = {"anneal_epochs": epochs_of(world, ALL_SLOTS)}
-    return limits, rates | {"rollout_epochs": epochs_of(world, 1000)}
+    rates = {"anneal_epochs": epochs_of(world, ALL_SLOTS * (10 if name in LONGEST else 1))}
+    return limits, rates | {"rollout_epochs": epochs_of(world, 1000 * more)}
 
 
 def main(folder, slots, wanted):

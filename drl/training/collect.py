@@ -3,19 +3,25 @@
     python -m drl.training.collect results/runs/train/paper results/policies/paper
 
 Copies the best policies of every method with their provenance, thins the learning curves to the
-epochs of validation, and prints the last validation of each method.
+epochs of validation, and prints the last validation of each method. Seeds of NAME that were trained
+apart, in NAME-from-N, come to the others.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
-from drl.training.policy import files, keep, load
+from drl.training.policy import files, keep
 from satedge.problem.io.curve import read_curve, write_curve
+
+#: How the folder of seeds that are trained apart differs from that of the others.
+APART = re.compile(r"-from-\d+$")
 
 Curve = dict[str, dict[int, list[float]]]
 
@@ -23,25 +29,33 @@ Curve = dict[str, dict[int, list[float]]]
 def collect(runs: Path, library: Path) -> list[str]:
     """Copy every method under `runs` (a folder each, as `drl.training.train` writes) to `library`.
 
-    Every policy is loaded once, so that a damaged one is refused here. Returns a table's lines.
+    Returns a table's lines.
     """
     lines = [
         f"{'method':12} {'epochs':>6} {'cost':>8} {'reward':>7} {'misses':>7} {'best cost':>9}"
     ]
-    for folder in sorted(p for p in runs.iterdir() if (p / "curve.csv").exists()):
-        lines.append(collect_one(folder, library / folder.name))
+    for folder in sorted(p for p in runs.iterdir() if any(p.glob("policies/*/*.json"))):
+        lines.append(collect_one(folder, library / APART.sub("", folder.name)))
     return lines
 
 
-def collect_one(folder: Path, place: Path) -> str:
-    """Copy the policies of one training to `place`. Returns a line on its last validation."""
+def collect_one(folder: Path, place: Path, seeds: Collection[int] | None = None) -> str:
+    """Copy the policies of one training, or those of some `seeds`, to `place`, each held to its
+    hash, and its log: seeds that trained together share its seconds.
+
+    Returns a line on its last validation.
+    """
     place.mkdir(parents=True, exist_ok=True)
     best = []
     for path in sorted(folder.glob("policies/*/*.json")):
-        best.append(float(load(str(path)).provenance["validation_cost"]))
-        keep(place / path.stem, files(path.with_suffix(""))[1], path.read_bytes())
-    curve = thinned(folder / "curve.csv", place / "curve.csv")
-    return _line(place.name, curve, best)
+        text, weights = files(path.with_suffix(""))
+        if seeds is None or text["seed"] in seeds:
+            best.append(float(text["validation_cost"]))
+            keep(place / path.stem, weights, path.read_bytes())
+    log = folder / "curve.csv"
+    if not log.is_file():
+        return f"{place.name:12} best cost {float(np.mean(best)):9.4f}"
+    return _line(place.name, thinned(log, place / "curve.csv"), best)
 
 
 def thinned(source: Path, target: Path) -> Curve:

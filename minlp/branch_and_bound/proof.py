@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from minlp.branch_and_bound.filling import Filling
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.presolve import Region
 from minlp.branch_and_bound.receivers import receivers
 from minlp.branch_and_bound.record import Recorder, Visit
-from minlp.branch_and_bound.search import Limits, Search
+from minlp.branch_and_bound.search import Search
 from minlp.slot.data import Array
 from minlp.slot.geometry import RADIUS_SLACK
 from minlp.slot.region import discs_of, start_reach

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 
 from minlp.branch_and_bound.branching import Node, Start, children_of, parts_of, twins_of
 from minlp.branch_and_bound.hard_deadlines import cause_of_lateness, hard_data, punctual_ceiling
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.loads import full_spans
 from minlp.branch_and_bound.node import DEVICE, NOTHING, Evaluation, evaluate_node
 from minlp.branch_and_bound.presolve import (
@@ -35,7 +39,6 @@ from minlp.slot.interference_free import independent_bound
 from minlp.slot.region import start_reach
 from minlp.slot.value import Point, copied
 from satedge.problem import clock
-from satedge.problem.fields import Declared, Extended, declared, param
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Progress, Report, Status, TracePoint
 from satedge.problem.referee import judge
@@ -62,37 +65,29 @@ ROOT_STEPS, FIRST_STEPS, NODE_STEPS = 150, 60, 20
 #: nodes are quicker; they close little where servers are shared, and proofs there are of few nodes.
 FEW, LONG, WORTH = {False: 36, True: 12}, 2000, {False: 1e-3, True: 0.0}
 
+#: Dives at a time for each thread: with two, none waits while one is judged.
+AHEAD = 2
+
+#: Children of a node whose bounds are being found.
+Family = tuple[list[Region], Future[list[Evaluation]]]
+
+#: Seconds after which a thread that waits for the interpreter gets it. Children take a
+#: millisecond or two, less than Python's own 5 ms.
+HAND_OVER_S = 2e-4
+
 #: Seconds between points of the trace.
 NOTE_S = 0.1
 
 
-def _silent(_line: str) -> None:
-    """Nobody listens."""
-
-
-@declared(noun="limit")
-class Limits(Declared):
-    """When to stop."""
-
-    gap: float = param(
-        1e-5,
-        "-",
-        "open",
-        "Relative gap (incumbent - bound) / incumbent at which a slot counts as solved.",
-        low=0,
-    )
-    budget_s: Extended = param(60.0, "s", "open", "Time for the search.", low=0)
-    max_nodes: int = param(1_000_000, "-", "open", "Nodes after which it stops.", low=0)
-    max_open: int = param(
-        400_000, "-", "open", "Open nodes kept in memory, about a kilobyte each.", low=0
-    )
-    hard: bool = param(False, "-", "open", "Deadlines as constraints, instead of priced overruns.")
-    threads: int = param(
-        1, "-", "open", "Dives at a time, each on a thread: as many make the same tree.", low=1
-    )
-    say: Callable[[str], object] = param(
-        _silent, "-", "open", "Gets every line of the log when it is written."
-    )
+@contextmanager
+def _handed_over_soon() -> Iterator[None]:
+    """Threads hand the interpreter over every HAND_OVER_S seconds."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(HAND_OVER_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 class Search:
@@ -145,7 +140,7 @@ class Search:
             return self._idle()
         self._root()
         if self.limits.threads > 1:
-            with ThreadPoolExecutor(self.limits.threads) as pool:
+            with ThreadPoolExecutor(self.limits.threads) as pool, _handed_over_soon():
                 self._dive_together(pool)
         while (node := self._next()) is not None:
             self._dive(node)
@@ -289,35 +284,40 @@ class Search:
         self._settle()
 
     def _dive_together(self, pool: ThreadPoolExecutor) -> None:
-        """Dives side by side: the children of all are bounded at a time, and judged in order."""
-        dives: list[tuple[Node, int]] = []
+        """Dives side by side, in the order in which they began: while the children of one are
+        judged, those of the others are bounded."""
+        dives: deque[tuple[Node, int, Family]] = deque()
         while not self._limited():
-            while len(dives) < self.limits.threads and (node := self._next()) is not None:
-                dives.append((node, 0))
+            while len(dives) < AHEAD * self.limits.threads and (node := self._next()) is not None:
+                dives.append((node, 0, self._begun(node, pool)))
             if not dives:
                 return
-            found = []
-            for node, _depth in dives:
-                tasks = [
-                    (region, self._task(region, node.start, node.lower_bound))
-                    for region in self._divided(node)
-                ]
-                found.append([(region, pool.submit(task)) for region, task in tasks if task])
-            onward = []
-            for (node, depth), family in zip(dives, found, strict=True):
-                children = (
-                    self._judged(region, bounded.result(), node.lower_bound)
-                    for region, bounded in family
-                )
-                child = self._best_of(children, depth + 1)
-                if child is not None:
-                    onward.append((child, depth + 1))
-            dives = onward
-            self.diving = [node.lower_bound for node, _depth in dives]
+            node, depth, family = dives.popleft()
+            child = self._best_of(self._ended(node, family), depth + 1)
+            if child is not None:
+                dives.append((child, depth + 1, self._begun(child, pool)))
+            self.diving = [node.lower_bound for node, _, _ in dives]
             self._settle()
-        for node, _depth in dives:
-            heapq.heappush(self.heap, node)
         self.diving = []
+        for node, _, family in dives:
+            for child in self._ended(node, family):
+                if child is not None:
+                    heapq.heappush(self.heap, child)
+
+    def _begun(self, node: Node, pool: ThreadPoolExecutor) -> Family:
+        """The children of a node, whose bounds are being found."""
+        tasks = [
+            (region, self._task(region, node.start, node.lower_bound))
+            for region in self._divided(node)
+        ]
+        left = [(region, task) for region, task in tasks if task]
+        return [region for region, _ in left], pool.submit(lambda: [task() for _, task in left])
+
+    def _ended(self, node: Node, family: Family) -> Iterable[Node | None]:
+        """The children of a node once their bounds are found."""
+        regions, found = family
+        pairs = zip(regions, found.result(), strict=True)
+        return [self._judged(region, bounded, node.lower_bound) for region, bounded in pairs]
 
     def _divided(self, node: Node) -> Iterable[Region]:
         """The children of a node, in the order in which they are to be visited."""

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from minlp.branch_and_bound.search import Limits, Search
+from minlp.branch_and_bound.limits import Limits
+from minlp.branch_and_bound.search import Search
 from satedge.kernels import warm_up
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore

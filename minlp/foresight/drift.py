@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans
 from scipy.optimize import linear_sum_assignment
 
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot
 from minlp.heuristics.local_search import with_best_powers
 from minlp.heuristics.over_slots import lift

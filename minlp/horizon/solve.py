@@ -9,28 +9,25 @@
 - rolling: at every slot the same moves on the next `lookahead` slots, of which the first is kept.
   With lookahead = 0 nothing of the future is used, and the plan is causal.
 
-The bound relaxes motion to what can be reached from the start: in slot t, (t + 1) steps at once.
-Every slot is then a problem of its own, bounded by branch and bound or, where time is short, by
-`independent_bound`, and the mean of the slot bounds bounds every plan of the horizon. Where motion
-makes the plan more expensive than that, consecutive slots are bounded together (`windows`).
+The bound is the mean of those of the slots, each with its UAVs wherever they can have flown by then
+(`slot_bounds`). Where motion makes the plan more expensive than that, consecutive slots are bounded
+together (`windows`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from minlp.alternating.assignment import Assignment
 from minlp.alternating.solve import Search, Settings
-from minlp.branch_and_bound.search import Limits
-from minlp.branch_and_bound.solve import solve_slot
 from minlp.foresight.drift import device_centres, glided
 from minlp.heuristics.over_slots import lift
 from minlp.heuristics.simple import greedy
-from minlp.horizon.episode import Tour, free_point, tour_of, widened
+from minlp.horizon.episode import Tour, free_point, tour_of
+from minlp.horizon.slot_bounds import bound_slots
 from minlp.horizon.trajectory import smooth
 from minlp.horizon.windows import window_bounds
 from minlp.slot.data import Array
@@ -266,47 +263,3 @@ def _targets(here_xy_m: Array, wanted_xy_m: Array) -> Iterator[Array]:
 
 def _smooth(tour: Tour, _: list[Alone | None], __: np.random.Generator, stop_at: float) -> None:
     smooth(tour)
-
-
-def bound_slots(
-    instance: Instance,
-    bounds: Array,
-    slot_bound_s: float,
-    gap: float,
-    stop_at: float,
-    report: Report = ignore,
-) -> tuple[dict[str, Any], list[float | None]]:
-    """Raise slot bounds (T,) in place; the certificate, and what slots cost alone (see there)."""
-    n_slots = instance.n_slots
-    by: list[str] = ["independent"] * n_slots
-    alone: list[float | None] = [None] * n_slots
-    for t in map(int, np.flatnonzero(instance.active.any(axis=1))):
-        share_s = min(slot_bound_s, (stop_at - clock.now()) / (n_slots - t))
-        if share_s <= 0:
-            break
-        bound, alone[t] = slot_bound(instance, t, share_s, gap)
-        if bound > bounds[t]:
-            bounds[t], by[t] = bound, "branch-and-bound"
-            report(Progress(lower_bound=float(bounds.mean())))
-    certificate: dict[str, Any] = {
-        "kind": "reachable sets",
-        "relaxes": ["motion between slots: slot t is reached from the start in t + 1 steps"],
-        "slot_bounds": bounds.tolist(),
-        "slot_bounds_by": by,
-        "check": "minlp.horizon.solve.slot_bound, "
-        "minlp.slot.interference_free.independent_bound, minlp.horizon.windows",
-    }
-    return certificate, alone
-
-
-def slot_bound(
-    instance: Instance, t: int, budget_s: float, gap: float
-) -> tuple[float, float | None]:
-    """(certified bound on slot t in any plan, cost of the best plan of that slot alone).
-
-    Both are per device. The second says how much of a gap is due to motion.
-    """
-    slot = widened(instance, t)
-    outcome = solve_slot(slot, 0, Limits(gap=gap, budget_s=budget_s))
-    cost = None if outcome.plan is None else float(judge(slot, outcome.plan).cost)
-    return -np.inf if outcome.lower_bound is None else outcome.lower_bound, cost

@@ -1,36 +1,63 @@
 """What has to be trained before a study's learners can play: one training job a policy folder.
 
 Policies lie under results/policies/PRESET/NAME/seed-N; PRESET is a scenario preset, or PRESET/Kn
-for that preset with n devices. Jobs run under results/runs/train until they end, and the
-selected policies are then copied to that library.
+for that preset with n devices. A policy that the manifest there knows is made again by the
+manifest's command; how others are trained the study says. Every training is a command, run as it
+stands, and the policies of the seeds that are missed are then copied to that library.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import statistics
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from satedge import paths
+from satedge.bench.methods import policies
 from satedge.bench.methods.table import Method
 from satedge.bench.score.training_logs import LOG, run_times
 from satedge.bench.study.study import Entry, Study, TrainingPlan, instances, method_of
-from satedge.problem.scenario import Scenario, preset
-
-#: Where trainings run, each in PRESET/NAME.
-RUNS = Path("results/runs/train")
 
 _POLICY = re.compile(r"(?P<name>[^/]+)(?:/seed-(?P<seed>\d+))?")
 _PLACE = re.compile(r"(?P<preset>[^/]+)(?:/K(?P<n>\d+))?")
 
 
 @dataclass(frozen=True)
+class Training:
+    """A command that trains, and the seeds of it that a study lacks."""
+
+    command: str
+    wanted: tuple[int, ...]
+    """Those whose policies are kept; the command may train others with them."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it works."""
+        return Path(self._option("--out"))
+
+    @property
+    def seeds(self) -> int:
+        """How many it trains side by side."""
+        return int(self._option("--runs", "1"))
+
+    @property
+    def epochs(self) -> int:
+        """Of every seed."""
+        return int(self._option("--epochs", str(TrainingPlan().epochs)))
+
+    def _option(self, name: str, default: str = "") -> str:
+        words = shlex.split(self.command)
+        return words[words.index(name) + 1] if name in words else default
+
+
+@dataclass(frozen=True)
 class TrainingJob:
-    """A training of one learner in one scenario, for the seeds that a study wants."""
+    """The trainings of one learner in one scenario, for the seeds that a study wants."""
 
     method: str
     """The learner that is trained."""
@@ -40,8 +67,11 @@ class TrainingJob:
     """PRESET or PRESET/Kn."""
     seeds: tuple[int, ...]
     plan: TrainingPlan
+    """Of seeds that the manifest does not know."""
     found: tuple[int, ...] = ()
     """Seeds whose policies are there already."""
+    known: Mapping[int, policies.Entry] = field(default_factory=dict)
+    """Seed -> what the manifest says of a policy that it has a command of."""
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -53,42 +83,41 @@ class TrainingJob:
         """Where its policies belong."""
         return paths.POLICIES / self.place / self.name
 
-    def trainings(self) -> list[tuple[Path, tuple[int, ...]]]:
-        """Folder and seeds of each training: missing seeds that follow each other train together.
+    def trainings(self) -> list[Training]:
+        """What makes the missing seeds: the manifest's commands, each once, then the study's own.
 
-        Seeds added to earlier ones train apart, so that a checkpoint always means the same seeds.
+        Of the latter those that follow each other train together, and apart from seeds that were
+        trained earlier, so that a checkpoint always means the same seeds.
         """
-        cut: list[tuple[int, ...]] = []
+        again: dict[str, tuple[int, ...]] = {}
+        anew: list[tuple[int, ...]] = []
         for seed in self.missing:
-            if cut and cut[-1][-1] == seed - 1:
-                cut[-1] = (*cut[-1], seed)
+            if seed in self.known:
+                command = self.known[seed]["command"]
+                again[command] = (*again.get(command, ()), seed)
+            elif anew and anew[-1][-1] == seed - 1:
+                anew[-1] = (*anew[-1], seed)
             else:
-                cut.append((seed,))
-        apart = [f"-from-{seeds[0]}" if seeds[0] != self.seeds[0] else "" for seeds in cut]
-        return [(RUNS / self.place / (self.name + a), s) for a, s in zip(apart, cut, strict=True)]
+                anew.append((seed,))
+        remade = [Training(command, seeds) for command, seeds in again.items()]
+        return [*remade, *(Training(self._command(seeds), seeds) for seeds in anew)]
 
-    def world(self) -> tuple[str, dict[str, str]]:
-        """Preset and changes of the scenario to train in."""
+    def _command(self, seeds: tuple[int, ...]) -> str:
+        """By the study's plan; what its numbers are by default goes without saying."""
         parts = _PLACE.fullmatch(self.place)
         assert parts is not None
-        return parts["preset"], {"n_devices": parts["n"]} if parts["n"] else {}
-
-    def scenario(self) -> Scenario:
-        """The scenario to train in. Raises ScenarioError."""
-        name, changes = self.world()
-        return preset(name, **changes)
-
-    def command(self, folder: Path, seeds: tuple[int, ...]) -> str:
-        """One of its trainings by hand."""
-        name, changes = self.world()
-        words = ["satedge", "train", self.method, "--preset", name]
-        words += [w for k, v in changes.items() for w in ("--set", f"{k}={v}")]
+        words = ["satedge", "train", self.method, "--preset", parts["preset"]]
+        words += ["--set", f"n_devices={parts['n']}"] if parts["n"] else []
         words += ["--seed", str(seeds[0]), "--runs", str(len(seeds))]
-        words += ["--epochs", str(self.plan.epochs), "--updates", str(self.plan.updates)]
-        words += [
-            w for k, v in self.plan.settings.items() for w in ("--setting", f"{k}={_toml(v)}")
-        ]
-        return shlex.join([*words, "--out", str(folder)])
+        for option in ("epochs", "updates", "together", "validate_every"):
+            value = getattr(self.plan, option)
+            if value != getattr(TrainingPlan(), option):
+                words += [f"--{option.replace('_', '-')}", str(value)]
+        for key, value in self.plan.settings.items():
+            words += ["--setting", f"{key}={_toml(value)}"]
+        words += [word for path in self.plan.labels for word in ("--labels", path)]
+        out = policies.run_folder(self.place, self.name, seeds[0])
+        return shlex.join([*words, "--out", out.as_posix()])
 
 
 def training_jobs(study: Study) -> list[TrainingJob]:
@@ -103,7 +132,7 @@ def training_jobs(study: Study) -> list[TrainingJob]:
         known = wanted.setdefault((place, name), new)
         if seed not in known.seeds:
             wanted[place, name] = replace(known, seeds=tuple(sorted((*known.seeds, seed))))
-    return [replace(c, found=_found(c)) for c in wanted.values()]
+    return [replace(c, found=_found(c), known=_known(c)) for c in wanted.values()]
 
 
 def _players(study: Study) -> Iterator[tuple[Method, Entry]]:
@@ -129,36 +158,46 @@ def _found(job: TrainingJob) -> tuple[int, ...]:
     return tuple(s for s in job.seeds if (job.library / f"seed-{s}.json").is_file())
 
 
+def _known(job: TrainingJob) -> dict[int, policies.Entry]:
+    told = policies.told(job.name, job.place)
+    mine = {s: told.get(f"{job.name}/seed-{s}") for s in job.seeds}
+    return {s: entry for s, entry in mine.items() if entry and entry["command"]}
+
+
 def expected_s(job: TrainingJob) -> float | None:
     """Seconds that its missing seeds take, by what a seed's epoch took the learner elsewhere."""
-    logs = sorted(paths.POLICIES.glob(f"**/{job.method}/{LOG}"))
+    mine = job.library / LOG
+    logs = [mine] if mine.is_file() else sorted(paths.POLICIES.glob(f"**/{job.method}/{LOG}"))
     times = [s / epochs for log in logs for s, epochs in run_times(log).values()]
     if not times:
         return None
-    return statistics.median(times) * job.plan.epochs * len(job.missing)
+    return statistics.median(times) * sum(t.epochs * t.seeds for t in job.trainings())
 
 
 def train_missing(
-    job: TrainingJob, train: Callable[..., Path], collect: Callable[[Path, Path], str]
+    job: TrainingJob,
+    run: Callable[[str], None],
+    collect: Callable[[Path, Path, Sequence[int]], str],
 ) -> str:
     """Train the missing seeds and collect the selected policies; resumes where it was stopped.
 
-    `train` and `collect` are those of the learners' package. Returns a line on the outcome.
+    `run` runs a command, `collect` is that of the learners' package. Returns lines on the outcome.
     """
-    told = ""
-    for folder, seeds in job.trainings():
-        train(
-            job.method,
-            scenario=job.scenario(),
-            seeds=seeds,
-            out_dir=folder,
-            settings=dict(job.plan.settings),
-            epochs=job.plan.epochs,
-            updates_per_epoch=job.plan.updates,
-        )
-        told = collect(folder, job.library)
-    return told
+    told = []
+    for training in job.trainings():
+        run(training.command)
+        told.append(collect(training.folder, job.library, training.wanted))
+        told += [line for seed in training.wanted if (line := _difference(job, seed))]
+    return "\n".join(told)
+
+
+def _difference(job: TrainingJob, seed: int) -> str:
+    """Whether other weights were made than those that the manifest has."""
+    path = job.library / f"seed-{seed}.json"
+    if seed not in job.known or policies.hash_of(path) == job.known[seed]["sha256"]:
+        return ""
+    return f"{path}: not to the byte the policy of the manifest: processors round differently"
 
 
 def _toml(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else json.dumps(value)

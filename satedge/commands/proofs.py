@@ -53,8 +53,8 @@ def _unaltered(path: Path, entry: dict[str, Any] | None, sha256: str) -> bool:
 
 def _proven(instance: Instance, path: Path) -> dict[str, Any]:
     """What the list says of one instance; times are CPU seconds."""
+    from minlp.branch_and_bound.limits import Limits
     from minlp.branch_and_bound.proof import prove_slot
-    from minlp.branch_and_bound.search import Limits
     from satedge.verify.proof import ProofError, read_proof, verify, write_proof
 
     entry: dict[str, Any] = {"instance_sha256": instance.content_sha256}

@@ -68,7 +68,7 @@ def reproduce(
         return
     for name, study, store in zip(names, studies, stores, strict=True):
         print(f"\n{study.name}: {study.title}")
-        train_study(name, {}, dry_run=False, as_json=False)
+        train_study(name, dry_run=False, as_json=False)
         _one(study, store, jobs, code, fresh)
     if folder == PUBLISHED:
         from satedge.commands.headline import headline

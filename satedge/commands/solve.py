@@ -123,8 +123,8 @@ def _save(result: Result, plan_out: Path | None, map_out: Path | None) -> None:
 
 
 def _prove(file: Path, out: Path, slot: int | None, budget_s: float, given: dict[str, Any]) -> None:
+    from minlp.branch_and_bound.limits import Limits
     from minlp.branch_and_bound.proof import prove_slot
-    from minlp.branch_and_bound.search import Limits
     from satedge.kernels import warm_up
     from satedge.verify.proof import write_proof
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +43,7 @@ Seed = Annotated[int, common.whole("--seed", help="First seed.")]
 Runs = Annotated[int, common.whole("--runs", low=1, high=1000, help="Seeds trained together.")]
 Epochs = Annotated[
     int | None,
-    common.whole("--epochs", low=1, help="Episodes per seed; default 1000, or the study's."),
+    common.whole("--epochs", low=1, help="Episodes per seed; default 1000."),
 ]
 Updates = Annotated[
     int | None, common.whole("--updates", low=1, help="Gradient updates per epoch.")
@@ -103,7 +104,8 @@ def train(
 
     The folder gets a log (curve.csv), a checkpoint and policies/METHOD/seed-N,
     the best so far on the validation episodes. With --study, every policy that
-    the study lacks is trained and saved under results/policies.
+    the study lacks is trained and saved under results/policies: by the command
+    that the manifest there has of it, else as the study says.
 
     Try it:      satedge train adsac+ -p tiny --epochs 100 -o here
 
@@ -113,18 +115,15 @@ def train(
     """
     given = {
         "epochs": epochs,
-        "updates_per_epoch": updates,
+        "updates": updates,
         "together": together,
-        "validate_every": validate_every,
+        "validate-every": validate_every,
     }
-    length = {key: value for key, value in given.items() if value is not None}
-    _check_kind(
-        method, study, {"--together": together, "--validate-every": validate_every}, dry_run
-    )
+    _check_kind(method, study, given, dry_run)
     if as_json and not dry_run:
         raise typer.BadParameter("it goes with --dry-run", param_hint="--json")
     if study is not None:
-        train_study(study, length, dry_run, as_json)
+        train_study(study, dry_run, as_json)
         return
     out = out or Path("results/runs/train") / preset / str(method)
     scenario, seeds = common.scenario(preset, changes), range(seed, seed + runs)
@@ -135,6 +134,8 @@ def train(
     changed = {"settings_preset": settings_preset, "settings": common.settings(setting)}
     how = {"resume": not fresh, "tensorboard": tensorboard, "device": device}
     how["labels"] = tuple(map(str, labels or ()))
+    names = ("epochs", "updates_per_epoch", "together", "validate_every")
+    length = {n: v for n, v in zip(names, given.values(), strict=True) if v is not None}
     learn = _training("train:train")
     print(learn(method, scenario=scenario, seeds=seeds, out_dir=out, **changed, **how, **length))
 
@@ -178,26 +179,17 @@ def _check_kind(
         raise typer.BadParameter("allowed is a METHOD, or --study NAME", param_hint="METHOD")
     for name, value in alone.items():
         if study is not None and value is not None:
-            raise typer.BadParameter("it goes with a METHOD", param_hint=name)
+            raise typer.BadParameter("it goes with a METHOD", param_hint=f"--{name}")
     if study is None and dry_run:
         raise typer.BadParameter("it goes with --study", param_hint="--dry-run")
 
 
-def train_study(name: str, options: dict[str, Any], dry_run: bool, as_json: bool) -> None:
+def train_study(name: str, dry_run: bool, as_json: bool) -> None:
     """Train the policies a study lacks; one that diverges does not stop the others."""
-    from dataclasses import replace
-
     from satedge.bench.study.study_file import load_study
     from satedge.bench.training_jobs import train_missing, training_jobs
 
-    found = []
-    for job in training_jobs(load_study(name)):
-        plan = replace(
-            job.plan,
-            epochs=options.get("epochs", job.plan.epochs),
-            updates=options.get("updates_per_epoch", job.plan.updates),
-        )
-        found.append(replace(job, plan=plan))
+    found = training_jobs(load_study(name))
     todo = [c for c in found if c.missing]
     if as_json:
         common.print_json([_told(job) for job in found])
@@ -205,12 +197,12 @@ def train_study(name: str, options: dict[str, Any], dry_run: bool, as_json: bool
     if dry_run or not todo:
         _show(found)
         return
-    train, collect = _training("train:train"), _training("collect:collect_one")
+    collect = _training("collect:collect_one")
     failed = False
     for place, job in enumerate(todo):
         print(f"{place + 1} of {len(todo)}: {job.place}/{job.name}", flush=True)
         try:
-            print(train_missing(job, train, collect), flush=True)
+            print(train_missing(job, _run, collect), flush=True)
         except RuntimeError as error:
             failed = True
             print(f"failed: {error}", flush=True)
@@ -221,6 +213,13 @@ def train_study(name: str, options: dict[str, Any], dry_run: bool, as_json: bool
         raise typer.Exit(1)
 
 
+def _run(command: str) -> None:
+    """`satedge train ...`, in this process."""
+    alone = typer.Typer(pretty_exceptions_enable=False)
+    register(alone)
+    typer.main.get_command(alone).main(shlex.split(command)[2:], standalone_mode=False)
+
+
 def _told(job: TrainingJob) -> dict[str, Any]:
     from satedge.bench.training_jobs import expected_s
 
@@ -229,10 +228,8 @@ def _told(job: TrainingJob) -> dict[str, Any]:
         "learner": job.method,
         "seeds": job.seeds,
         "missing": job.missing,
-        "epochs": job.plan.epochs,
-        "updates": job.plan.updates,
         "expected_s": expected_s(job) if job.missing else 0.0,
-        "commands": [job.command(folder, seeds) for folder, seeds in job.trainings()],
+        "commands": [training.command for training in job.trainings()],
     }
 
 
@@ -241,21 +238,20 @@ def _show(found: list[TrainingJob]) -> None:
     from satedge.bench.report.tables import Cell, Column, Table
     from satedge.bench.training_jobs import expected_s
 
-    numbers = (Column(h, form="d") for h in ("seeds", "missing", "epochs", "updates", "about"))
+    numbers = (Column(h, form="d") for h in ("seeds", "missing", "about"))
     columns = (Column("policies"), Column("learner"), *numbers)
     rows = []
     total, unknown = 0.0, False
     for job in found:
         seconds = expected_s(job) if job.missing else 0.0
         total, unknown = total + (seconds or 0.0), unknown or seconds is None
-        plan, about = job.plan, "?" if seconds is None else common.duration(seconds)
+        about = "?" if seconds is None else common.duration(seconds)
         place, counts = f"{job.place}/{job.name}", (len(job.seeds), len(job.missing))
-        last = Cell(about if job.missing else "")
-        rows.append((place, job.method, *counts, plan.epochs, plan.updates, last))
+        rows.append((place, job.method, *counts, Cell(about if job.missing else "")))
     common.show(Table(columns, rows))
     for job in found:
-        for folder, seeds in job.trainings():
-            print(job.command(folder, seeds))
+        for training in job.trainings():
+            print(training.command)
     missing = sum(len(c.missing) for c in found)
     print(
         f"{missing} policies to train, about {common.duration(total)} on one core"

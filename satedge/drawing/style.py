@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +74,10 @@ _RC: dict[Any, Any] = {
 }
 
 
+#: Outlines of SVG files, and numbers with more than two decimals in them.
+_OUTLINE, _DECIMALS = re.compile(rb'\bd="[^"]*"'), re.compile(rb"-?\d+\.\d{3,}")
+
+
 @contextmanager
 def house() -> Iterator[None]:
     """Draw in the house style."""
@@ -102,9 +107,19 @@ def save(figure: Figure, path: Path) -> Path:
     figure.savefig(drawn, format=kind, metadata=metadata)
     data = drawn.getvalue()
     if kind == "svg":
-        data = data.replace(b"</style>", f"{_dark_rules()}</style>".encode(), 1)
+        data = _compact(data.replace(b"</style>", f"{_dark_rules()}</style>".encode(), 1))
     write_atomically(path, data)
     return path
+
+
+def _compact(svg: bytes) -> bytes:
+    """The same picture with outlines to a hundredth of a point, each on one line: a third less."""
+
+    def shorter(outline: re.Match[bytes]) -> bytes:
+        rounded = _DECIMALS.sub(lambda n: f"{float(n[0]):.2f}".encode(), outline[0])
+        return b" ".join(rounded.split())
+
+    return _OUTLINE.sub(shorter, svg)
 
 
 def save_both(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from minlp.alternating.solve import alternate
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from minlp.heuristics.local_search import local_search
 from minlp.heuristics.simple import greedy, nearest

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minlp.alternating.solve import alternate
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve
 from satedge.problem.fields import FieldError
 from support.worlds import world

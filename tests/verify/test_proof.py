@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.proof import prove_slot
-from minlp.branch_and_bound.search import Limits
 from satedge.commands.proofs import GAP as GAP_OF_RECORDS
 from satedge.commands.proofs import make
 from satedge.paths import INSTANCES, RECORDS

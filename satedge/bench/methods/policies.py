@@ -27,7 +27,11 @@ MOST_MB = 20
 #: What a manifest says of a policy, as the policy's own file does.
 _TOLD = ("method", "seed", "settings", "sha256", "validation_cost", "epochs")
 
-Entries = dict[str, dict[str, Any]]
+#: Where trainings run, each in PRESET/NAME.
+RUNS = Path("results/runs/train")
+
+Entry = dict[str, Any]
+Entries = dict[str, Entry]
 
 
 class ManifestError(ValueError):
@@ -91,15 +95,26 @@ def _seeds(folder: Path) -> tuple[int, ...]:
     return tuple(sorted({row.seed for row in read_curve(log)})) if log.is_file() else ()
 
 
-def _entry(world: str, name: str, told: dict[str, Any]) -> dict[str, Any]:
-    out = Path("results/runs/train", world, name).parent
-    again = told["command"]
+def run_folder(place: str, name: str, first: int) -> Path:
+    """Of a training for PLACE/NAME with seeds from `first` on: checkpoints are of all its seeds."""
+    return RUNS / place / (name + (f"-from-{first}" if first else ""))
+
+
+def _entry(world: str, name: str, told: dict[str, Any]) -> Entry:
+    again = shlex.split(told["command"])
+    first = int(again[again.index("--seed") + 1]) if again else 0
+    out = run_folder(world, name.rpartition("/")[0], first)
     return {
         **{key: told[key] for key in _TOLD},
         "commit": told.get("versions", {}).get("commit", "unknown"),
-        "command": f"{again} --out {shlex.quote(out.as_posix())}" if again else "",
+        "command": shlex.join([*again, "--out", out.as_posix()]) if again else "",
         "committed": True,
     }
+
+
+def hash_of(path: Path) -> str:
+    """Of a policy's weights, as its JSON has it. Raises ManifestError."""
+    return str(_told(path)["sha256"])
 
 
 def _told(path: Path) -> dict[str, Any]:
@@ -137,13 +152,19 @@ def size_MB(world: str, name: str = "") -> float:
     return sum(q.stat().st_size for q in both) / 1e6
 
 
+def told(name: str, place: str) -> Entries:
+    """What the manifest says of a policy or of all of a folder, PLACE/NAME; with PLACE = WORLD or
+    WORLD/REST, the names are those below it."""
+    world, _, rest = place.partition("/")
+    start = f"{rest}/" if rest else ""
+    below = {n.removeprefix(start): e for n, e in entries(world).items() if n.startswith(start)}
+    return {n: e for n, e in below.items() if name in (n, n.rpartition("/")[0])}
+
+
 def remake(policy: str, preset: str) -> str:
     """The command that makes a policy that is not there, where the manifest knows one."""
-    world, _, rest = preset.partition("/")
     try:
-        known = entries(world)
+        mine = list(told(policy, preset).values())
     except ManifestError:
         return ""
-    name = "/".join(filter(None, (rest, policy)))
-    mine = [e for n, e in known.items() if name in (n, n.rpartition("/")[0])]
     return str(mine[0]["command"]) if mine else ""

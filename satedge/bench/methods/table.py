@@ -151,6 +151,7 @@ TABLE: tuple[Method, ...] = (
         "exact",
         "numba",
         "Certified optimum over servers, powers and positions.",
+        refusal="minlp.branch_and_bound.limits:refusal",
     ),
     _row(
         "myopic-exact",
@@ -205,6 +206,13 @@ TABLE: tuple[Method, ...] = (
         "bound",
         "",
         "Certified bound: each device alone, no interference, best reachable position.",
+    ),
+    _row(
+        "slot-bound",
+        "minlp.horizon.slot_bounds:solve",
+        "bound",
+        "numba",
+        "Certified bound: every slot by branch and bound, UAVs anywhere they can be by then.",
     ),
     _rule("constant", "First available satellite, full power."),
     _rule("inversion", "First available satellite, power inverse to the channel's gain."),
@@ -376,7 +384,11 @@ def check_settings(
             continue
         types, allowed = _KINDS.get(kinds.get(name, ""), ((object,), ""))
         value = settings[name]
-        if not isinstance(value, types) or (isinstance(value, bool) and int in types):
+        kind = isinstance(value, types) and not (isinstance(value, bool) and int in types)
+        if int in types and method.family != "user":  # no method of the table takes less
+            allowed += " >= 0"
+            kind = kind and value >= 0
+        if not kind:
             raise MethodError(f"{method.name}: {name} = {value!r}: allowed is {allowed}")
 
 

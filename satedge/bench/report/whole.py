@@ -183,6 +183,13 @@ def _contrasts_text(results: Path) -> str:
     return f"\n{_page(head)}\n\n" + "\n".join(lines) + "\n"
 
 
+#: What learners are told of a slot, which no other column says.
+_FEEDBACK = (
+    "AD-SAC+ and AD-SAC (cured) are told the cost of every device, where the learners of the paper "
+    "and TD3 get one number a slot; Imitation copies plans of myopic-exact."
+)
+
+
 def _table_text(results: Path, found: Sequence[Standing]) -> str:
     """The headline's table, with where it comes from."""
     table = headline_table([s for s in found if _is_shown(s, found)])
@@ -199,7 +206,7 @@ def _table_text(results: Path, found: Sequence[Standing]) -> str:
     seeds = f", learners with {' to '.join(map(str, learned[:: max(1, len(learned) - 1)]))} seeds"
     told = (
         f"On {where} episodes ({counts}){seeds * bool(learned)} "
-        f"([results/{folder}](results/{folder})). {CAPTION}"
+        f"([results/{folder}](results/{folder})). {CAPTION} {_FEEDBACK if learned else ''}".rstrip()
     )
     return (
         f"\n{_page(told)}\n\n{markdown([narrow])}\n"

@@ -26,13 +26,7 @@ from satedge.bench.score.claims.paper import Claim, claims
 from satedge.bench.score.score import gate, score
 from satedge.bench.score.summary import Line, summarise
 from satedge.bench.score.training_logs import trainings
-from satedge.bench.score.verify import (
-    findings,
-    mixture,
-    primal_integrals,
-    satellite_shares,
-    slot_costs,
-)
+from satedge.bench.score.verify import findings, mixture, primal_integrals, slot_costs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +75,6 @@ def write(store: Store, report: bool = True) -> WriteUp:
     scored["primal_s"] = primal_integrals(store, scored)
     scored["slot_costs"] = slot_costs(store, scored)
     lines = summarise(scored)
-    scored["by_satellites"] = satellite_shares(store, scored)
     stated = claims(scored, trainings(scored), store.root.name)
     more = supplementary(store, scored, lines)
     files = [*write_comparison(store, lines, stated), *write_supplementary(store, more)]

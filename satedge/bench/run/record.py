@@ -22,6 +22,7 @@ from satedge.bench.run.rows import check_row, is_number
 from satedge.bench.run.supervisor import Point, Run, Timing
 from satedge.bench.study import held_out, provenance
 from satedge.bench.study.cell import Cell
+from satedge.problem.constraints import kept
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Plan, PlanError
 from satedge.problem.referee import Verdict, judge
@@ -39,8 +40,12 @@ PHASES = ("upload", "execute", "relay", "download")
 #: What the referee says of a plan; unknown without one.
 JUDGED = (
     "cost", "admissible", "feasible", "latency_s", "energy_J", "deadline_misses", "overrun_s",
-    "reward", "refused", "outages", *(f"{p}_{u}" for p in PHASES for u in ("s", "J")), "violations",
+    "reward", "refused", "outages", "by_satellites", "window_misses",
+    *(f"{p}_{u}" for p in PHASES for u in ("s", "J")), "violations",
 )  # fmt: skip
+
+#: Of these, what records of before it was counted do not have.
+LATER = ("by_satellites", "window_misses")
 
 
 def floor(instance: Instance) -> float:
@@ -62,6 +67,8 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
     v = judge(instance, plan)
     served = instance.active & ~v.refused
     n_served = max(1, int(served.sum()))
+    above = served & (plan.server >= instance.scenario.n_uavs)
+    in_time = kept(v.latency_s - instance.deadline_s, instance.deadline_s)
     row: dict[str, Any] = {
         "cost": float(v.cost),
         "admissible": bool(v.admissible),
@@ -73,6 +80,8 @@ def numbers(instance: Instance, plan: Plan) -> dict[str, Any]:
         "reward": float(_reward(instance, v).mean()),
         "refused": int(v.refused.sum()),
         "outages": int(v.outage.sum()),
+        "by_satellites": int(above.sum()),
+        "window_misses": int((above & v.missed & in_time).sum()),
     }
     for phase in PHASES:
         spent_s = np.where(served, getattr(v, f"{phase}_s"), 0.0)
@@ -251,7 +260,8 @@ def recomputed(record: dict[str, Any], instance: Instance) -> dict[str, Any]:
         row["cost_without_resampled"] = cost_without_resampled(instance, plan, resampled)
     if "policy" in record["row"]:
         row["policy"] = _policy(record["info"])
-    row |= judged | {"violations": json.dumps(judged["violations"] or {})}
+    row |= {n: v for n, v in judged.items() if n not in LATER or n in record["row"]}
+    row["violations"] = json.dumps(judged["violations"] or {})
     if plan is not None and not judged["admissible"]:
         row["status"] = "failed"
     return {name: plain(value) for name, value in row.items()}

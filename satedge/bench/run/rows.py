@@ -73,6 +73,8 @@ SCHEMA: tuple[Column, ...] = (
     Column("reward", NUMBER, "", "mean over slots of eq. (34)"),
     Column("refused", NUMBER, "", "requests without a server"),
     Column("outages", NUMBER, "", "requests sent that cost more than refusing them"),
+    Column("by_satellites", NUMBER, "", "requests sent to satellites; UAVs serve the others"),
+    Column("window_misses", NUMBER, "", "those whose window alone is overrun, not their deadline"),
     Column("upload_s", NUMBER, "s", "upload, mean over served requests"),
     Column("execute_s", NUMBER, "s", "execution, mean over served requests"),
     Column("relay_s", NUMBER, "s", "relay between satellites, mean over served requests"),

@@ -217,7 +217,8 @@ def ratio_of_means(
     Percentiles of few seeds lie too close together. The interval is as wide as that of Student's
     t for the variance by episodes and by seeds together, with the degrees of freedom of
     Satterthwaite 1946; the resamples decide how it lies about the estimate. With a single
-    episode, or a single seed where seeds are drawn, there is none.
+    episode, or a single seed where seeds are drawn, there is none; nor where so many seeds or
+    episodes are 0 that a mean of 0 is among the percentiles.
     """
     given = (np.asarray(ours, float), np.asarray(theirs, float))
     sides = [
@@ -237,15 +238,16 @@ def ratio_of_means(
     if n_episodes < 2 or any(len(x) < 2 for x in drawn_sides):
         return Ratio(Interval(float(np.expm1(log)), np.nan, np.nan), np.nan)
     spread, freedom = _two_way(relative, drawn_sides)
-    resampled = log + np.concatenate(
-        [
-            np.log(
-                _means(relative[0], w[1], w[0])
-                / _means(relative[1], w[1 if same_seeds else 2], w[0])
-            )
-            for w in _resamples(n_episodes, *map(len, relative))
-        ]
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resample may have a mean of 0
+        resampled = log + np.concatenate(
+            [
+                np.log(
+                    _means(relative[0], w[1], w[0])
+                    / _means(relative[1], w[1 if same_seeds else 2], w[0])
+                )
+                for w in _resamples(n_episodes, *map(len, relative))
+            ]
+        )
     found, p = _stretched(log, resampled, spread, freedom, confidence)
     return Ratio(Interval(*(float(np.expm1(v)) for v in (log, found.low, found.high))), p)
 
@@ -318,7 +320,10 @@ def _stretched(
     from scipy.stats import t
 
     tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(resampled, [tail, 100 - tail])
+    with np.errstate(invalid="ignore"):
+        low, high = np.percentile(resampled, [tail, 100 - tail])
+    if not np.isfinite([low, high]).all():
+        return Interval(value, np.nan, np.nan), np.nan
     if spread <= ROUNDING:
         return Interval(value, value, value), 1.0 if abs(value) <= ROUNDING else 0.0
     if not low < high:

@@ -90,18 +90,6 @@ def slot_costs(store: Store, scored: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=scored.index, dtype=object)
 
 
-def satellite_shares(store: Store, scored: pd.DataFrame) -> pd.Series:
-    """Share of requests sent to satellites, of every row with a plan that counts."""
-    instance = lru_cache(maxsize=64)(store.instance)
-    found = {}
-    for row in scored[scored["usable"]].itertuples():
-        plan, world = plan_of(store.read(row.key)), instance(row.instance_sha256)
-        if plan is not None and world.active.any():
-            high = plan.server >= world.scenario.n_uavs
-            found[row.Index] = float(high[world.active].mean())
-    return pd.Series(found, index=scored.index, dtype=float)
-
-
 def contradictions(record: dict[str, Any], instance: Instance) -> list[str]:
     """Where a record's row says other than its plan, trace, identity and instance."""
     row, trace = record["row"], record["trace"]

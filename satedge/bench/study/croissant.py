@@ -82,9 +82,9 @@ _RAI = {
     "rai:personalSensitiveInformation": ["None"],
     "rai:dataSocialImpact": "Shows where learned policies lose to optimisation before anybody "
     "relies on them; no people are described.",
-    "rai:dataReleaseMaintenancePlan": "A suite never changes under its name: a generator "
-    "that makes something else raises its version and regenerates the manifest. Best known values "
-    "improve.",
+    "rai:dataReleaseMaintenancePlan": "An instance never changes under its name; a suite "
+    "may gain some. A generator that makes something else raises its version and regenerates the "
+    "manifest. Best known values improve.",
 }  # fmt: skip
 
 

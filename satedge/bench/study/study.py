@@ -31,9 +31,18 @@ class TrainingPlan(Declared):
 
     epochs: int = param(1000, "episode", "Table 2", "Episodes of each training.", low=1)
     updates: int = param(5, "-", "open", "Gradient updates after each episode.", low=0)
+    together: int = param(
+        1,
+        "episode",
+        "open",
+        "What a run plays at once between updates; a divisor of epochs.",
+        low=1,
+    )
+    validate_every: int = param(25, "episode", "open", "Episodes between looks at policies.", low=1)
     settings: dict[str, Any] = param(
         {}, "-", "-", "Settings of the learner that differ from its preset."
     )
+    labels: tuple[str, ...] = param((), "-", "-", "Files of labels, for a learner that imitates.")
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def cells(study: Study) -> list[Cell]:
     n_runs = 0
     for part in study.parts:
         whole = instances(part)
-        shares = [set(_spread(range(len(whole)), e.take)) for e in part.entries]
+        shares = [set(spread(range(len(whole)), e.take)) for e in part.entries]
         counts = (len(e.seeds) * len(e.budgets_s) for e in part.entries)
         n_runs += sum(len(s) * n for s, n in zip(shares, counts, strict=True))
         if n_runs > MAX_RUNS:
@@ -125,7 +134,7 @@ def cells(study: Study) -> list[Cell]:
     return list(found.values())
 
 
-def _spread(items: Sequence[_T], count: int | None) -> list[_T]:
+def spread(items: Sequence[_T], count: int | None) -> list[_T]:
     """At most `count` of the items, evenly spread."""
     n = len(items) if count is None else min(count, len(items))
     return [items[i * len(items) // n] for i in range(n)]
@@ -135,7 +144,7 @@ def instances(part: Part) -> list[Instance]:
     """The instances of a part: its share of every suite, cut to its slots."""
     chosen: list[Instance] = list(build(part.made))
     for suite in part.suites:
-        chosen += _spread(load_suite(suite), part.take)
+        chosen += spread(load_suite(suite), part.take)
     if part.slots is None:
         return chosen
     start, stop = part.slots

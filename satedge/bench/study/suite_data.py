@@ -21,7 +21,7 @@ VALIDATION_SEEDS = range(10_000, 20_000)
 # The suites' shares of the test and validation seeds.
 _PAPER = range(10)
 _PAPER_VALIDATION = range(10_000, 10_005)
-_FIGURES = range(1000, 1003)
+_FIGURES = range(1000, 1030)
 _FIGURES_CALIBRATION = range(11_000, 11_003)
 _SLOTS = range(2000, 2020)
 _TINY = range(3000, 3030)
@@ -193,7 +193,7 @@ SUITES: dict[str, Suite] = {
     ),
     **_FORESIGHT_SUITES,
     "figures": Suite(
-        "The sweeps of figures 5 to 7: 3 episodes of 20 slots at every point",
+        "The sweeps of figures 5 to 7: 30 episodes of 20 slots at every point",
         tuple(r for suite in _SWEEP_SUITES.values() for r in suite.recipes),
     ),
     **_SWEEP_SUITES,

@@ -132,7 +132,9 @@ def test_settings_are_read_from_the_source() -> None:
     [
         ("branch-and-bound", "hard", True, "maybe", "true or false"),
         ("branch-and-bound", "max_nodes", 5, 2.5, "a whole number"),
-        ("branch-and-bound", "gap", 1, True, "a number"),
+        ("branch-and-bound", "gap", 1, True, "a number >= 0"),
+        ("branch-and-bound", "gap", 0.0, -1e-3, "a number >= 0"),
+        ("rolling-horizon", "futures", 3, -1, "a whole number >= 0"),
         ("general", "solver", "scip", 3, "text"),
     ],
 )
@@ -144,6 +146,12 @@ def test_settings_of_another_type_are_refused(
     methods.check_settings(found, {name: good})
     with pytest.raises(methods.MethodError, match=f"{name} = .*allowed is {allowed}"):
         methods.check_settings(found, {name: bad})
+
+
+def test_limits_that_no_search_has_are_refused_before_it_begins() -> None:
+    """By the search's own rule; `solve` and studies exit with one line."""
+    with pytest.raises(methods.MethodError, match="branch-and-bound: threads = 0: allowed is"):
+        methods.find("branch-and-bound").with_settings(threads=0)
 
 
 def test_settings_behind_a_decorator_are_found_by_import(

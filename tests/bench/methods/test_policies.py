@@ -52,7 +52,7 @@ def test_a_dropped_policy_is_made_again_to_the_byte(library: Path) -> None:
     entry = policies.entries("tiny")["mine/seed-5"]
     assert entry == before | {"committed": False}
     run(entry["command"].removeprefix("satedge "))
-    collect_one(Path("results/runs/train/tiny/mine"), library / "mine")
+    collect_one(Path("results/runs/train/tiny/mine-from-4"), library / "mine")
     run("policies --write")
     assert policies.entries("tiny")["mine/seed-5"] == before
 

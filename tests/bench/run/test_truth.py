@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from satedge.bench.run import record as records
-from satedge.bench.run.record import JUDGED, make_record
-from satedge.bench.run.rows import read_parquet, write_parquet
+from satedge.bench.run.record import JUDGED, LATER, make_record
+from satedge.bench.run.rows import from_records, read_parquet, write_parquet
 from satedge.bench.run.runner import carry_out, sort_out
 from satedge.bench.run.store import Store, StoreError
 from satedge.bench.run.supervisor import Run, Timing
@@ -164,6 +164,15 @@ def test_edited_rows_under_a_new_hash_are_recomputed(store: Store) -> None:
         assert contradictions(record, instance), name
     store.write(record | {"row": record["row"] | {"key": whole[0]["row"]["key"], "cost": 1.0}})
     assert told(store)
+
+
+def test_records_of_before_a_count_say_nothing_of_it(store: Store) -> None:
+    """What an earlier version did not count is unknown, and no contradiction."""
+    record = store.read(min(store.finished()))
+    for name in LATER:
+        assert record["row"].pop(name) is not None
+    assert contradictions(record, store.instance(record["row"]["instance_sha256"])) == []
+    assert from_records([record["row"]])[list(LATER)].isna().all(axis=None)
 
 
 def test_edited_tables_are_made_anew(store: Store) -> None:

@@ -89,6 +89,10 @@ def test_many_comparisons_are_counted() -> None:
     assert text.startswith(
         "of 6 intervals 3 above 0, 1 below 0, 2 open (1 within 3 % of it); from a over b -20.0 %"
     )
+    undefined = part(NAN, NAN, NAN, NAN)
+    text = told([undefined, ABOVE, ABOVE, BELOW, OPEN, undefined])
+    assert text.startswith("of 6 intervals 2 above 0, 1 below 0, 1 open, 2 without a ratio")
+    assert "nan" not in text + told([undefined] * 6)
 
 
 def rows(
@@ -109,7 +113,8 @@ def rows(
                     {"group": "g", "method": method, "family": "learned", "budget_s": 1.0,
                      "usable": True, "hindsight": False, "instance": name, "seed": float(seed),
                      "instance_sha256": name, "n_devices": 10.0, "requests": 100.0,
-                     "deadline_misses": 5.0, "reward": 1.0, "latency_s": 1.0, "energy_J": 1.0}
+                     "deadline_misses": 5.0, "reward": 1.0, "latency_s": 1.0, "energy_J": 1.0,
+                     "by_satellites": NAN, "window_misses": NAN}
                     | columns | shaken
                 )  # fmt: skip
     return pd.DataFrame(found)
@@ -191,6 +196,73 @@ def test_energy_of_figure_5_is_per_device() -> None:
     found = claims(pd.concat(parts))
     assert verdicts(found, "latency grows with K") == {"selected": "reproduced"}
     assert verdicts(found, "energy grows with K") == {"selected": "contradicted"}
+
+
+AXES = {"devices": (5.0, 20.0), "deadline": (2.0, 3.0), "accuracy": (0.5, 0.6)}
+
+
+@pytest.mark.parametrize(
+    ("axis", "words", "verdict"),
+    [
+        ("devices", "with K a greater share", "reproduced"),
+        ("deadline", "with T_max a greater share", "reproduced"),
+        ("accuracy", "shifts from UAVs to satellites", "fitted"),
+    ],
+)
+def test_shares_on_satellites_along_a_sweep(axis: str, words: str, verdict: str) -> None:
+    """20 and 30 of 100 requests are 50 % more, 30 and 20 fewer; the catalogue demands the shift
+    of figure 7. Rows of before they were counted say nothing."""
+    ends = AXES[axis]
+    for counts, wanted in (((20.0, 30.0), verdict), ((30.0, 20.0), "contradicted")):
+        means = {v: {"by_satellites": n} for v, n in zip(ends, counts, strict=True)}
+        found = claims(sweep(axis, means))
+        assert verdicts(found, words) == {"selected": wanted}
+    assert verdicts(claims(sweep(axis, {v: {} for v in ends})), words) == {}
+
+
+def test_more_devices_send_more_without_a_greater_share() -> None:
+    """20 of 100 and 80 of 400 requests are the same share."""
+    parts = [
+        sweep("devices", {v: {"by_satellites": n}}, noise=0.0001, requests=5 * n)
+        for v, n in ((5.0, 20.0), (20.0, 80.0))
+    ]
+    told_of = verdicts(claims(pd.concat(parts)), "with K a greater share")
+    assert told_of == {"selected": "contradicted"}
+
+
+def test_shares_of_0_have_no_ratio() -> None:
+    """Who sends nothing to satellites at some value is not compared, and the claim says so."""
+    scored = sweep("deadline", {2.0: {"by_satellites": 0.0}, 3.0: {"by_satellites": 30.0}})
+    (claim,) = [c for c in claims(scored) if "with T_max a greater share" in c.paper]
+    assert claim.verdict == "inconclusive"
+    assert claim.ours == "adsac has no ratio (one side is 0 or was not played)"
+
+
+def test_who_prefers_uavs() -> None:
+    """AD-SAC sends 20 of 100 requests to satellites, D3QN 30: at every value, or not at all."""
+    names = [f"figures-deadline-{v:g}-{s}" for v in (2, 2.25, 2.5, 2.75, 3) for s in (1000, 1001)]
+    for theirs, verdict in ((30.0, "reproduced"), (10.0, "contradicted")):
+        counts = {"adsac": {"by_satellites": 20.0}, "d3qn": {"by_satellites": theirs}}
+        found = claims(rows(names, counts))
+        assert verdicts(found, "prefers UAVs") == {"selected": verdict}
+
+
+def test_windows() -> None:
+    """No overrun of 50 requests on satellites, 10 of 50, and none sent there, beside a rival whose
+    windows are overrun; where nobody's are, nothing is shown."""
+    none, some = {"by_satellites": 50.0, "window_misses": 0.0}, {"window_misses": 10.0}
+    nowhere = {"by_satellites": 0.0, "window_misses": 0.0}
+    for ours, theirs, verdict, told_of in (
+        (none, none | some, "reproduced", "adsac +0.0 % [+0.0, +0.0] (within 3 %)"),
+        (none | some, none | some, "contradicted", "adsac -20.0 % "),
+        (nowhere, none | some, "inconclusive", "adsac +0.0 % (no interval)"),
+        (none, none, "inconclusive", "adsac, where no method overruns a window +0.0 %"),
+    ):
+        found = claims(rows(EPISODES, {"adsac": ours, "ppo": theirs}))
+        (claim,) = [c for c in found if c.figure == "Section 5.3"]
+        assert claim.verdict == verdict
+        assert claim.ours.startswith(told_of)
+    assert verdicts(claims(rows(EPISODES, {"adsac": {}})), "sends to satellites only") == {}
 
 
 def test_a_flat_sweep_contradicts_growth() -> None:

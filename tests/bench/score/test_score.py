@@ -1,6 +1,7 @@
 """Scores and the gate on rows made by hand."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -351,6 +352,33 @@ def test_outages_are_counted_and_their_latencies_told() -> None:
     assert row["latency_s"] == pytest.approx(verdict.latency_s.mean())
     assert row["latency_s"] > instance.deadline_s.max()
     assert row["cost"] < instance.outage_cost.mean()
+
+
+def test_who_serves_and_whose_window_is_overrun_are_counted() -> None:
+    """Device 0 is refused, 1 sends to the UAV, 2 and 3 to the satellite: of these one overruns
+    the window of 0.3 s within its deadline of 2.9 s, the other its deadline as well."""
+    instance = generate(preset("tiny", n_slots=1, n_devices=4, arrivals="every-slot"), 4)
+    above = 1 + int(instance.access[0])
+    power_W, at = np.array([[0.0, 1.0, 1.0, 1e-6]]), instance.uav_xy_m[None]
+    plan = Plan(np.array([[-1, 0, above, above]]), power_W, at)
+    for window_s, misses in ((100.0, 0), (0.3, 1)):
+        there = np.where(instance.window_s > 0, window_s, 0.0)
+        row = numbers(replace(instance, window_s=there), plan)
+        assert (row["refused"], row["by_satellites"], row["window_misses"]) == (1, 2, misses)
+
+
+def test_whoever_is_sent_is_served_by_a_uav_or_a_satellite() -> None:
+    """Of random plans too: refused requests and those of either kind of server are all of them."""
+    rng = np.random.default_rng(1)
+    instance = generate(preset("paper", n_slots=5), 3)
+    s, shape = instance.scenario, instance.active.shape
+    at = np.broadcast_to(instance.uav_xy_m, (5, s.n_uavs, 2)).copy()
+    for _ in range(20):
+        plan = Plan(rng.integers(-2, s.n_servers + 1, shape), rng.random(shape), at)
+        row, sent = numbers(instance, plan), instance.active & (plan.server >= 0)
+        by_uavs = int((sent & (plan.server < s.n_uavs)).sum())
+        assert row["by_satellites"] + by_uavs + row["refused"] == instance.active.sum()
+        assert 0 <= row["window_misses"] <= min(row["by_satellites"], row["deadline_misses"])
 
 
 def test_no_floor_is_above_refusing_everything() -> None:

@@ -189,6 +189,19 @@ def test_p_and_interval_say_the_same() -> None:
         assert (found.p >= 0.05) == inside
 
 
+def test_resamples_of_nothing_leave_no_interval() -> None:
+    """One of three seeds has 0: every 27th resample draws it alone, and 0 has no logarithm."""
+    ours, theirs = np.array([[3.0, 3.0], [2.9, 3.1], [0.0, 0.0]]), np.ones((3, 2))
+    for found, value in (
+        (stats.ratio_of_means(ours, theirs, (True, True)), 1.0),
+        (stats.ratio_of_means(theirs, ours, (True, True)), -0.5),
+    ):
+        assert found.difference.value == pytest.approx(value)
+        assert math.isnan(found.difference.low)
+        assert math.isnan(found.difference.high)
+        assert math.isnan(found.p)
+
+
 def test_ratio_of_samples() -> None:
     """Means 3 and 1, relative values (2/3, 4/3) and (1, 1): standard error 1/3, 1 degree."""
     found = stats.ratio_of_samples([2.0, 4.0], [1.0, 1.0])

@@ -183,8 +183,8 @@ def test_an_altered_head_is_refused(folder: Path) -> None:
 
 def test_a_proof_counts_once_it_is_verified(folder: Path) -> None:
     """A sound proof raises the bound where it is better; a wrong one costs nothing but itself."""
+    from minlp.branch_and_bound.limits import Limits
     from minlp.branch_and_bound.proof import prove_slot
-    from minlp.branch_and_bound.search import Limits
     from satedge.verify.proof import write_proof
 
     instance = next(i for i in load_suite(SUITE) if i.name == "tiny-3004")

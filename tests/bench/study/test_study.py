@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from satedge.bench.study.study import StudyError, cells, instances
+from satedge.bench.study.study import StudyError, cells, instances, spread
 from satedge.bench.study.study_file import builtin, load_study, parse_study
+from satedge.bench.study.suites import SUITES
 
 
 def part(text: str) -> str:
@@ -165,3 +166,21 @@ def test_former_names_are_labels_of_their_own() -> None:
     assert new.labels(["exact-rolling"]) == new.labels(["myopic-exact"]) == {"myopic-exact"}
     with pytest.raises(StudyError, match="'greedy' is not in study new"):
         new.labels(["greedy"])
+
+
+def test_all_of_the_sweeps_points_are_of_the_same_episodes() -> None:
+    """Whoever plays fewer plays ten episodes of every point, the same ones at each."""
+    (sweeps,) = load_study("figures").parts
+    names = [r.name for r in SUITES["figures"].recipes]
+    played: dict[str, dict[str, set[str]]] = {}
+    for entry in sweeps.entries:
+        for name in spread(names, entry.take):
+            point, _, draw = name.rpartition("-")
+            played.setdefault(entry.label, {}).setdefault(point, set()).add(draw)
+    for points in played.values():
+        draws = next(iter(points.values()))
+        assert len(points) == 14
+        assert all(other == draws for other in points.values())
+    counts = {label: len(next(iter(points.values()))) for label, points in played.items()}
+    assert {counts[m] for m in ("alternate", "myopic-exact", "independent-bound")} == {10}
+    assert {counts[m] for m in ("adsac", "ppo", "greedy", "inversion", "random")} == {30}

@@ -53,10 +53,10 @@ SIZES = {
     "foresight-validation": (5, 30),
     "foresight-faint": (30, 30),
     "foresight-faint-validation": (5, 30),
-    "figures": (42, 20),
-    "figures-devices": (12, 20),
-    "figures-deadline": (15, 20),
-    "figures-accuracy": (15, 20),
+    "figures": (420, 20),
+    "figures-devices": (120, 20),
+    "figures-deadline": (150, 20),
+    "figures-accuracy": (150, 20),
     "figures-calibration": (15, 20),
     "tle": (5, 100),
 }
@@ -227,7 +227,7 @@ def test_sweeps_differ_in_their_axis_alone(axis, loaded):
     """The same draws at every point: along an axis, nothing else changes."""
     fields, values = SWEEPS[axis]
     recipes = SUITES[f"figures-{axis}"].recipes
-    assert [r.value for r in recipes[::3]] == list(values)
+    assert [r.value for r in recipes[::30]] == list(values)
     own = {"devices": [], "deadline": ["deadline_s"], "accuracy": ["accuracy_floor"]}[axis]
     points = {}
     for recipe, instance in zip(recipes, loaded[f"figures-{axis}"], strict=True):

@@ -16,6 +16,7 @@ from drl.training.ahead import (
     save,
     train,
 )
+from drl.training.collect import collect, collect_one
 from drl.training.policy import PolicyError
 from minlp.foresight.guided import tabulated
 from satedge.problem.generation.generate import TRAIN_SEEDS
@@ -81,3 +82,16 @@ def test_the_command_that_makes_a_policy_again_is_in_it(tmp_path):
     _, text = load(str(tmp_path / "seed-3"))
     assert text["command"] == "satedge train ahead --preset foresight --seed 3 --epochs 12"
     assert text["epochs"] == 12
+
+
+def test_the_seeds_that_are_wanted_come_into_the_library(tmp_path):
+    """As those of other learners do, though a search has no log."""
+    (_, kept), _ = trained(tmp_path / "run", 1, seeds=(1, 0))
+    line = collect_one(tmp_path / "run", tmp_path / "library", [1])
+    assert line.split()[-1] == f"{kept['validation_cost']:.4f}"
+    found = sorted(p.name for p in (tmp_path / "library").iterdir())
+    assert found == ["seed-1.json", "seed-1.safetensors"]
+    assert load(str(tmp_path / "library" / "seed-1"))[1] == kept
+    (tmp_path / "run").rename(tmp_path / "ahead-from-1")
+    assert len(collect(tmp_path, tmp_path / "world")) == 2
+    assert load(str(tmp_path / "world" / "ahead" / "seed-1"))[1] == kept

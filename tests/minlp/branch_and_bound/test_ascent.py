@@ -9,9 +9,10 @@ from minlp.branch_and_bound.ascent import ascend
 from minlp.branch_and_bound.branching import twins_of, without_twins
 from minlp.branch_and_bound.copies import Slopes
 from minlp.branch_and_bound.core_bound import core_around, priced
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.loads import full_spans
 from minlp.branch_and_bound.presolve import Region, tighten
-from minlp.branch_and_bound.search import Limits, Search
+from minlp.branch_and_bound.search import Search
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from minlp.slot.data import slot_data
 from satedge.problem.plan import ignore

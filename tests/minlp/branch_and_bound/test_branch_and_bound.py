@@ -11,11 +11,11 @@ from scipy.optimize import minimize_scalar
 
 from minlp.branch_and_bound.ascent import ascend
 from minlp.branch_and_bound.copies import Slopes, new_slopes
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.loads import full_spans
 from minlp.branch_and_bound.node import core_around, evaluate_node, priced
 from minlp.branch_and_bound.presolve import Region, copied, least_powers, lone_costs, tighten
 from minlp.branch_and_bound.primal import staying_options
-from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import rolling, solve, solve_slot, warm_up
 from minlp.slot.cost import device_costs
 from minlp.slot.data import plan_of, slot_data

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minlp.branch_and_bound.finish import powers, search
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot
 from minlp.enumeration.point import Combination, _downloads, _problem
 from minlp.heuristics.simple import random_decision

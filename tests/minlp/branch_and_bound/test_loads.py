@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.loads import (
     alternatives,
     cheapest_choice,
@@ -17,7 +18,6 @@ from minlp.branch_and_bound.loads import (
     new_assigned,
     price_of,
 )
-from minlp.branch_and_bound.search import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from minlp.enumeration.solve import prove
 from minlp.slot.data import slot_data

@@ -8,7 +8,7 @@ suite's sum is compared, with room. After a change that is meant to move them, p
 import numpy as np
 import pytest
 
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from satedge.bench.study.suites import load_suite
 

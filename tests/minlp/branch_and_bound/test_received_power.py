@@ -6,9 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.presolve import lone_costs, outer_boxes
 from minlp.branch_and_bound.received_power import ReceivedPower
-from minlp.branch_and_bound.search import BOXES, Limits, Search
+from minlp.branch_and_bound.search import BOXES, Search
 from minlp.slot.cost import chosen_receivers, device_costs, log_gains
 from minlp.slot.data import NOT_SENT, SlotData, slot_data
 from satedge.problem.plan import ignore

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from flint import arb
 
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.receivers import receivers, vanishing
 from minlp.branch_and_bound.record import Recorder, Visit
 from minlp.branch_and_bound.relaxation import assemble, gain_tables
-from minlp.branch_and_bound.search import Limits, Search
+from minlp.branch_and_bound.search import Search
 from minlp.convex.certificate import bound_at, rounding_margin
 from minlp.convex.problem import ConvexProblem, evaluate, gradients, new_point
 from minlp.slot.cost import loads_of

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot
 from minlp.slot.interference_free import independent_bound
 from satedge.problem.generation.generate import generate

@@ -1,4 +1,5 @@
-"""Figures 5 to 7: what grows or falls along a sweep, who is lowest, and where the steps are."""
+"""Figures 5 to 7: what grows or falls along a sweep, who is lowest, and where the steps are; and
+section 5.3: what windows have time for."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ from itertools import pairwise
 
 import pandas as pd
 
-from satedge.bench.score.claims.evidence import Evidence, Part, known, ratio
-from satedge.bench.score.stats import Ratio, mean_interval
+from satedge.bench.score.claims.evidence import Evidence, Part, counted, known, ratio
+from satedge.bench.score.stats import Interval, Ratio, mean_interval
 from satedge.bench.study.suites import SWEEPS
 
 Parts = Callable[[Evidence, str], list[Part]]
@@ -20,11 +21,11 @@ STEP = (0.5, 0.6)
 
 
 def _at(rows: pd.DataFrame, method: str, value: float) -> pd.DataFrame:
-    return rows[(rows["method"] == method) & (rows["value"] == value)]
+    return _of(rows[rows["value"] == value], method)
 
 
-def _has(rows: pd.DataFrame, column: str) -> bool:
-    return column in rows and bool(rows[column].notna().any())
+def _of(rows: pd.DataFrame, method: str) -> pd.DataFrame:
+    return rows[rows["method"] == method]
 
 
 def _change(rows: pd.DataFrame, axis: str, method: str, ends: Sequence[float], col: str) -> Ratio:
@@ -41,7 +42,7 @@ def trend(axis: str, column: str, sign: int, methods: Sequence[str]) -> Parts:
 
     def parts(e: Evidence, policies: str) -> list[Part]:
         rows, ends = e.sweep(axis), SWEEPS[axis][1]
-        if not _has(rows, column):
+        if not counted(rows, column):
             return []
         order = (ends[0], ends[-1]) if sign > 0 else (ends[-1], ends[0])
         here = [m for m in known(rows) if m in methods]
@@ -55,7 +56,7 @@ def lowest(axis: str, column: str, rivals: Sequence[str]) -> Parts:
 
     def parts(e: Evidence, policies: str) -> list[Part]:
         rows = e.sweep(axis)
-        here = known(rows) if _has(rows, column) else []
+        here = known(rows) if counted(rows, column) else []
         if "adsac" not in here:
             return []
         return [
@@ -93,9 +94,33 @@ def increase(column: str, ends: Sequence[float], method: str = "adsac") -> Parts
 
     def parts(e: Evidence, policies: str) -> list[Part]:
         rows = e.sweep("accuracy")
-        if method not in known(rows) or not _has(rows, column):
+        if method not in known(rows) or not counted(rows, column):
             return []
         return [Part(method, _change(rows, "accuracy", method, ends, column))]
+
+    return parts
+
+
+def in_window(methods: Sequence[str]) -> Parts:
+    """Of their requests on satellites the share that the window has time for, on episodes.
+
+    Those that overrun their deadline as well are left to the deadline. Where no method at all
+    overruns a window, windows are no limit, and there is no interval.
+    """
+
+    def parts(e: Evidence, policies: str) -> list[Part]:
+        rows = e.episodes
+        if not counted(rows, "window_misses"):
+            return []
+        sent = rows.assign(count=rows["by_satellites"])
+        kept = rows.assign(count=rows["by_satellites"] - rows["window_misses"])
+        here = [m for m in known(rows) if m in methods]
+        if not rows["window_misses"].any():
+            nothing = Ratio(Interval(0.0, float("nan"), float("nan")), float("nan"))
+            return [Part(f"{m}, where no method overruns a window", nothing) for m in here]
+        return [
+            Part(m, ratio(_of(kept, m), _of(sent, m), "count", same_policies=True)) for m in here
+        ]
 
     return parts
 

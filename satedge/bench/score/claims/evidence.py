@@ -52,7 +52,9 @@ class Part:
         v, scale = self.ratio.difference, 100 if self.unit == "%" else 1
         form = "+.1f" if self.unit == "%" else ".4g"
         numbers = [format(scale * x, form) for x in (v.value, v.low, v.high)]
-        ends = f" [{numbers[1]}, {numbers[2]}]" if np.isfinite(v.low) else ""
+        if not np.isfinite(v.value):
+            return f"{self.name} has no ratio (one side is 0 or was not played)"
+        ends = f" [{numbers[1]}, {numbers[2]}]" if np.isfinite(v.low) else " (no interval)"
         same = f" (within {100 * MARGIN:g} %)" * self.equal
         return f"{self.name} {numbers[0]} {self.unit}{ends}{same}"
 
@@ -77,8 +79,10 @@ class Evidence:
         most = rows.groupby(["group", "method"])["budget_s"].transform("max")
         rows = rows[rows["budget_s"] == most]
         energy = rows["energy_J"] / rows["n_devices"]
-        missed = rows["deadline_misses"] / rows["requests"].clip(lower=1)
-        return rows.assign(energy_per_device_J=energy, miss_share=missed)
+        missed, above = (
+            rows[n] / rows["requests"].clip(lower=1) for n in ("deadline_misses", "by_satellites")
+        )
+        return rows.assign(energy_per_device_J=energy, miss_share=missed, satellite_share=above)
 
     @cached_property
     def episodes(self) -> pd.DataFrame:
@@ -104,6 +108,11 @@ def known(rows: pd.DataFrame) -> list[str]:
     learners = _learners(rows)
     others = rows.loc[rows["family"] != LEARNED, "method"].unique()
     return [*learners, *map(str, others)]
+
+
+def counted(rows: pd.DataFrame, column: str) -> bool:
+    """Whether the rows have a column at all: those of before it was counted do not."""
+    return bool(rows[column].notna().any())
 
 
 def ratio(
@@ -198,16 +207,21 @@ def told(parts: Sequence[Part]) -> str:
     if len(parts) <= LISTED:
         return ", ".join(map(str, parts))
     found = [p.ratio.difference for p in parts]
+    ends = sorted(
+        (p for p in parts if np.isfinite(p.ratio.difference.value)),
+        key=lambda p: p.ratio.difference.value,
+    )
     counts = {
         "above 0": sum(v.low > 0 for v in found),
         "below 0": sum(v.high < 0 for v in found),
-        "open": sum(not (v.low > 0 or v.high < 0) for v in found),
+        "open": sum(not (v.low > 0 or v.high < 0) for v in found if np.isfinite(v.value)),
+        "without a ratio (one side is 0 or was not played)": len(found) - len(ends),
     }
     within = sum(p.equal for p in parts)
-    ends = sorted(parts, key=lambda p: p.ratio.difference.value)
     words = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     words += f" ({within} within {100 * MARGIN:g} % of it)" * bool(within)
-    return f"of {len(parts)} intervals {words}; from {ends[0]} to {ends[-1]}"
+    span = f"; from {ends[0]} to {ends[-1]}" if ends else ""
+    return f"of {len(parts)} intervals {words}{span}"
 
 
 def samples(parts: Iterable[tuple[str, Sequence[float], Sequence[float]]]) -> list[Part]:
