@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from bench_general import PAGES, ROWS, Row, fill, read, seconds
 
-from minlp.branch_and_bound.search import Limits
+from minlp.branch_and_bound.limits import Limits
 from minlp.branch_and_bound.solve import solve_slot, warm_up
 from minlp.convex.problem import ConvexProblem
 from minlp.convex.solve import minimise
