@@ -23,7 +23,7 @@ from satedge.drawing.style import house, new_figure, save
 from satedge.problem.io.curve import read_curve
 from satedge.problem.scenario import preset
 
-LEVELS, TICKS = (5.0, 1.0, 0.2), (1, 2, 5, 10, 20, 50, 100, 200, 500)
+LEVELS, TICKS = (5.0, 1.0, 0.2), (1, 2, 5, 10, 20, 50, 100, 200)
 #: Where costs are compared: slots that a seed has played, processor seconds that it has taken.
 SLOTS, SECONDS = (30_000, 100_000, 1_000_000), (10, 20, 45)
 
@@ -114,7 +114,7 @@ def draw(found, reference, out):
     for name, seeds in found.items():
         seconds, costs = mean_over(seeds)
         label = proper_name(name.replace("-cured", ", cured").replace("-long", ", long"))
-        label = label.replace("-myopic", ", myopic").replace("sb3-", "Stable-Baselines3's ")
+        label = label.replace("-myopic", ", myopic").replace("sb3-ppo", "Stable-Baselines3's PPO")
         style = {"marker": ".", "markersize": 4, "linestyle": "--" if "sb3" in name else "-"}
         ax.plot(seconds, 100 * (costs / reference - 1), label=label, **style)
     for level in LEVELS:
@@ -125,7 +125,7 @@ def draw(found, reference, out):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
     ax.set_xticks(TICKS)
-    ax.legend()
+    ax.legend(loc="lower left")
     save(figure, out)
 
 

@@ -580,6 +580,14 @@ def test_every_listing_is_json() -> None:
         assert "tiny" in fine(*words) or "quick" in fine(*words)
 
 
+def test_suites_of_episodes_have_no_proofs(tmp_path: Path) -> None:
+    """A proof is of a slot: a suite of whole episodes is refused, and nothing is written."""
+    done = call("suites", "--proofs", tmp_path / "proofs", "--suite", "paper")
+    assert done.returncode == 2
+    assert "'paper': allowed is tiny, slots," in " ".join(done.stderr.split())
+    assert not (tmp_path / "proofs").exists()
+
+
 def test_module_and_script_are_the_same() -> None:
     """`python -m satedge` and `satedge` both start, and give the exit code to the shell."""
     for command in ([SATEDGE], [sys.executable, "-m", "satedge"]):

@@ -109,8 +109,8 @@ def suites(
     proofs: Annotated[
         Path | None,
         typer.Option(
-            help="Instead, prove all slots of the suites that have records, verify the proofs, "
-            "leave them in this folder and list them in instances/records/PROOFS.json."
+            help="Instead, prove all slots of the committed suites, verify the proofs, leave "
+            "them in this folder and list them in instances/records/PROOFS.json."
         ),
     ] = None,
     only: Annotated[
@@ -183,18 +183,19 @@ def studies(as_json: common.AsJson = False, wide: common.Wide = False) -> None:
 
 def _prove(folder: Path, only: list[str]) -> None:
     """`suites --proofs`."""
-    from satedge.bench.score.best_known import SUITES
+    from satedge.bench.study.suite_data import SUITES
     from satedge.commands.proofs import NAME, make
     from satedge.paths import RECORDS
     from satedge.problem import clock
 
-    unknown = sorted(set(only) - set(SUITES))
+    of_slots = [name for name, suite in SUITES.items() if suite.committed]
+    unknown = sorted(set(only) - set(of_slots))
     if unknown:
         raise typer.BadParameter(
-            f"{unknown[0]!r}: allowed is {', '.join(SUITES)}", param_hint="--suite"
+            f"{unknown[0]!r}: allowed is {', '.join(of_slots)}", param_hint="--suite"
         )
     clock.count("cpu")
-    problems = make(folder, only or list(SUITES), RECORDS / NAME)
+    problems = make(folder, only or of_slots, RECORDS / NAME)
     for problem in problems:
         print(problem)
     if problems:

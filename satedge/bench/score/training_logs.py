@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from pydantic import BeforeValidator
 
+from satedge import paths
+from satedge.bench.methods import policies
 from satedge.bench.methods.table import Method, policy_files
 from satedge.problem.fields import Declared, Extended, Wording, as_tuple, declared, param
 from satedge.problem.io.curve import read_curve
@@ -60,21 +62,28 @@ class Training:
 
 
 def trainings(rows: pd.DataFrame) -> list[Training]:
-    """The policies that a run used, each once, by method and seed."""
+    """The policies that a run used, each once, by method and seed.
+
+    Of one that is not there, its manifest and the log of its folder tell as much.
+    """
     found: dict[Path, Training] = {}
     learned = rows[(rows["family"] == "learned") & (rows["status"] != "skipped")]
     used = learned[["method", "entry", "settings"]].drop_duplicates()
     for method, entry, settings in used.itertuples(index=False):
         played = Method(method, entry, "learned", "", settings=json.loads(settings))
-        for path in policy_files(played):
-            if path.suffix == ".json" and path not in found:
-                world = str(played.settings.get("preset", "paper")).partition("/")[0]
-                found[path] = _training(method, path, world)
+        preset, policy = (
+            str(played.settings.get(k, d)) for k, d in (("preset", "paper"), ("policy", ""))
+        )
+        known = {p: _provenance(p) for p in policy_files(played) if p.suffix == ".json"}
+        if not known:
+            kept = policies.told(policy, preset)
+            known = {paths.POLICIES / preset / n: _kept(entry) for n, entry in kept.items()}
+        world = preset.partition("/")[0]
+        found |= {p: _training(method, p, world, t) for p, t in known.items() if p not in found}
     return list(found.values())
 
 
-def _training(method: str, path: Path, world: str) -> Training:
-    told = _provenance(path)
+def _training(method: str, path: Path, world: str, told: _Told) -> Training:
     log = path.with_name(LOG)
     known_s, _ = run_times(log).get(told.seed, (float("nan"), 0))
     seconds = known_s if told.training_s is None else told.training_s
@@ -108,6 +117,11 @@ def _provenance(path: Path) -> _Told:
         return _Told(**{f.name: told[f.name] for f in fields(_Told) if f.name in told})
     except FileError as error:
         raise FileError(f"{path}: {error}") from None
+
+
+def _kept(entry: policies.Entry) -> _Told:
+    """What the manifest says of a policy."""
+    return _Told(**{key: entry[key] for key in ("seed", "method", "settings")})
 
 
 def run_times(log: Path) -> Times:

@@ -1,6 +1,7 @@
 """Training curves and times from the files beside policies."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -60,6 +61,21 @@ def test_curves_come_from_the_log_or_the_provenance(rows: pd.DataFrame) -> None:
     found = {(t.method, t.seed): t for t in trainings(rows)}
     assert found["adsac", 1].curves == {"validation_energy_J": {25.0: 26.0, 50.0: 51.0}}
     assert found["ppo", 0].curves == {"validation_cost": {25.0: 9.0, 50.0: 4.0}}
+
+
+def test_of_weights_that_left_the_tree_manifest_and_log_tell_as_much(
+    rows: pd.DataFrame, tmp_path: Path
+) -> None:
+    """The same training, but for the name of its learner, which only the manifest has here."""
+    before = {(t.method, t.seed): t for t in trainings(rows)}["adsac", 1]
+    entry = {"seed": 1, "method": "adsac", "settings": {"gamma": 0}, "sha256": "0" * 64}
+    manifest = {"policies": {"adsac/seed-1": entry | {"command": "satedge train adsac"}}}
+    (tmp_path / "paper" / "MANIFEST.json").write_text(json.dumps(manifest))
+    for ending in ("json", "safetensors"):
+        (tmp_path / "paper" / "adsac" / f"seed-1.{ending}").unlink()
+    found = {(t.method, t.seed): t for t in trainings(rows)}
+    assert len(found) == 3
+    assert found["adsac", 1] == replace(before, learner="adsac", settings={"gamma": 0})
 
 
 def test_learning_chart_has_a_panel_per_figure(rows: pd.DataFrame) -> None:
