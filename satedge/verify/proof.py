@@ -199,10 +199,13 @@ def numbers(model: Model, regions: Regions, given: list[dict[str, Any]]) -> Numb
     to = table[:, :3].astype(int).T  # to a satellite and to nobody nothing is linearised
     near, spot = (np.insert(x, [m, m], 0.0, 2)[tuple(to)] for x in (near, spot))
     by = np.where(table[:, 3] == 1, np.insert(room, [m, m], -1, 2)[tuple(to)], -1)
+    here = place[to[0]]
+    tilted = np.flatnonzero(by >= 0)
+    here[tilted, to[2, tilted]] = spot[tilted]
     dual = np.array([g["dual"] for g in given], float).reshape(count, n)
     return Numbers(
         box, place, power_pay, place_pay, disc, dual, np.stack([*to, by], -1), table[:, 4:],
-        near, spot,
+        near, here,
     )  # fmt: skip
 
 

@@ -106,6 +106,14 @@ def test_the_optimum_with_hard_deadlines(sharing: str) -> None:
         assert _refused(instance, proof) or verify(instance, proof).bound < result.cost
 
 
+def test_the_optimum_with_hard_deadlines_and_no_interference() -> None:
+    """Lateness at its highest price: what noise gives away for those that refuse costs too much."""
+    instance = world("paper", 1, interference_leakage=0.0)
+    result = verify(instance, _proof(instance, gap=GAP, hard=True))
+    assert result.valid, result.reason
+    assert result.gap <= GAP + 1e-6
+
+
 @pytest.mark.parametrize(
     "instance",
     [

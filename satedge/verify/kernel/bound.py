@@ -32,14 +32,13 @@ class Numbers(NamedTuple):
     # 0, by a disc's, from 1, or not at all, -1
     line: Array  # (N, 3) tau, p and theta
     near: Array  # (N, 2) where gains are linearised
-    here: Array  # (N, 2) where a line with such gains is evaluated
+    here: Array  # (N, M, 2) where a line is evaluated
 
 
 def bounds(model: Model, regions: Regions, given: Numbers) -> tuple[Array, Array, Array]:
     """Bounds of regions (L,), of plans with an option (L, n, O), with a load (L, O, n + 1)."""
     view = View(model, widened(regions, given.box))
-    price = prices(model, view, given)
-    return joined(_paid(model, view, given), price, given.dual, regions.span)
+    return joined(_paid(model, view, given), prices(model, view, given), given.dual, regions.span)
 
 
 def widened(regions: Regions, box: Array) -> Regions:
@@ -50,22 +49,25 @@ def widened(regions: Regions, box: Array) -> Regions:
 
 def _paid(model: Model, view: View, given: Numbers) -> Interval:
     """(L,) the least of what all devices pay, with mu for the discs that hold."""
-    q, mu = given.place[:, :, None], np.maximum(given.disc, 0.0) * held(model, view.allowed)
-    away = Interval(q) - model.centre  # (L, M, 1 + n, 2)
-    slope, miss = away * (2.0 * mu[..., None]), away.square().sum() - model.radius2
-    w, d = Interval(given.power_pay).sum(1), Interval(given.place_pay).sum(1) + slope.sum(2)
-    at_least = _least(model, w, view.low, view.high, d, view.box)
-    return at_least + (miss * mu - (slope * q).sum()).sum().sum()
+    q, mu = given.place, np.maximum(given.disc, 0.0) * held(model, view.allowed)
+    away = Interval(q[:, :, None]) - model.centre  # (L, M, 1 + n, 2)
+    w, d = Interval(given.power_pay).sum(1), Interval(given.place_pay).sum(1)
+    paid = _least(w, view.low, view.high).sum() + (d * q).sum().sum()
+    paid = paid + ((away.square().sum() - model.radius2) * mu).sum().sum()
+    return paid + _least_place(model, d + (away * (2.0 * mu[..., None])).sum(2), view.box, q)
 
 
-def _least(model: Model, p: Interval, low: Array, high: Array, q: Interval, box: Array) -> Interval:
-    """(...,) the least of slopes p (..., n) times log-powers within limits, plus that of slopes q
-    (..., M, 2) times positions in box and reach."""
-    powers = np.minimum((p * low).lo, (p * high).lo)
-    inside = Interval(np.minimum((q * box[..., 0]).lo, (q * box[..., 1]).lo)).sum()
-    reach = iv.sqrt(q.square().sum()) * iv.sqrt(model.radius2[0])
-    around = (q * model.centre[:, 0]).sum() - reach
-    return Interval(powers).sum() + Interval(np.fmax(inside.lo, around.lo)).sum()
+def _least(slope: Interval, low: Any, high: Any) -> Interval:
+    """The least of slopes times steps within limits."""
+    return Interval(np.minimum((slope * low).lo, (slope * high).lo))
+
+
+def _least_place(model: Model, slope: Interval, box: Array, at: Array) -> Interval:
+    """(...,) the least of slopes times steps from `at` (..., M, 2) to places in box and reach."""
+    inside = _least(slope, Interval(box[..., 0]) - at, Interval(box[..., 1]) - at).sum()
+    reach = iv.sqrt(slope.square().sum()) * iv.sqrt(model.radius2[0])
+    around = (slope * (Interval(model.centre[:, 0]) - at)).sum() - reach
+    return Interval(np.fmax(inside.lo, around.lo)).sum()
 
 
 def prices(model: Model, view: View, given: Numbers) -> Array:
@@ -94,7 +96,7 @@ def _lines(model: Model, view: View, given: Numbers) -> tuple[Interval, Array]:
         u = np.minimum(r, model.m - 1)
         near = np.clip(given.near, view.box[row, u, :, 0], view.box[row, u, :, 1])
         above, tilt, below, lean = tangents(model, view, row, u, near, room)
-        step = (Interval(given.here) - near)[:, None]
+        step = (Interval(given.here[who, u]) - near)[:, None]
         own = iv.where(affine, (above + (tilt * step).sum())[who, k], own)
         others = iv.where(affine[:, None], below + (lean * step).sum(), others)
         turn = iv.append(lean, 0.0, axis=1) - tilt[who, k][:, None]
@@ -108,11 +110,13 @@ def _lines(model: Model, view: View, given: Numbers) -> tuple[Interval, Array]:
         model, model.load_s[k, r], model.away_s[r], theta,
         Interval(p), iv.where(hit, a * iv.exp(copy), 0.0), iv.exp(iv.log(view.noise) - own),
     )  # fmt: skip
-    rise = iv.where(mine, steep[:, None], parts[:, :n])  # gradient in log-powers, and in q_r:
-    turn = (parts[..., None] * bend).sum(1)
-    move = iv.where((np.arange(model.m) == r[:, None])[..., None], turn[:, None], 0.0)
-    start = (rise * np.where(mine, p[:, None], copy)).sum() + (turn * given.here).sum()
-    return cost - start + _least(model, rise - w, low, high, move - d, view.box[row]), theta
+    rise, at = iv.where(mine, steep[:, None], parts[:, :n]), np.where(mine, p[:, None], copy)
+    move = (parts[..., None] * bend).sum(1)[:, None]  # slopes in q_r
+    move = iv.where((np.arange(model.m) == r[:, None])[..., None], move, 0.0)
+    paid = (Interval(w) * at).sum() + (Interval(d) * given.here).sum().sum()
+    powers = _least(rise - w, Interval(low) - at, Interval(high) - at).sum()
+    places = _least_place(model, move - d, view.box[row], given.here)
+    return cost - paid + powers + places, theta
 
 
 def tangents(

@@ -36,7 +36,7 @@ class Model:
         first = {"all": m, "tier": m - 1, "server": 0}[s.interference_scope]
         group = np.maximum(np.arange(m + 2), first)  # receivers that hear each other's senders
         stray = (self.receiver <= m)[:, None] & (group[self.receiver][:, None] != group)
-        self.elsewhere = stray | (s.interference_leakage == 0)  # (O, R): r does not hear o
+        self.deaf = stray | (s.interference_leakage == 0)  # (O, R): r does not hear who takes o
         self.log_leak = iv.log(max(s.interference_leakage, 1e-300))
         self.latency, self.energy = s.latency_weight_per_s, s.energy_weight_per_J
         self.late = Interval(self.latency) * s.deadline_penalty

@@ -120,8 +120,7 @@ class View:
     """
 
     def __init__(self, model: Model, regions: Regions) -> None:
-        allowed, self.box, self.span, power = regions
-        self.allowed = allowed
+        self.allowed, self.box, self.span, power = regions
         self.wide = near, far = distances2(model, self.box)  # of places out of reach too
         away = iv.sqrt((Interval(model.place)[:, None] - model.centre[:, 0]).square().sum())
         reach = iv.sqrt(model.radius2[0])
@@ -131,10 +130,10 @@ class View:
         gain = iv.append(model.log_fading - log_z2 * model.half, model.log_satellite[:, None])
         self.gain = iv.append(gain, 0.0)  # (L, n, R); (6)-(7)
         # (L, n, R) whether a device disturbs a receiver wherever it sends to; (8), (10)
-        self.sure = allowed[..., :-1].any(-1, keepdims=True) & ~(allowed @ model.elsewhere)
-        self.noise = model.noise * (1 - VANISH)
+        self.sure = self.allowed[..., :-1].any(-1, keepdims=True) & ~(self.allowed @ model.deaf)
+        self.noise = model.noise * (1 - VANISH * (model.scenario.interference_leakage > 0))
         nothing = iv.log(model.noise * (VANISH * (1 - 1e-9) / max(model.n, 1))) - model.log_leak
-        faint = np.where(allowed[..., -1], (nothing - gain.hi.max(-1)).lo, np.inf)
+        faint = np.where(self.allowed[..., -1], (nothing - gain.hi.max(-1)).lo, np.inf)
         self.low, self.high = np.minimum(power[..., 0], faint), power[..., 1]  # (L, n) log-powers
 
 

@@ -47,10 +47,11 @@ class Checker:
     """The check of one claim."""
 
     def __init__(self, model: Model, claim: Claim) -> None:
-        self.model, self.claim, self.bound, self.visits = model, claim, claim.bound, 0
+        self.model, self.claim, self.visits = model, claim, 0
+        self.bound, self.nodes = claim.bound, claim.nodes
         self.cost = np.inf if claim.plan is None else cost_of(model, *claim.plan)
         self.apart = separated(model, *claim.discs)
-        self.queue = deque([(len(claim.nodes) - 1, Regions.everything(model))])
+        self.queue = deque([(len(self.nodes) - 1, Regions.everything(model))])
 
     def check(self) -> str:
         """The first region that fails, and why; nothing if the claim is proven."""
@@ -61,8 +62,8 @@ class Checker:
         while self.queue and not reason:
             batch = [self.queue.popleft() for _ in range(min(BATCH, len(self.queue)))]
             self.visits += len(batch)
-            if self.visits > len(self.claim.nodes):
-                return f"more regions than the {len(self.claim.nodes)} nodes"
+            if self.visits > len(self.nodes):
+                return f"more regions than the {len(self.nodes)} nodes"
             ids, regions = zip(*batch, strict=True)
             reason = self._part(ids, _together(regions))
         return reason
@@ -71,8 +72,7 @@ class Checker:
         """Which are empty (L,), after tightening in place, and their bounds as in `bounds`."""
         empty, (size, n, width) = tighten(self.model, self.apart, regions), regions.allowed.shape
         best = [np.full(x, -np.inf) for x in ((size,), (size, n, width), (size, width, n + 1))]
-        nodes = [self.claim.nodes[i] for i in ids]
-        sets = [(i, g) for i, node in enumerate(nodes) if not empty[i] for g in node.given]
+        sets = [(i, g) for i, at in enumerate(ids) if not empty[i] for g in self.nodes[at].given]
         if sets:
             which, given = (list(x) for x in zip(*sets, strict=True))
             part = regions.take(which)
@@ -86,7 +86,7 @@ class Checker:
         empty, (total, option, load) = self.evaluate(ids, regions)
         loads = np.arange(self.model.n + 1)
         for i in np.flatnonzero(~(empty | (total >= self.bound))).tolist():
-            node, region = self.claim.nodes[ids[i]], regions.take(i)
+            node, region = self.nodes[ids[i]], regions.take(i)
             left = region.allowed if node.left is None else node.left
             span = region.span if node.span is None else node.span
             stay, rest = ((x[:, :1] <= loads) & (loads <= x[:, 1:]) for x in (region.span, span))
@@ -94,8 +94,7 @@ class Checker:
             if not all((x >= self.bound).all() for x in dropped):
                 return f"node {ids[i]}: the bound of what it drops is below {self.bound!r}"
             region = region._replace(allowed=region.allowed & left, span=span)
-            rests = region.allowed.any(-1).all()
-            if rests and not (node.children and self._divided(node, region)):
+            if region.allowed.any(-1).all() and not (node.children and self._divided(node, region)):
                 return f"node {ids[i]}: bound {float(total[i])!r} < {self.bound!r}, not divided"
         return ""
 
