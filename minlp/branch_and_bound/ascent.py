@@ -227,7 +227,7 @@ def _assign(
         total = -np.inf
     for k in range(allowed.shape[0]):
         for o in range(data.n_options[k]):
-            held = total + (cost[k, o, 0] - assigned.dual[k])
+            held = total + (cost[k, o, 0] - assigned.dual[k]) - MARGIN * abs(cost[k, o, 0])
             assigned.option[k, o] = held if allowed[k] >> o & 1 else np.inf
     return total
 

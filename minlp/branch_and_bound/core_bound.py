@@ -175,7 +175,8 @@ def _each_alone(
     bound -= lost.sum() * (1 + MARGIN)
     for k in range(lost.shape[0]):
         for o in range(price.shape[1]):
-            option[k, o] = bound + lost[k] + price[k, o, 0]
+            here = price[k, o, 0]
+            option[k, o] = bound + lost[k] + here - (MARGIN * abs(here) if here < np.inf else 0.0)
     return bound
 
 

@@ -7,6 +7,7 @@ linear relaxation that the fault asks for are added.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,11 @@ from minlp.branch_and_bound.load_dual import Target, best_dual
 from minlp.branch_and_bound.upload import Upload, limits_of, unmoved
 from minlp.slot.data import Array, SlotData
 from satedge.verify.guesses import Rows
-from satedge.verify.kernel.bound import Numbers, Setting, bounds, prices, setting, tangents
-from satedge.verify.kernel.model import Mask, Model
-from satedge.verify.kernel.region import Regions, option_terms
+from satedge.verify.kernel.bound import Numbers, bounds, prices, tangents, widened
+from satedge.verify.kernel.model import Mask, Model, option_terms
+from satedge.verify.kernel.region import Regions, View
 from satedge.verify.kernel.tree import Checker, Node
-from satedge.verify.proof import cores, numbers, rows_of, widened
+from satedge.verify.proof import boxes, cores, numbers, rows_of
 
 #: Boxes that differ by less, in metres, are the same: the verifier's rounds outward.
 SAME_M = 1e-5
@@ -48,8 +49,7 @@ def _wanted(node: Node, regions: Regions, i: int, n: int) -> list[Target]:
 class _Sender:
     """What the devices of one region, i, hear and pay."""
 
-    regions: Regions
-    within: Setting
+    view: View
     pay: Array  # (n, n) for log-powers
     heard: tuple[Array, Array]  # as of `_heard`
     slack: Array  # (n, O)
@@ -65,23 +65,23 @@ class Filling(Checker):
         super().__init__(model, claim)
         self.data, self.worst = data, np.inf
 
-    def evaluate(self, ids: list[int], regions: Regions) -> tuple[Mask, Array, Array, Array]:
+    def evaluate(self, ids: Sequence[int], regions: Regions) -> tuple[Mask, list[Array]]:
         """As the verifier's; values that have to reach the bound and do not are noted instead."""
-        found = super().evaluate(ids, regions)
-        empty, total = found[0], found[1]
+        empty, found = super().evaluate(ids, regions)
+        total = found[0]
         for i in np.flatnonzero(~(empty | (total >= self.bound))).tolist():
             node = self.claim.nodes[ids[i]]
             wanted = _wanted(node, regions, i, self.model.n)
             if self.data.shared and node.given:
-                bounds_of_it = [x[i : i + 1] for x in found[1:]]
+                bounds_of_it = [x[i : i + 1] for x in found]
                 self._mend(node, regions.take(np.array([i])), wanted, bounds_of_it)
             for target in wanted:
                 at = (i, *target[1:])
-                value = float(found[1 + target[0]][at])
+                value = float(found[target[0]][at])
                 self.worst = self.worst if value >= self.worst else value
-                found[1 + target[0]][at] = np.inf
+                found[target[0]][at] = np.inf
             total[i] = total[i] if node.children else np.inf
-        return found
+        return empty, found
 
     def _mend(self, node: Node, region: Regions, wanted: list[Target], found: list[Array]) -> None:
         """Add what the load problem best pays to prove what is wanted, where that is not proven.
@@ -89,43 +89,41 @@ class Filling(Checker):
         `found` are the bounds of the region, raised in place.
         """
         for given in node.given:
-            at = numbers(self.model, region, [given], self.floor)
-            wide = widened(region, [given])
-            price = prices(self.model, wide, at, setting(self.model, wide, self.floor))[0]
+            at = numbers(self.model, region, [given])
+            price = prices(self.model, View(self.model, widened(region, at.box)), at)[0]
             for target in wanted:
                 if found[target[0]][(0, *target[1:])] >= self.bound:
                     continue
-                at.dual = best_dual(price, region.span[0], target)[None]
-                for old, new in zip(found, bounds(self.model, region, at, self.floor), strict=True):
+                at = at._replace(dual=best_dual(price, region.span[0, :-1], target)[None])
+                for old, new in zip(found, bounds(self.model, region, at), strict=True):
                     np.maximum(old, new, out=old)
                 given.setdefault("more", []).append(at.dual[0].tolist())
 
-    def filled(self, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
+    def filled(self, regions: Regions, given: list[dict[str, Any]]) -> Numbers:
         """The numbers of nodes, with lines and what the load problem pays."""
         for node, box in zip(given, regions.box, strict=True):
             if "box" in node and np.abs(node["box"] - box).max(initial=0.0) < SAME_M:
                 del node["box"]
-        found = numbers(self.model, regions, given, floor)
-        regions = widened(regions, given)
-        within = setting(self.model, regions, floor)
-        slack = option_terms(self.model, *within.gains[:2])[1]
-        heard = _heard(self.model, regions, given, within)
+        found = numbers(self.model, regions, given)
+        regions = widened(regions, boxes(regions, given))
+        view = View(self.model, regions)
+        slack = option_terms(self.model, view.gain)[1].hi
+        heard = _heard(self.model, given, view)
         rows: list[Rows | None] = [None] * len(given)
         for i, node in enumerate(given):
             one = np.array([i])
             if "pay" not in node:
-                rows[i] = rows_of(self.model, regions.take(one), [node], found.place[one], floor)
+                rows[i] = rows_of(self.model, regions.take(one), [node], found.place[one])
             if not node["lines"]:
-                who = _Sender(regions, within, found.power_pay[i], heard, slack[i], i)
+                who = _Sender(view, found.power_pay[i], heard, slack[i], i)
                 node["lines"] = self._lines(who, node, rows[i])
-        found = numbers(self.model, regions, given, floor)
-        price = prices(self.model, regions, found, within)
+        found = numbers(self.model, regions, given)
+        price = prices(self.model, view, found)
         for i, node in enumerate(given):
             if "u" in node:
                 paid = np.array(node.pop("u"))
                 node["dual"] = self._dual(price[i], regions.allowed[i], paid, node, rows[i])
-        found.dual = np.array([node["dual"] for node in given])
-        return found
+        return found._replace(dual=np.array([node["dual"] for node in given]))
 
     def _lines(self, at: _Sender, node: dict[str, Any], rows: Rows | None) -> list[list[float]]:
         """Lines of a region: [device, receiver, whether gains are linearised, tau, p, theta].
@@ -137,8 +135,8 @@ class Filling(Checker):
         for k in range(model.n):
             for r in range(model.m + 1):
                 slacks = []
-                for s in np.flatnonzero(at.regions.allowed[at.i, k, :-1] & (model.receiver == r)):
-                    low, high = at.regions.span[at.i, s] if self.data.shared else (1, 1)
+                for s in np.flatnonzero(at.view.allowed[at.i, k] & (model.receiver == r)):
+                    low, high = at.view.span[at.i, s] if self.data.shared else (1, 1)
                     known = 0
                     if rows and core is not None and core[k, s] and rows.pick[0, k] == r:
                         known = rows.load[0, s] if self.data.shared else 1
@@ -157,13 +155,13 @@ class Filling(Checker):
         """Device k's upload to receiver r, as the verifier has it."""
         model, n, i = self.model, self.model.n, at.i
         own, others = at.heard[0][i, k, r], at.heard[1][i, k, r]
-        heard = at.within.sure[i, :, r] & (np.arange(n) != k)
-        a = np.where(heard, model.leak * np.exp(others - own), 0.0)
-        limits = limits_of(at.within.low[i].copy(), float(model.p_high))
+        heard = at.view.sure[i, :, r] & (np.arange(n) != k)
+        a = np.where(heard, np.exp(others - own + model.log_leak.lo), 0.0)
+        limits = limits_of(at.view.low[i].copy(), float(at.view.high[i].max()))
         rho = self.data.overrun_weight if model.hard else model.late_cap
         return Upload(
-            k, float(model.load_s.lo[k, r]), float(model.propagation.lo) if r == model.m else 0.0,
-            float(at.within.noise.lo * np.exp(-own)), model.latency, model.energy, rho,
+            k, float(model.load_s.lo[k, r]), float(model.away_s.lo[r]),
+            float(at.view.noise.lo * np.exp(-own)), model.latency, model.energy, rho,
             at.pay[k].copy(), a, limits, unmoved(n),
         )  # fmt: skip
 
@@ -195,20 +193,18 @@ def _row_line(rows: Rows, k: int, node: dict[str, Any]) -> list[float]:
     return [float(tau), node["power"][k], node["late"][k]]
 
 
-def _heard(
-    model: Model, regions: Regions, given: list[dict[str, Any]], within: Setting
-) -> tuple[Array, Array]:
+def _heard(model: Model, given: list[dict[str, Any]], view: View) -> tuple[Array, Array]:
     """Logs of own gains (L, n, R), and of others' (L, n, R, n), where lines are made: over the box,
     or where better slopes have the copies of positions."""
-    n, m, (low, high) = model.n, model.m, within.gains[:2]
+    n, m, low, high = model.n, model.m, view.gain.lo, view.gain.hi
     own, others = high.copy(), np.repeat(np.swapaxes(low, 1, 2)[:, None], n, 1)
     which = [i for i, g in enumerate(given) if "pay" in g]
     if m and which:
         row, u = np.repeat(which, n * m), np.tile(np.arange(m), n * len(which))
         k = np.tile(np.repeat(np.arange(n), m), len(which))
         near = np.array([given[i]["near"] for i in which]).reshape(-1, 2)
-        near = np.clip(near, regions.box[row, u, :, 0], regions.box[row, u, :, 1])
+        near = np.clip(near, view.box[row, u, :, 0], view.box[row, u, :, 1])
         room = np.array([given[i]["room"] for i in which]).ravel()
-        above, _tilt, below, _lean = tangents(model, regions, row, u, near, room, within.gains)
+        above, _tilt, below, _lean = tangents(model, view, row, u, near, room)
         own[row, k, u], others[row, k, u] = above.hi[np.arange(len(k)), k], below.lo
     return own, others

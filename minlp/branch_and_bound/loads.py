@@ -257,7 +257,10 @@ def alternatives(
     bound: float,
     found: Assigned,
 ) -> None:
-    """Bounds with one device held at an option, or one server at a load, at the dual found."""
+    """Bounds with one device held at an option, or one server at a load, at the dual found.
+
+    What is held may cost far more than what `bound` is made of: it has its own rounding.
+    """
     n, width = data.receiver.shape
     who, option = np.empty(n, np.int64), np.zeros(n, np.int64)
     dual, held = found.dual, np.empty(n)
@@ -266,7 +269,7 @@ def alternatives(
             found.option[k, o] = np.inf
         o = data.n_options[k] - 1
         if data.receiver[k, o] == NOT_SENT and allowed[k] >> o & 1:
-            more = price[k, o, 0] - dual[k]
+            more = price[k, o, 0] - dual[k] - MARGIN * (abs(price[k, o, 0]) + abs(dual[k]))
             found.option[k, o] = bound + (max(more, 0.0) if allowed[k] != 1 << o else 0.0)
     for s in range(spans.shape[0]):
         count, must = _members(data, allowed, s, who, option)
@@ -276,19 +279,22 @@ def alternatives(
         for k in range(n):
             held[k] = np.inf
         for c in range(max(spans[s, 0], must), min(spans[s, 1], count) + 1):
-            value, last = 0.0, 0.0
+            value, last, size = 0.0, 0.0, 0.0
             if c > 0:
                 value = _sort_by_price(price, dual, c, who, option, must, count)
                 last = price[who[c - 1], option[who[c - 1]], c - 1] - dual[who[c - 1]]
-            found.load[s, c] = value
-            least = min(least, value)
+            for i in range(c):
+                size += abs(price[who[i], option[who[i]], c - 1]) + abs(dual[who[i]])
+            found.load[s, c] = value - MARGIN * size
+            least = min(least, value + MARGIN * size)
             for i in range(count if c > 0 else 0):
                 k = who[i]
-                other = value
+                other = value - MARGIN * size
                 if i >= c:
                     if c == must:
                         continue
-                    other += price[k, option[k], c - 1] - dual[k] - last
+                    more = price[k, option[k], c - 1]
+                    other += more - dual[k] - last - MARGIN * (abs(more) + abs(dual[k]))
                 held[k] = min(held[k], other)
         for c in range(n + 1):
             found.load[s, c] += bound - least

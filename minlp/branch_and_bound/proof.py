@@ -26,7 +26,7 @@ from satedge.problem import clock
 from satedge.problem.instance import Instance
 from satedge.problem.plan import Outcome, Plan, Report, ignore
 from satedge.verify.kernel.model import Model
-from satedge.verify.kernel.plan import cost_of
+from satedge.verify.kernel.region import cost_of
 from satedge.verify.proof import FORMATS, ProofError, claim_of, decision, sets, verify
 
 #: What the bound gives away of the solver's at once, and how much of it may go where the verifier
@@ -113,7 +113,7 @@ class _Writer:
     def _complete(self) -> float:
         """Fill in what nodes lack; the least value of a region that has to reach the bound."""
         model, claim = claim_of(self.instance, self.proof)
-        for node, given in zip(claim.nodes, self.proof["nodes"], strict=True):
+        for node, given in zip(claim.nodes, self.proof["nodes"], strict=False):
             node.given = sets(given)
             for numbers in node.given:
                 numbers.pop("more", None)
@@ -131,7 +131,7 @@ class _Writer:
             "uav_xy_m": plan.uav_xy_m[0].tolist(),
         }
         with np.errstate(all="ignore"):
-            self.proof["cost"] = cost_of(self.model, decision(self.model, self.proof["plan"]))
+            self.proof["cost"] = cost_of(self.model, *decision(self.proof["plan"]))
 
     def _options(self) -> list[list[int]]:
         """Bits of the servers for which each option of the search stands.
@@ -147,7 +147,7 @@ class _Writer:
             for s in range(self.model.m, self.n_servers):
                 if not self.model.usable[k, s] or s in servers or not kept:
                     continue
-                cost, slack = self.model.fixed.lo[k], self.model.slack_s[k]
+                cost, slack = self.model.fixed.lo[k], self.model.slack_s.hi[k]
                 bits[min(kept, key=lambda i: _better(cost, slack, servers[i], s))] |= 1 << s
             found.append(bits)
         return found

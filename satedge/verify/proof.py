@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,34 @@ import numpy as np
 
 from satedge.problem.instance import Instance
 from satedge.problem.io.folder import write_atomically
-from satedge.verify.guesses import Rows, disc_weights, least_powers, rows_at
-from satedge.verify.kernel.bound import Numbers, setting
+from satedge.verify.guesses import Rows, disc_weights, first_nodes, rows_at
+from satedge.verify.kernel.bound import Numbers, widened
 from satedge.verify.kernel.interval import Array
-from satedge.verify.kernel.model import Mask, Model
-from satedge.verify.kernel.plan import Decision
-from satedge.verify.kernel.region import Regions
-from satedge.verify.kernel.tree import Checker, Claim, Node, Result
+from satedge.verify.kernel.model import Index, Mask, Model
+from satedge.verify.kernel.region import Regions, View
+from satedge.verify.kernel.tree import Checker, Claim, Node
 
 #: Formats that are read: the last is written.
 FORMATS = ("satedge-proof-2", "satedge-proof-3")
 
 #: Most bytes of a proof, unpacked.
 LARGEST = 1 << 30
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found. Costs are sums over devices; the cost is infinite without a plan."""
+
+    valid: bool
+    reason: str
+    cost: float = np.inf
+    bound: float = -np.inf
+    nodes: int = 0
+
+    @property
+    def gap(self) -> float:
+        """(cost - bound) / cost; 0 where no plan is claimed to exist."""
+        return (self.cost - self.bound) / self.cost if 0 < self.cost < np.inf else 0.0
 
 
 class ProofError(ValueError):
@@ -62,11 +78,23 @@ def verify(instance: Instance, proof: dict[str, Any]) -> Result:
     try:
         model, claim = claim_of(instance, proof)
         with np.errstate(all="ignore"):
-            return Checker(model, claim).check()
+            checker = Checker(model, claim)
+            if proof["plan"] is not None and not _same(float(proof["cost"]), checker.cost):
+                claimed = f"costs {checker.cost!r}, claimed is {proof['cost']!r}"
+                return Result(False, f"incumbent: {claimed}")
+            reason = checker.check()
     except (KeyError, TypeError, IndexError, ValueError, OverflowError, AttributeError) as error:
         if isinstance(error, ProofError):
             raise
         raise ProofError(f"the proof is malformed ({' '.join(str(error).split())})") from None
+    if reason:
+        return Result(False, reason)
+    visits = checker.visits - (len(claim.nodes) - len(proof["nodes"]))  # of the file's nodes
+    return Result(True, "", checker.cost, claim.bound, max(visits, 0))
+
+
+def _same(claimed: float, cost: float) -> bool:
+    return abs(claimed - cost) <= 1e-9 * cost
 
 
 def claim_of(instance: Instance, proof: dict[str, Any]) -> tuple[Model, Claim]:
@@ -74,26 +102,27 @@ def claim_of(instance: Instance, proof: dict[str, Any]) -> tuple[Model, Claim]:
     slot = int(proof["slot"])
     if not 0 <= slot < instance.n_slots:
         raise ProofError(f"slot = {slot}: allowed is 0..{instance.n_slots - 1}")
-    bound, plan = float(proof["bound"]), proof["plan"]
     with np.errstate(all="ignore"):
         model = Model(instance, slot, proof["hard"] is True)
+    bound, plan = float(proof["bound"]), proof["plan"]
+    nodes = [_node(model, given) for given in proof["nodes"]]
+    keep = masks(proof["root"], model.n_options).reshape(model.usable.shape)
+    with np.errstate(all="ignore"):
         discs = disc_weights(model)
+        nodes += first_nodes(model, discs, keep, bound, len(nodes))
     return model, Claim(
         bound,
-        float(proof["cost"]) if plan is not None else np.inf,
-        decision(model, plan) if plan is not None else None,
-        masks(proof["root"], model.n_options).reshape(model.usable.shape),
-        least_powers,
+        decision(plan) if plan is not None else None,
         discs,
-        [_node(model, given) for given in proof["nodes"]],
-        lambda regions, given, floor: numbers(model, regions, given, floor),
+        nodes,
+        lambda regions, given: numbers(model, regions, given),
     )
 
 
-def decision(model: Model, plan: dict[str, Any]) -> Decision:
-    """The plan of the slot's requests."""
+def decision(plan: dict[str, Any]) -> tuple[Index, Array, Array]:
+    """The plan of the slot's requests: servers, powers and positions."""
     place = np.array(plan["uav_xy_m"], float).reshape(-1, 2)
-    return Decision(np.array(plan["server"], int), np.array(plan["power_W"], float), place)
+    return np.array(plan["server"], int), np.array(plan["power_W"], float), place
 
 
 def _node(model: Model, given: dict[str, Any]) -> Node:
@@ -102,7 +131,8 @@ def _node(model: Model, given: dict[str, Any]) -> Node:
     if "left" in given:
         node.left = masks(given["left"], width).reshape(model.usable.shape)
     if "span" in given:
-        node.span = np.array(given["span"], int).reshape(width - 1, 2)
+        loads = np.array(given["span"], int).reshape(width - 1, 2)
+        node.span = np.append(loads, [[0, model.n]], 0)
     split = given.get("split") or {}
     node.children = [int(child) for child in split.get("children", ())]
     if "device" in split:
@@ -122,20 +152,20 @@ def masks(bits: list[int], width: int) -> Mask:
     return np.array([[v >> o & 1 for o in range(width)] for v in bits], bool).reshape(-1, width)
 
 
-def widened(regions: Regions, given: list[dict[str, Any]]) -> Regions:
-    """Regions with the boxes for which numbers were made, where proofs give them: wider ones."""
+def boxes(regions: Regions, given: list[dict[str, Any]]) -> Array:
+    """The boxes for which numbers were made, where proofs give them: wider ones."""
     box = regions.box.copy()
     for i, g in enumerate(given):
         if "box" in g:
             box[i] = np.array(g["box"], float).reshape(box[i].shape)
-    low, high = np.minimum(box, regions.box)[..., 0], np.maximum(box, regions.box)[..., 1]
-    return Regions(regions.allowed, np.stack([low, high], -1), regions.span)
+    return box
 
 
-def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: Array) -> Numbers:
+def numbers(model: Model, regions: Regions, given: list[dict[str, Any]]) -> Numbers:
     """The numbers of nodes. What devices pay is stated, or follows from the point that is given."""
     count, n, m = len(given), model.n, model.m
-    regions = widened(regions, given)
+    box = boxes(regions, given)
+    regions = widened(regions, box)
     low, high = regions.box[..., 0], regions.box[..., 1]
     place, power_pay = 0.5 * (low + high), np.zeros((count, n, n))
     place_pay, spot = np.zeros((2, count, n, m, 2))
@@ -150,7 +180,7 @@ def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: 
         place[which] = np.clip(at("place", m, 2), low[which], high[which])
         spot[which], near[which] = place[which][:, None], at("near", m, 2)[:, None]
         room[which] = at("room", m)[:, None]
-        rows = rows_of(model, regions.take(which), some, place[which], floor)
+        rows = rows_of(model, regions.take(which), some, place[which])
         power_pay[which], place_pay[which] = rows.power_slope, rows.place_slope
     for i in set(range(count)) - set(plain):
         pay = np.array(given[i]["pay"], float).reshape(n, n + 2 * m)
@@ -162,31 +192,32 @@ def numbers(model: Model, regions: Regions, given: list[dict[str, Any]], floor: 
     for i, g in enumerate(given):
         for uav, d, mu in g["discs"]:
             disc[i, uav, d] = mu
-    lines = np.array([(i, *line) for i, g in enumerate(given) for line in g["lines"]], float)
-    lines = lines.reshape(-1, 7)
-    to = lines[:, :3].astype(int).T  # to a satellite nothing is linearised
-    near, spot = (np.insert(x, m, 0.0, 2)[tuple(to)] for x in (near, spot))
-    by = np.where(lines[:, 3] == 1, np.insert(room, m, -1, 2)[tuple(to)], -1)
+    refused = np.argwhere(regions.allowed[..., -1])
+    lines = [(i, k, m + 1, 0, 0.0, 0.0, 0.0) for i, k in refused.tolist()]
+    lines += [(i, *line) for i, g in enumerate(given) for line in g["lines"]]
+    table = np.array(lines, float).reshape(-1, 7)
+    to = table[:, :3].astype(int).T  # to a satellite and to nobody nothing is linearised
+    near, spot = (np.insert(x, [m, m], 0.0, 2)[tuple(to)] for x in (near, spot))
+    by = np.where(table[:, 3] == 1, np.insert(room, [m, m], -1, 2)[tuple(to)], -1)
+    here = place[to[0]]
+    tilted = np.flatnonzero(by >= 0)
+    here[tilted, to[2, tilted]] = spot[tilted]
     dual = np.array([g["dual"] for g in given], float).reshape(count, n)
     return Numbers(
-        regions.box, place, power_pay, place_pay, disc, dual, np.stack([*to, by], -1), lines[:, 4:],
-        near, spot,
+        box, place, power_pay, place_pay, disc, dual, np.stack([*to, by], -1), table[:, 4:],
+        near, here,
     )  # fmt: skip
 
 
-def rows_of(
-    model: Model, regions: Regions, given: list[dict[str, Any]], place: Array, floor: Array
-) -> Rows:
+def rows_of(model: Model, regions: Regions, given: list[dict[str, Any]], place: Array) -> Rows:
     """The rows of nodes at the points that are given, UAVs at `place` (L, M, 2)."""
     count, n, m = len(given), model.n, model.m
     near, room, power, late = (
         np.array([g[name] for g in given], float).reshape(count, *shape)
         for name, shape in (("near", (m, 2)), ("room", (m,)), ("power", (n,)), ("late", (n,)))
     )
-    within = setting(model, regions, floor)
-    return rows_at(
-        model, regions, within, cores(model, given), near, room.astype(int), power, place, late
-    )
+    view = View(model, regions)
+    return rows_at(model, view, cores(model, given), near, room.astype(int), power, place, late)
 
 
 def cores(model: Model, given: list[dict[str, Any]]) -> Mask:

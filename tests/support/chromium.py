@@ -98,10 +98,11 @@ class Page:
         return heard
 
     def open(self, path: Path) -> None:
-        """Load a file and wait until it is complete."""
+        """Load a file and wait until it is complete, its packed data unpacked."""
+        ready = "document.readyState + location.protocol + !document.getElementById('data')"
         self.call("Page.navigate", url=path.resolve().as_uri())
         for _ in range(400):
-            if self.run("document.readyState + location.protocol") == "completefile:":
+            if self.run(ready) == "completefile:true":
                 return
             time.sleep(0.05)
         raise TimeoutError(path)

@@ -20,7 +20,7 @@ from satedge.paths import INSTANCES, RECORDS
 from satedge.problem.instance import Instance
 from satedge.problem.io.files import read_instance
 from satedge.verify.kernel.model import Model
-from satedge.verify.kernel.plan import cost_of
+from satedge.verify.kernel.region import cost_of
 from satedge.verify.proof import ProofError, decision, read_proof, verify, write_proof
 from support.worlds import printed, tiny, world
 
@@ -104,6 +104,14 @@ def test_the_optimum_with_hard_deadlines(sharing: str) -> None:
         assert result.gap <= GAP + 1e-6
         proof["hard"] = False  # what costs more than the elastic optimum may
         assert _refused(instance, proof) or verify(instance, proof).bound < result.cost
+
+
+def test_the_optimum_with_hard_deadlines_and_no_interference() -> None:
+    """Lateness at its highest price: what noise gives away for those that refuse costs too much."""
+    instance = world("paper", 1, interference_leakage=0.0)
+    result = verify(instance, _proof(instance, gap=GAP, hard=True))
+    assert result.valid, result.reason
+    assert result.gap <= GAP + 1e-6
 
 
 @pytest.mark.parametrize(
@@ -228,7 +236,7 @@ def _boasting(instance: Instance, proof: dict[str, Any], rng: np.random.Generato
     plan["power_W"][k] *= 0.5
     with np.errstate(all="ignore"):
         model = Model(instance, 0, False)
-        other["cost"] = cost_of(model, decision(model, plan))
+        other["cost"] = cost_of(model, *decision(plan))
     if not other["cost"] > proof["cost"] * (1 + 1e-6):
         return None
     share = rng.uniform(1e-6, 1)
@@ -284,6 +292,32 @@ def test_altered_proofs_are_refused(proven: list[Proven]) -> None:
 @pytest.mark.slow
 def test_a_thousand_altered_proofs_are_refused(proven: list[Proven]) -> None:
     assert _attack(proven, 6, seed=2) >= 1000
+
+
+def test_lines_of_devices_that_do_not_exist_prove_nothing(proven: list[Proven]) -> None:
+    """Counted from the end, they would be priced as if their powers were given."""
+    rng, count = np.random.default_rng(3), 0
+    for instance, proof in proven:
+        false = _boasting(instance, proof, rng)
+        if false is None:
+            continue
+        n, m = len(proof["root"]), instance.scenario.n_uavs
+        given = {
+            "pay": [[0.0] * (n + 2 * m)] * n,
+            "near": [[[0.0, 0.0]] * m] * n,
+            "room": [[0] * m] * n,
+            "discs": [],
+            "dual": [false["bound"] / n * (1 + 1e-9)] * n,
+            "lines": [
+                [k - n, r, 0, 0.0, -30.0, theta]
+                for k in range(n)
+                for r in range(m + 1)
+                for theta in (0.0, 1e12)
+            ],
+        }
+        assert _refused(instance, {**false, "nodes": [{"numbers": given}]})
+        count += 1
+    assert count >= 4
 
 
 def test_another_instance_is_refused(proven: list[Proven]) -> None:

@@ -6,6 +6,8 @@ says what was left out and where it lies.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from typing import Any
 
@@ -63,9 +65,9 @@ def page_data(store: Store, scored: pd.DataFrame) -> dict[str, Any]:
 
 
 def embed(data: dict[str, Any]) -> str:
-    """JSON that cannot end its script element, whatever texts it holds."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    """JSON, gzipped and in Base64: a fifth as long, and no text in it can end its element."""
+    text = json.dumps(data, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 class _Page:

@@ -8,6 +8,7 @@ comparison of the verifier is written so that NaN fails it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,10 +40,6 @@ class Interval:
     def __getitem__(self, index: Any) -> Interval:
         return Interval(self.lo[index], self.hi[index])
 
-    @property
-    def T(self) -> Interval:
-        return Interval(self.lo.T, self.hi.T)
-
     def __neg__(self) -> Interval:
         return Interval(-self.hi, -self.lo)
 
@@ -53,21 +50,16 @@ class Interval:
     def __sub__(self, other: Any) -> Interval:
         return self + -of(other)
 
-    def __rsub__(self, other: Any) -> Interval:
-        return of(other) - self
-
     def __mul__(self, other: Any) -> Interval:
         b = of(other)
         ends = (self.lo * b.lo, self.lo * b.hi, self.hi * b.lo, self.hi * b.hi)
         return Interval(down(np.minimum.reduce(ends)), up(np.maximum.reduce(ends)))
 
-    __radd__, __rmul__ = __add__, __mul__
-
     def __truediv__(self, other: Any) -> Interval:
         """By what is positive; NaN elsewhere."""
         b = of(other)
-        low, high = down(1.0 / b.hi), up(1.0 / b.lo)
-        return self * Interval(np.where(b.lo > 0, low, np.nan), np.where(b.lo > 0, high, np.nan))
+        low, high = (np.where(b.lo > 0, 1.0 / end, np.nan) for end in (b.hi, b.lo))
+        return self * Interval(down(low), up(high))
 
     def sum(self, axis: int = -1) -> Interval:
         """n terms: any order of additions errs by less than n eps times the sum of sizes."""
@@ -85,41 +77,32 @@ def of(value: Any) -> Interval:
     return value if isinstance(value, Interval) else Interval(value)
 
 
+def each(function: Any, *parts: Any) -> Interval:
+    """What falls nowhere, or only moves entries, at both ends."""
+    return Interval(function(*(of(x).lo for x in parts)), function(*(of(x).hi for x in parts)))
+
+
 def _rising(function: Any, x: Any) -> Interval:
-    """An exponential or a logarithm; NaN where there is none."""
-    low, high = function(of(x).lo), function(of(x).hi)
-    return Interval(down(low - _ULPS * np.abs(low)), up(high + _ULPS * np.abs(high)))
+    """Of what rises and errs by so many units in the last place; NaN where it is not defined."""
+    y = each(function, x)
+    return Interval(down(y.lo - _ULPS * np.abs(y.lo)), up(y.hi + _ULPS * np.abs(y.hi)))
 
 
-def exp(x: Any) -> Interval:
-    return maximum(_rising(np.exp, x), 0.0)
-
-
-def log(x: Any) -> Interval:
-    return _rising(np.log, x)
-
-
-def log1p(x: Any) -> Interval:
-    return _rising(np.log1p, x)
+exp, log, log1p = (partial(_rising, function) for function in (np.exp, np.log, np.log1p))
+maximum = partial(each, np.maximum)
 
 
 def sqrt(x: Any) -> Interval:
     """Of what is not negative but for rounding."""
-    x = maximum(x, 0.0)
-    return maximum(Interval(down(np.sqrt(x.lo)), up(np.sqrt(x.hi))), 0.0)
-
-
-def maximum(a: Any, b: Any) -> Interval:
-    return Interval(np.maximum(of(a).lo, of(b).lo), np.maximum(of(a).hi, of(b).hi))
-
-
-def append(a: Any, b: Any, axis: int = -1) -> Interval:
-    """`a` with one more entry along an axis, b."""
-    n = of(a).lo.shape[axis]
-    return Interval(np.insert(of(a).lo, n, of(b).lo, axis), np.insert(of(a).hi, n, of(b).hi, axis))
+    y = each(np.sqrt, maximum(x, 0.0))
+    return maximum(Interval(down(y.lo), up(y.hi)), 0.0)
 
 
 def where(condition: NDArray[np.bool_], a: Any, b: Any) -> Interval:
-    return Interval(
-        np.where(condition, of(a).lo, of(b).lo), np.where(condition, of(a).hi, of(b).hi)
-    )
+    return each(partial(np.where, condition), a, b)
+
+
+def append(a: Any, b: Any, count: int = 1, axis: int = -1) -> Interval:
+    """`a` with more entries along an axis, all b."""
+    at = [of(a).lo.shape[axis]] * count
+    return each(lambda x, y: np.insert(x, at, y, axis), a, b)

@@ -1,29 +1,40 @@
-"""Regions of plans, many at a time: options of devices, boxes of UAVs and loads of servers, cut to
-what may hold; and what costs too much alone."""
+"""Regions of plans, many at a time, cut to what may hold; and what holds in all of a region."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import permutations
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from satedge.verify.kernel import interval as iv
 from satedge.verify.kernel.interval import Array, Interval
-from satedge.verify.kernel.model import TOLERANCE, Index, Mask, Model, download_s
+from satedge.verify.kernel.model import KEPT, TOLERANCE, Index, Mask, Model, option_terms, upload
+
+#: Share of the noise by which it is lowered, for devices that refuse: they send next to nothing.
+VANISH = 1e-13
 
 
-@dataclass(eq=False)
-class Regions:
-    """L regions."""
+class Regions(NamedTuple):
+    """L regions; without the first axis, one."""
 
-    allowed: Mask  # (L, n, O)
-    box: Array  # (L, M, 2, 2) [axis, end]
-    span: Index  # (L, S, 2) least and greatest load
+    allowed: Mask  # (L, n, O) options
+    box: Array  # (L, M, 2, 2) [axis, end] of positions
+    span: Index  # (L, O, 2) least and greatest load
+    power: Array  # (L, n, 2) least and greatest log-powers of who sends
 
-    def take(self, index: Index) -> Regions:
-        """Some of them, as copies."""
-        return Regions(self.allowed[index], self.box[index], self.span[index])
+    def take(self, index: Any) -> Regions:
+        """Some of them, or one."""
+        return Regions(*(part[index] for part in self))
+
+    @staticmethod
+    def everything(model: Model) -> Regions:
+        """The one of all plans."""
+        side, start = model.scenario.area_side_m, Interval(model.centre[:, 0])
+        reach = iv.sqrt(model.radius2[0])
+        low = np.maximum((start - reach).lo, -iv.up(TOLERANCE * side))
+        high = np.minimum((start + reach).hi, iv.up(side * (1 + TOLERANCE)))
+        span = np.array([[0, model.n]] * model.n_options)
+        return Regions(model.usable.copy(), np.stack([low, high], -1), span, model.power)
 
 
 def held(model: Model, allowed: Mask) -> Mask:
@@ -32,131 +43,133 @@ def held(model: Model, allowed: Mask) -> Mask:
     return np.insert(np.swapaxes(only, 1, 2), 0, True, -1)
 
 
-def disc(model: Model, d: int) -> tuple[Array, float]:
-    """(centres (M, 2) or (2,), squared radius) of the d-th disc of each UAV."""
-    return (model.start if d == 0 else model.place[d - 1]), model.radius2[d]
-
-
 def distances2(model: Model, box: Array) -> tuple[Array, Array]:
     """(L, n, M) least and greatest squared ground distance between devices and boxes, outward."""
-    box, place = box[:, None], model.place[:, None]  # (L, 1, M, 2, 2)
-    below, above = Interval(box[..., 0]) - place, Interval(place) - box[..., 1]
-    near, far = iv.maximum(below, above), iv.maximum(-below, -above)
-    return iv.maximum(near, 0.0).square().sum().lo, iv.maximum(far, 0.0).square().sum().hi
+    box, place = box[:, None], Interval(model.place[:, None])  # (L, 1, M, 2, 2)
+    below, above = Interval(box[..., 0]) - place, place - box[..., 1]
+    near, far = iv.maximum(iv.maximum(below, above), 0.0), iv.maximum(-below, -above)
+    return near.square().sum().lo, far.square().sum().hi
 
 
 def tighten(model: Model, apart: Mask, regions: Regions) -> Mask:
     """Cut boxes to discs and drop options out of reach or load, in place; which are empty (L,)."""
-    allowed, box, m = regions.allowed, regions.box, model.m
-    empty, active = np.zeros(len(allowed), bool), np.ones(len(allowed), bool)
-    while active.any():  # boxes of regions that stay as they are keep theirs: numbers are for them
-        before, discs = allowed.copy(), held(model, allowed) & active[:, None, None]
+    allowed, box, span, power = regions
+    active: Any = True
+    while np.any(active):  # regions that stay as they are keep their boxes: numbers are for them
+        before, discs = allowed.copy(), held(model, allowed) & np.reshape(active, (-1, 1, 1))
         for d in np.flatnonzero(discs.any((0, 1))):
-            empty |= _cut(model, box, discs[..., d], int(d))
+            _cut(model, box, discs[..., d], int(d))
         two = np.einsum("lmi,lmj,mijk->lmk", *(discs.astype(float),) * 2, apart.astype(float)) > 0
-        allowed[..., :m] &= ~np.swapaxes(two[..., 1:], 1, 2)
-        allowed[..., :m] &= ~(distances2(model, box)[0] > model.radius2[-1])
-        empty |= (two & discs).any((1, 2)) | _count(regions) | ~allowed.any(-1).all(-1)
+        far = two[..., 1:] | np.swapaxes(distances2(model, box)[0] > model.radius2[-1], 1, 2)
+        allowed[..., : model.m] &= ~np.swapaxes(far, 1, 2)
+        _count(regions)
         active = (allowed != before).any((1, 2))
-    return empty | _crowded(model, box)
-
-
-def _crowded(model: Model, box: Array) -> Mask:
-    """(L,) where two UAVs are too close wherever they are in their boxes (L, M, 2, 2). (5)."""
     low, high = Interval(box[..., 0]), Interval(box[..., 1])
     wide = iv.maximum(high[:, :, None] - low[:, None], high[:, None] - low[:, :, None])
-    apart = Interval(model.scenario.uav_separation_m) * (1 - TOLERANCE)
-    close = wide.square().sum().hi < apart.square().lo
-    return np.asarray((close & ~np.eye(model.m, dtype=bool)).any((1, 2)))
+    near = (model.scenario.uav_separation_m * (1 - 2 * TOLERANCE)) ** 2  # too near: (5)
+    crowded = (wide.square().sum().hi < near) & ~np.eye(model.m, dtype=bool)
+    crossed = (ends[..., 0] > ends[..., 1] for ends in (box, span[:, :, None], power[:, :, None]))
+    idle = ~allowed.any(-1, keepdims=True)
+    return np.any([np.any(x, axis=(1, 2)) for x in (idle, crowded, *crossed)], axis=0)
 
 
-def _cut(model: Model, box: Array, which: Mask, d: int) -> Mask:
-    """Cut boxes to their part in disc d of the UAVs in `which` (L, M), in place; who is empty."""
-    centre, square = disc(model, d)
+def _cut(model: Model, box: Array, which: Mask, d: int) -> None:
+    """Cut boxes to their part in disc d of the UAVs in `which` (L, M), in place: inside out if
+    there is none."""
+    centre = Interval(model.centre[:, d])
     for _ in range(2):
-        near = iv.maximum(Interval(box[..., 0]) - centre, Interval(centre) - box[..., 1])
-        near2 = iv.maximum(near, 0.0).square().lo
-        wide = iv.sqrt(Interval(square) - near2[..., ::-1])
-        low, high = (Interval(centre) - wide).lo, (wide + centre).hi
+        near = iv.maximum(Interval(box[..., 0]) - centre, centre - box[..., 1])
+        left2 = Interval(model.radius2[d]) - iv.maximum(near, 0.0).square().lo[..., ::-1]
+        wide = iv.where(left2.hi >= 0, iv.sqrt(left2), -np.inf)
+        low, high = (centre - wide).lo, (centre + wide).hi
         box[..., 0] = np.where(which[..., None], np.maximum(box[..., 0], low), box[..., 0])
         box[..., 1] = np.where(which[..., None], np.minimum(box[..., 1], high), box[..., 1])
-    none = (iv.down(near2.sum(-1)) > square) & which
-    return np.asarray(none.any(-1) | (box[..., 0] > box[..., 1]).any((1, 2)))
 
 
-def _count(regions: Regions) -> Mask:
-    """Loads by who must and who may be on a server, and the reverse, in place; who is empty."""
-    servers, span = regions.allowed[..., :-1], regions.span
-    empty, before = np.zeros(len(span), bool), ~servers
-    while (servers != before).any():
-        before, only = servers.copy(), servers & (regions.allowed.sum(-1) == 1)[..., None]
-        must, may = only.sum(1), servers.sum(1)
-        span[..., 0], span[..., 1] = np.maximum(span[..., 0], must), np.minimum(span[..., 1], may)
-        wanted = servers & (span[..., 0] == may)[:, None]  # whoever may be there must
-        empty |= (span[..., 0] > span[..., 1]).any(-1) | (wanted.sum(-1) > 1).any(-1)
-        servers &= only | (span[..., 1] != must)[:, None]  # or nobody else may
-        needed = np.insert(wanted, wanted.shape[-1], False, -1)
-        regions.allowed &= needed | ~wanted.any(-1)[..., None]
-    return empty
+def _count(regions: Regions) -> None:
+    """Loads by who must and who may have an option, and the reverse, in place."""
+    allowed, (low, high) = regions.allowed, np.moveaxis(regions.span, -1, 0)
+    before = ~allowed
+    while (allowed != before).any():
+        before, only = allowed.copy(), allowed & (allowed.sum(-1) == 1)[..., None]
+        must, may = only.sum(1), allowed.sum(1)
+        low[:], high[:] = np.maximum(low, must), np.minimum(high, may)
+        wanted = allowed & (low == may)[:, None]  # whoever may be there must
+        allowed &= only | (high != must)[:, None]  # or nobody else may
+        often = wanted.sum(-1, keepdims=True)  # in two places at once nobody is
+        allowed &= (often == 0) | (wanted & (often == 1))
 
 
 def separated(model: Model, weights: Array, ids: Index) -> Mask:
-    """(M, D, D, D) whether three of the discs surely have no common point. (3), motion.
-
-    For w >= 0 of sum 1 and c = sum w_i c_i, any q has sum w_i (|q - c_i|^2 - R_i^2) >=
-    sum w_i (|c_i - c|^2 - R_i^2): where that is positive, q is not in all discs. Weights (N, 3) of
-    discs (N, 3) come from anywhere; by Helly's theorem triples suffice.
-    """
-    apart = np.zeros((model.m, *[model.n + 1] * 3), bool)
-    w = Interval(np.maximum(weights, 0.0))
-    share = w / w.sum()[:, None]
-    for m in range(model.m):
-        c = Interval(np.insert(model.place, 0, model.start[m], 0)[ids])
-        mean = (c * share[..., None]).sum(1)
-        excess = (c - mean[:, None]).square().sum() - model.radius2[ids]
-        for order in permutations(ids[(excess * share).sum().lo > 0].T):
-            apart[m][order] = True
+    """(M, D, D, D) whether three of the discs have no common point, as weights (N, 3) of discs
+    (N, 3) prove: sum w_i (|q - c_i|^2 - R_i^2) >= sum w_i (|c_i - c|^2 - R_i^2) > 0 at any q."""
+    apart, w = np.zeros((model.m, *[model.n + 1] * 3), bool), Interval(np.maximum(weights, 0.0))
+    share, centre = w / w.sum()[:, None], Interval(model.centre)[:, ids]  # (M, N, 3, 2)
+    mean = (centre * share[..., None]).sum(2)
+    excess = (centre - mean[:, :, None]).square().sum() - model.radius2[ids]
+    uav, which = np.nonzero((excess * share).sum().lo > 0)
+    apart[(uav, *ids[which].T)] = True
     return apart
 
 
-def gain_tables(model: Model, box: Array) -> tuple[Array, Array, Array, Array]:
-    """Least and greatest log gains (L, n, R) over boxes and reach; squared distances. (6)-(7)."""
-    near, far = distances2(model, box)
-    away = iv.sqrt((Interval(model.place)[:, None] - model.start).square().sum())
-    reach = iv.sqrt(model.radius2[0])
-    near = np.minimum(np.maximum(near, iv.maximum(away - reach, 0.0).square().lo), far)
-    far = np.maximum(np.minimum(far, (away + reach).square().hi), near)
-    low = model.log_fading - iv.log(Interval(far) + model.height2) * model.half
-    high = model.log_fading - iv.log(Interval(near) + model.height2) * model.half
-    low, high = iv.append(low, model.log_satellite), iv.append(high, model.log_satellite)
-    return low.lo, high.hi, near, far
+class View:
+    """What holds in L regions.
 
-
-def option_terms(model: Model, low: Array, high: Array) -> tuple[Array, Array]:
-    """(L, n, O): least cost of all but the upload, alone on the server; greatest time for it."""
-    wait = download_s(model, iv.exp(high[..., : model.m]), iv.exp(low[..., : model.m])).lo
-    wait = np.insert(wait, [model.m] * (model.n_options - 1 - model.m), 0.0, -1)  # (L, n, S)
-    price = Interval(model.energy) * model.scenario.uav_power_W + model.latency
-    cost = iv.append(Interval(wait) * price + model.fixed, model.refusal)
-    return cost.lo, iv.append(Interval(model.slack_s) - wait, 0.0).hi
-
-
-def alone(model: Model, p: Array) -> Array:
-    """(n, O) least cost of options at log-powers up to p (n,) without interference.
-
-    It falls with p. The energy of an upload is least at vanishing power.
+    Whoever may be refused sends at a power so low that all of them add less than VANISH of the
+    noise anywhere, which is lowered by as much.
     """
-    low, high, _near, _far = gain_tables(model, model.box()[None])
-    cost, slack = option_terms(model, low, high)
-    r = model.receiver
-    ratio, load = iv.exp(Interval(high[0][:, r]) - iv.log(model.noise)), model.load_s[:, r]
-    time = load / iv.log1p(ratio * iv.exp(p)[:, None])
-    late = iv.maximum(time - slack[0, :, :-1], 0.0) * model.late_cap
-    sends = time * model.latency + load / ratio * model.energy + late + cost[0, :, :-1]
-    return np.insert(sends.lo, model.n_options - 1, cost[0, :, -1], -1)
+
+    def __init__(self, model: Model, regions: Regions) -> None:
+        self.allowed, self.box, self.span, power = regions
+        self.wide = near, far = distances2(model, self.box)  # of places out of reach too
+        away = iv.sqrt((Interval(model.place)[:, None] - model.centre[:, 0]).square().sum())
+        reach = iv.sqrt(model.radius2[0])
+        near = np.minimum(np.maximum(near, iv.maximum(away - reach, 0.0).square().lo), far)
+        self.spread = near, np.maximum(np.minimum(far, (away + reach).square().hi), near)
+        log_z2 = iv.log(Interval(*self.spread) + model.height2)
+        gain = iv.append(model.log_fading - log_z2 * model.half, model.log_satellite[:, None])
+        self.gain = iv.append(gain, 0.0)  # (L, n, R); (6)-(7)
+        # (L, n, R) whether a device disturbs a receiver wherever it sends to; (8), (10)
+        self.sure = self.allowed[..., :-1].any(-1, keepdims=True) & ~(self.allowed @ model.deaf)
+        self.noise = model.noise * (1 - VANISH * (model.scenario.interference_leakage > 0))
+        nothing = iv.log(model.noise * (VANISH * (1 - 1e-9) / max(model.n, 1))) - model.log_leak
+        faint = np.where(self.allowed[..., -1], (nothing - gain.hi.max(-1)).lo, np.inf)
+        self.low, self.high = np.minimum(power[..., 0], faint), power[..., 1]  # (L, n) log-powers
 
 
-def expensive(model: Model, least: Array, bound: float, cost: Array) -> Mask:
-    """(n, O) where a cost of device k and the least (n,) of all others give `bound`."""
-    others = Interval(np.where(np.eye(model.n, dtype=bool), 0.0, least)).sum()
-    return np.asarray((Interval(cost) + others[:, None]).lo >= bound)
+def cost_of(model: Model, server: Index, power_W: Array, xy: Array) -> float:
+    """Upper end of a plan's cost, summed over devices; NaN if it breaks a constraint. (2)-(30).
+
+    The plan, of servers (n,), -1 for a refusal, powers (n,) and positions (M, 2), is a region in
+    which nothing is left to decide.
+    """
+    rows, whole = np.arange(model.n), Regions.everything(model)
+    shapes = server.shape == power_W.shape == rows.shape and xy.shape == whole.box.shape[:2]
+    if not shapes or ((server < -1) | (server >= model.n_options - 1)).any():
+        return np.nan
+    taken = np.eye(model.n_options, dtype=bool)[server]  # (n, O), at -1 the last
+    point = whole._replace(allowed=taken, box=np.stack([xy, xy], -1))
+    view, r = View(model, point.take(None)), model.receiver[server]
+    gain, hit = view.gain[0], view.sure[0][:, r].T & ~np.eye(model.n, dtype=bool)
+    own, p = gain[rows, r], iv.log(np.where(server < 0, 1.0, power_W))
+    w = iv.exp(gain[rows, r[:, None]] - own[:, None] + model.log_leak + p)  # (k, j), over own
+    time, spent, _own, _parts = upload(
+        model, model.load_s[rows, r], model.away_s[r], 0.0, p, iv.where(hit, w, 0.0),
+        iv.exp(iv.log(model.noise) - own),
+    )  # fmt: skip
+    wait = model.wait_s[rows, server] * (taken.sum(0)[server] - 1.0)
+    cost, slack = (terms[rows, server] for terms in option_terms(model, gain))
+    late = iv.maximum(time + wait - slack, 0.0)
+    away2 = (Interval(xy[:, None]) - model.centre).square().sum().lo
+    gap2 = (Interval(xy)[:, None] - xy).square().sum().hi + np.diag(np.full(model.m, np.inf))
+    kept = (
+        (model.usable & taken).any(-1),
+        (model.power[:, 0] <= p.lo) & (p.hi <= model.power[:, 1]) | (server < 0),
+        (whole.box[..., 0] <= xy) & (xy <= whole.box[..., 1]),
+        (away2 <= model.radius2) | ~held(model, taken[None])[0],
+        gap2 >= (model.scenario.uav_separation_m * (1 - KEPT)) ** 2,
+        (late.hi <= KEPT * model.finish_s[rows, server]) | (not model.hard),
+    )
+    total = spent + cost + wait * model.latency + late * model.late
+    found = float(Interval(np.minimum(total.hi, model.refusal.hi)).sum().hi)
+    return found if all(x.all() for x in kept) else np.nan

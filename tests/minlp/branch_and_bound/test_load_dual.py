@@ -37,13 +37,15 @@ def test_bounds_of_what_is_held_reach_those_of_enumeration() -> None:
     for seed in range(20):
         rng = np.random.default_rng(seed)
         price = rng.normal(0, 1, (N, SERVERS + 1, N)) + np.arange(N)
+        price[:, -1] = price[:, -1, :1]  # refusals do not wait for each other
         span = np.stack([rng.integers(0, 2, SERVERS), rng.integers(1, N + 1, SERVERS)], -1)
         sums = _sums(price, span)
         targets = [(0,), *((1, k, o) for k in range(N) for o in range(SERVERS + 1))]
         targets += [(2, s, c) for s in range(SERVERS) for c in range(span[s, 0], span[s, 1] + 1)]
         for target in targets:
             dual = best_dual(price, span, target)
-            found = joined(Interval(np.zeros(1)), price[None], dual[None], span[None])
+            spans = np.append(span, [[0, N]], 0)
+            found = joined(Interval(np.zeros(1)), price[None], dual[None], spans[None])
             bound = float(found[target[0]][(0, *target[1:])])
             best = min((v for c, v in sums.items() if _has(c, target)), default=np.inf)
             assert bound <= best + 1e-9

@@ -1,7 +1,7 @@
 // The page of an instance: the map of its best known plan.
 
 document.querySelectorAll("table.sortable").forEach(makeSortable);
-const data = JSON.parse(byId("data").textContent);
+const data = await unpacked("data");
 if (data.plan) {
   const {name, world, plan} = data, map = make("div"), devices = make("div");
   const show = (slot) => {

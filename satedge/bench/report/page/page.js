@@ -1,6 +1,6 @@
 // The report: filtering the comparison, and the drill-down into instances and runs.
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const data = await unpacked("data");
 
 function filter() {
   const text = byId("find").value.trim().toLowerCase();
