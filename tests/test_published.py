@@ -15,8 +15,6 @@ RESULTS = ROOT / "results"
 #: Results that are of several commits, or of none: this list only shrinks.
 _GROWN = "made run by run while methods changed; `make reproduce` makes it anew"
 MIXED = {
-    "paper/budget": _GROWN,
-    "paper/paper": _GROWN,
     "paper/scaling": _GROWN,
     "paper/shift": _GROWN,
     "foresight/development.jsonl": "of a calibration script, which writes no commit",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Studies whose results are committed, in the order in which they are made.
 RECORD = (
-    "worlds", "paper", "ablation", "rates", "figures", "budget", "shift", "slots", "scaling",
+    "worlds", "paper", "ablation", "rates", "figures", "shift", "slots", "scaling",
     "hard-deadlines", "contended", "foresight",
 )  # fmt: skip
 
