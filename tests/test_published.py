@@ -16,7 +16,6 @@ RESULTS = ROOT / "results"
 _GROWN = "made run by run while methods changed; `make reproduce` makes it anew"
 MIXED = {
     "paper/scaling": _GROWN,
-    "paper/shift": _GROWN,
     "foresight/development.jsonl": "of a calibration script, which writes no commit",
     "foresight/sweep.jsonl": "of a calibration script, which writes no commit",
 }
