@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def test_every_name_is_there() -> None:
     for name in satedge.__all__:
         assert getattr(satedge, name).__doc__
     assert set(satedge.__all__) <= set(dir(satedge))
-    assert satedge.__version__ == "0.1.0"
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert satedge.__version__ == project["version"]
     with pytest.raises(AttributeError, match="no attribute 'sovle'"):
         _ = satedge.sovle  # type: ignore[attr-defined]
 
