@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 
 from satedge.bench.methods.table import proper_name
+from satedge.bench.report.figures.looks import LINE_COLOURS
 from satedge.bench.score.stats import mean_interval
 from satedge.drawing.style import house, new_figure, save
 from satedge.problem.io.curve import read_curve
@@ -109,13 +110,14 @@ def times(found, reference):
 
 def draw(found, reference, out):
     """The figure."""
-    figure = new_figure(6.4, 4.4)
+    figure = new_figure(8.2, 4.4)
     ax = figure.subplots()
-    for name, seeds in found.items():
+    for (name, seeds), colour in zip(found.items(), LINE_COLOURS, strict=False):
         seconds, costs = mean_over(seeds)
         label = proper_name(name.replace("-cured", ", cured").replace("-long", ", long"))
         label = label.replace("-myopic", ", myopic").replace("sb3-ppo", "Stable-Baselines3's PPO")
         style = {"marker": ".", "markersize": 4, "linestyle": "--" if "sb3" in name else "-"}
+        style |= {"color": colour}
         ax.plot(seconds, 100 * (costs / reference - 1), label=label, **style)
     for level in LEVELS:
         ax.axhline(level, color="0.7", linewidth=0.8, zorder=0)
@@ -125,7 +127,7 @@ def draw(found, reference, out):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
     ax.set_xticks(TICKS)
-    ax.legend(loc="lower left")
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     save(figure, out)
 
 
