@@ -13,9 +13,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 
 #: Results that are of several commits, or of none: this list only shrinks.
-_GROWN = "made run by run while methods changed; `make reproduce` makes it anew"
 MIXED = {
-    "paper/scaling": _GROWN,
     "foresight/development.jsonl": "of a calibration script, which writes no commit",
     "foresight/sweep.jsonl": "of a calibration script, which writes no commit",
 }
