@@ -117,8 +117,7 @@ def draw(found, reference, out):
         label = proper_name(name.replace("-cured", ", cured").replace("-long", ", long"))
         label = label.replace("-myopic", ", myopic").replace("sb3-ppo", "Stable-Baselines3's PPO")
         style = {"marker": ".", "markersize": 4, "linestyle": "--" if "sb3" in name else "-"}
-        style |= {"color": colour}
-        ax.plot(seconds, 100 * (costs / reference - 1), label=label, **style)
+        ax.plot(seconds, 100 * (costs / reference - 1), label=label, color=colour, **style)
     for level in LEVELS:
         ax.axhline(level, color="0.7", linewidth=0.8, zorder=0)
     ax.set(xscale="log", yscale="log", xlabel="processor seconds a seed")

@@ -73,7 +73,6 @@ _RC: dict[Any, Any] = {
     "pdf.fonttype": 42,
 }
 
-
 #: Outlines of SVG files, and numbers with more than two decimals in them.
 _OUTLINE, _DECIMALS = re.compile(rb'\bd="[^"]*"'), re.compile(rb"-?\d+\.\d{3,}")
 
@@ -113,7 +112,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def _compact(svg: bytes) -> bytes:
-    """The same picture with outlines to a hundredth of a point, each on one line: a third less."""
+    """The same picture with outlines to a hundredth of a point, each on a line: an eighth less."""
 
     def shorter(outline: re.Match[bytes]) -> bytes:
         rounded = _DECIMALS.sub(lambda n: f"{float(n[0]):.2f}".encode(), outline[0])

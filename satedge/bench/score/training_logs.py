@@ -74,11 +74,13 @@ def trainings(rows: pd.DataFrame) -> list[Training]:
         preset, policy = (
             str(played.settings.get(k, d)) for k, d in (("preset", "paper"), ("policy", ""))
         )
-        known = {p: _provenance(p) for p in policy_files(played) if p.suffix == ".json"}
-        if not known:
+        world = preset.partition("/")[0]
+        there = [p for p in policy_files(played) if p.suffix == ".json"]
+        if there:
+            known = {p: _provenance(p) for p in there if p not in found}
+        else:
             kept = policies.told(policy, preset)
             known = {paths.POLICIES / preset / n: _kept(entry) for n, entry in kept.items()}
-        world = preset.partition("/")[0]
         found |= {p: _training(method, p, world, t) for p, t in known.items() if p not in found}
     return list(found.values())
 
